@@ -1,0 +1,168 @@
+//! `statsidecar explain`: what lines would do, step by step, by the functions of the intake itself.
+
+use std::fmt::Write as _;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::{FAILED, fail, load, print};
+use crate::daemon;
+use crate::mapping::{Mapping, Metric, Operation, Outcome, Source};
+use crate::metric::Change;
+use crate::parse::{self, Group, value};
+use crate::pipeline::{self, Pipeline};
+use crate::reject::Reject;
+
+/// Say step by step what lines would do, without doing it
+#[derive(Args, Debug)]
+pub(super) struct Explain {
+    /// The config file; without one the defaults hold
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The lines, one after the other: a later one meets the series of those before it
+    #[arg(required = true, value_name = "LINE")]
+    lines: Vec<std::ffi::OsString>,
+}
+
+impl Explain {
+    pub(super) fn run(self) -> ExitCode {
+        let loaded = match load(self.config.as_deref()) {
+            Ok(loaded) => loaded,
+            Err(unusable) => return fail(&unusable.report, unusable.code),
+        };
+        let pipeline = match daemon::pipeline(&loaded.config, loaded.rules, &[]) {
+            Ok(pipeline) => pipeline,
+            Err(error) => return fail(&format!("{error}\n"), FAILED),
+        };
+        for line in &self.lines {
+            for line in line.as_bytes().split(|&b| b == b'\n').filter(|line| !line.is_empty()) {
+                print(&explain(&pipeline, line));
+            }
+        }
+        ExitCode::SUCCESS
+    }
+}
+
+/// What one line does to `pipeline`, as text.
+fn explain(pipeline: &Pipeline, line: &[u8]) -> String {
+    let mut out = format!("{}\n", String::from_utf8_lossy(line).escape_debug());
+    if line.len() > pipeline.max_line {
+        reject(&mut out, line, Reject::LineTooLong);
+        return out;
+    }
+    for group in parse::groups(line) {
+        if let Err(reason) = group.and_then(|group| explain_group(pipeline, &group, &mut out)) {
+            reject(&mut out, line, reason);
+        }
+    }
+    out
+}
+
+fn explain_group(pipeline: &Pipeline, group: &Group<'_>, out: &mut String) -> Result<(), Reject> {
+    let source = pipeline::source(group)?;
+    parsed(out, group, &source);
+    let mapping = pipeline.rules.map(source);
+    mapped(out, pipeline, &mapping);
+    for text in group.values.split(|&b| b == b':') {
+        if let Err(reason) = explain_value(pipeline, group, &mapping, text, out) {
+            reject(out, text, reason);
+        }
+    }
+    Ok(())
+}
+
+fn explain_value(
+    pipeline: &Pipeline,
+    group: &Group<'_>,
+    mapping: &Mapping<'_>,
+    text: &[u8],
+    out: &mut String,
+) -> Result<(), Reject> {
+    let number = value::number(text)?;
+    match mapping.outcome.as_ref().map_err(|reason| *reason)? {
+        Outcome::Drop => line(out, "dropped", "the rule says drop: counted, and not exposed"),
+        Outcome::Feed(metric, operation) => {
+            let change = feed(pipeline, metric, operation, number, group.rate?)?;
+            line(out, "series", &change);
+        }
+    }
+    Ok(())
+}
+
+/// Makes the series of a sample, and says what the sample does to it.
+fn feed(
+    pipeline: &Pipeline,
+    metric: &Metric,
+    operation: &Operation,
+    number: parse::Number,
+    rate: f64,
+) -> Result<String, Reject> {
+    let change = operation.change(number, rate)?;
+    let series = pipeline.registry.get_or_create(metric)?;
+    series.cells.apply(change);
+    let what = match change {
+        Change::Count(n) => format!("adds {n}"),
+        Change::Add(x) => format!("adds {x}"),
+        Change::Set(x) => format!("is set to {x}"),
+        Change::Move(x) => format!("moves by {x}"),
+        Change::Observe { value, weight: 1.0 } => format!("observes {value}"),
+        Change::Observe { value, weight } => format!("observes {value} with weight {weight}"),
+    };
+    Ok(format!("{} ({}) {what}", series.text(), series.cells.type_of().as_str()))
+}
+
+fn parsed(out: &mut String, group: &Group<'_>, source: &Source<'_>) {
+    let mut text = format!(
+        "name {:?}, value {:?}, type {}",
+        source.name,
+        String::from_utf8_lossy(group.values),
+        group.kind.as_str()
+    );
+    match group.rate {
+        Ok(1.0) => {}
+        Ok(rate) => text.push_str(&format!(", rate {rate}")),
+        Err(_) => text.push_str(", a rate that cannot be used"),
+    }
+    if !source.tags.is_empty() {
+        text.push_str(&format!(", tags {:?}", source.tags));
+    }
+    if !source.container.is_empty() {
+        text.push_str(&format!(", container {:?}", source.container));
+    }
+    line(out, "parsed", &text);
+    for section in group.unknown_sections() {
+        line(out, "skipped", &format!("section {:?}, which is not known", String::from_utf8_lossy(section)));
+    }
+}
+
+fn mapped(out: &mut String, pipeline: &Pipeline, mapping: &Mapping<'_>) {
+    match &mapping.rule {
+        None => line(out, "rule", "none matches; the name is the line's own"),
+        Some((index, captures)) => {
+            let mut text = format!("{} (match = {:?})", index + 1, pipeline.rules.pattern(*index).unwrap_or_default());
+            for (number, capture) in captures.iter().enumerate().skip(1) {
+                text.push_str(&format!(", ${number} = {capture:?}"));
+            }
+            line(out, "rule", &text);
+        }
+    }
+    for (error, count) in mapping.tag_errors.iter().filter(|(_, count)| *count > 0) {
+        line(out, "tags", &format!("{count} with {}: left out or renamed, and counted", error.reason()));
+    }
+}
+
+/// What the intake says of bytes that are not text, whatever else is wrong with them.
+fn reject(out: &mut String, bytes: &[u8], reason: Reject) {
+    let reason = if std::str::from_utf8(bytes).is_err() { Reject::NotUtf8 } else { reason };
+    line(
+        out,
+        "rejected",
+        &format!("{reason} ({}): {}", String::from_utf8_lossy(bytes).escape_debug(), reason.remedy()),
+    );
+}
+
+fn line(out: &mut String, step: &str, text: &str) {
+    let _ = writeln!(out, "  {step:<9}{text}");
+}

@@ -1,0 +1,47 @@
+//! `statsidecar run`: the sidecar itself.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::{FAILED, fail, load};
+use crate::config::Address;
+use crate::daemon;
+
+/// Receive StatsD and serve the metrics (also without a command)
+#[derive(Args, Debug)]
+pub(super) struct Run {
+    /// The config file; without one the defaults hold
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// An address to receive on; may be given again; takes the place of all in the file
+    #[arg(long, value_name = "udp://IP:PORT")]
+    listen: Vec<Address>,
+    /// The address of /metrics
+    #[arg(long, value_name = "IP:PORT")]
+    http: Option<SocketAddr>,
+}
+
+impl Run {
+    pub(super) fn run(self) -> ExitCode {
+        tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).with_ansi(false).init();
+        let loaded = match load(self.config.as_deref()) {
+            Ok(loaded) => loaded,
+            Err(unusable) => return fail(&unusable.report, unusable.code),
+        };
+        for warning in loaded.report.lines() {
+            tracing::warn!("{warning}");
+        }
+        let mut config = loaded.config;
+        if !self.listen.is_empty() {
+            config.intake.listen = self.listen;
+        }
+        config.http.listen = self.http.unwrap_or(config.http.listen);
+        match daemon::run(&config, loaded.rules) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&format!("{error}\n"), FAILED),
+        }
+    }
+}

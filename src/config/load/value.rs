@@ -1,0 +1,236 @@
+//! What a key may be set to: one reader for each kind of value.
+//!
+//! Readers know kinds, not keys. A name, a glob or a template is text here: `mapping` judges it.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::ops::RangeInclusive;
+
+use toml::Spanned;
+use toml::de::{DeFloat, DeInteger, DeValue};
+
+use super::section::Item;
+use crate::config::address::{Address, parse_socket};
+use crate::config::diagnostic::{quoted, shortened};
+use crate::config::{Labels, parse_size};
+
+/// `read`, with the place where its value stands.
+pub(super) fn spanned<'a, T>(read: impl Fn(Item<'a>) -> Option<T>) -> impl Fn(Item<'a>) -> Option<Spanned<T>> {
+    move |item| {
+        let span = item.value.span();
+        read(item).map(|value| Spanned::new(span, value))
+    }
+}
+
+/// Text of any kind.
+pub(super) fn text(item: Item<'_>) -> Option<String> {
+    match item.value.get_ref() {
+        DeValue::String(text) => Some(text.clone().into_owned()),
+        _ => item.wrong_type("text"),
+    }
+}
+
+/// Text that says something.
+pub(super) fn words(item: Item<'_>) -> Option<String> {
+    match item.value.get_ref() {
+        DeValue::String(text) if text.trim().is_empty() => {
+            item.fail(format!("{} is empty; write some text or leave the key out", item.name))
+        }
+        _ => text(item),
+    }
+}
+
+/// `true` or `false`.
+pub(super) fn boolean(item: Item<'_>) -> Option<bool> {
+    match item.value.get_ref() {
+        DeValue::Boolean(value) => Some(*value),
+        _ => item.wrong_type("true or false"),
+    }
+}
+
+/// One of a few words.
+pub(super) fn choice<T: Copy>(choices: &[(&str, T)]) -> impl Fn(Item<'_>) -> Option<T> {
+    move |item| {
+        let right = one_of(choices.iter().map(|(word, _)| *word));
+        let Some(text) = item.value.get_ref().as_str() else {
+            return item.wrong_type(&right);
+        };
+        match choices.iter().find(|(word, _)| *word == text) {
+            Some((_, value)) => Some(*value),
+            None => item.must_be(&right, &quoted(text)),
+        }
+    }
+}
+
+/// `"a"`, `"a" or "b"`, `"a", "b" or "c"`.
+fn one_of<'w>(words: impl Iterator<Item = &'w str>) -> String {
+    let mut words: Vec<_> = words.map(|word| format!("{word:?}")).collect();
+    match (words.pop(), words.join(", ")) {
+        (Some(last), rest) if !rest.is_empty() => format!("{rest} or {last}"),
+        (last, _) => last.unwrap_or_default(),
+    }
+}
+
+/// A whole number in `range`, which `right` describes.
+pub(super) fn whole(range: RangeInclusive<usize>, right: &str) -> impl Fn(Item<'_>) -> Option<usize> {
+    move |item| match item.value.get_ref() {
+        DeValue::Integer(integer) => match to_usize(integer) {
+            Some(value) if range.contains(&value) => Some(value),
+            _ => item.must_be(right, &shortened(&integer.to_string())),
+        },
+        _ => item.wrong_type(right),
+    }
+}
+
+/// A number of bytes in `range`, which `right` describes: a whole number, or text with a unit.
+pub(super) fn size(range: RangeInclusive<usize>, right: &str) -> impl Fn(Item<'_>) -> Option<usize> {
+    move |item| {
+        let Some(text) = item.value.get_ref().as_str() else {
+            return whole(range.clone(), right)(item);
+        };
+        match parse_size(text) {
+            Ok(size) if range.contains(&size) => Some(size),
+            Ok(_) => item.must_be(right, &quoted(text)),
+            Err(message) => item.fail(format!("{}: {message}", item.name)),
+        }
+    }
+}
+
+fn to_usize(integer: &DeInteger<'_>) -> Option<usize> {
+    usize::from_str_radix(integer.as_str(), integer.radix()).ok()
+}
+
+/// A factor: finite and not 0.
+pub(super) fn factor(item: Item<'_>) -> Option<f64> {
+    const RIGHT: &str = "a finite number other than 0";
+    match number(&item, RIGHT)? {
+        (value, _) if value.is_finite() && value != 0.0 => Some(value),
+        (_, text) => item.must_be(RIGHT, &text),
+    }
+}
+
+/// A number of any kind, and how it was written.
+fn number(item: &Item<'_>, right: &str) -> Option<(f64, String)> {
+    let (value, text) = match item.value.get_ref() {
+        DeValue::Integer(integer) => (integer_to_f64(integer), integer.to_string()),
+        DeValue::Float(float) => (float_to_f64(float), float.to_string()),
+        _ => return item.wrong_type(right),
+    };
+    let text = shortened(&text).into_owned();
+    match value {
+        Some(value) => Some((value, text)),
+        None => item.must_be(right, &text),
+    }
+}
+
+/// The TOML reader lets a few things pass as numbers that are none, `1_000K` say: those are `None`.
+fn integer_to_f64(integer: &DeInteger<'_>) -> Option<f64> {
+    i128::from_str_radix(integer.as_str(), integer.radix()).ok().map(|value| value as f64)
+}
+
+fn float_to_f64(float: &DeFloat<'_>) -> Option<f64> {
+    float.as_str().parse().ok()
+}
+
+/// Upper bounds of a histogram.
+pub(super) fn buckets(item: Item<'_>) -> Option<Vec<f64>> {
+    const BOUND: &str = "a finite number";
+    let items: Vec<_> = item.elements("a bucket", "a list of numbers such as [0.1, 1, 10]")?.collect();
+    if items.is_empty() {
+        return item.fail(format!("{} is empty; give at least one upper bound, as in [0.1, 1, 10]", item.name));
+    }
+    let (count, mut bounds) = (items.len(), Vec::with_capacity(items.len()));
+    let mut last = None;
+    for (index, bound) in items.into_iter().enumerate() {
+        let Some((value, text)) = number(&bound, BOUND) else { continue };
+        match last {
+            _ if value == f64::INFINITY && text.ends_with("inf") && index + 1 == count => {
+                bound.fail::<()>("leave inf out: the bucket +Inf is added by itself");
+            }
+            _ if !value.is_finite() => _ = bound.must_be::<()>(BOUND, &text),
+            Some((before, ref larger)) if value <= before => {
+                bound.fail::<()>(format!("{} must rise, and {text} comes after {larger}", item.name));
+            }
+            _ => {
+                bounds.push(value);
+                last = Some((value, text));
+            }
+        }
+    }
+    (bounds.len() == count).then_some(bounds)
+}
+
+/// Where lines come in: at least one address, none twice.
+pub(super) fn addresses(item: Item<'_>) -> Option<Vec<Address>> {
+    const EXAMPLE: &str = "[\"udp://127.0.0.1:8125\"]";
+    let mut seen = HashSet::new();
+    let (mut listen, mut count) = (Vec::new(), 0);
+    for element in item.elements("an address", &format!("a list of addresses such as {EXAMPLE}"))? {
+        count += 1;
+        let Some(address) = address(&element) else { continue };
+        // Port 0 is any free port, another one each time.
+        if address.socket.port() != 0 && !seen.insert(address.clone()) {
+            element.fail::<()>(format!("{address} is in the list twice; keep one"));
+        } else {
+            listen.push(address);
+        }
+    }
+    if count == 0 {
+        return item.fail(format!("{} is empty; give at least one address, as in {EXAMPLE}", item.name));
+    }
+    (listen.len() == count).then_some(listen)
+}
+
+fn address(item: &Item<'_>) -> Option<Address> {
+    let Some(text) = item.value.get_ref().as_str() else {
+        return item.wrong_type("text such as \"udp://127.0.0.1:8125\"");
+    };
+    text.parse().map_err(|message: String| item.fail::<()>(message)).ok()
+}
+
+/// Where the page goes out.
+pub(super) fn socket(item: Item<'_>) -> Option<SocketAddr> {
+    let Some(text) = item.value.get_ref().as_str() else {
+        return item.wrong_type("an address such as \"127.0.0.1:9102\"");
+    };
+    let socket = parse_socket(text, "127.0.0.1:9102 or [::1]:9102");
+    socket.map_err(|message| item.fail::<()>(format!("{}: {message}", item.name))).ok()
+}
+
+/// Names and values of labels.
+pub(super) fn labels(item: Item<'_>) -> Option<Labels> {
+    let DeValue::Table(table) = item.value.get_ref() else {
+        return item.wrong_type("a table such as { team = \"data\" }");
+    };
+    let mut labels = Labels::with_capacity(table.len());
+    for (name, value) in table {
+        if let Some(message) = bad_label_name(name.get_ref()) {
+            item.problems.error(name.span(), message);
+        }
+        if let Some(value) = spanned(text)(item.inner(format!("label {}", quoted(name.get_ref())), value)) {
+            labels.push((Spanned::new(name.span(), name.get_ref().clone().into_owned()), value));
+        }
+    }
+    Some(labels)
+}
+
+/// Several sets of labels.
+pub(super) fn label_sets(item: Item<'_>) -> Option<Vec<Spanned<Labels>>> {
+    let sets = item.elements("a label set", "a list of label sets such as [{ table = \"raw\" }]")?;
+    Some(sets.filter_map(spanned(labels)).collect())
+}
+
+/// Why `name` cannot be a label, if it cannot.
+///
+/// Source: <https://prometheus.io/docs/concepts/data_model/#metric-names-and-labels>.
+fn bad_label_name(name: &str) -> Option<String> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let quoted = quoted(name);
+    if name.is_empty() || !name.chars().all(legal) || name.starts_with(|c: char| c.is_ascii_digit()) {
+        Some(format!("{quoted} is not a label name; use letters, digits and _, and no digit first"))
+    } else if name == "le" || name == "quantile" || name.starts_with("__") {
+        Some(format!("the label {quoted} is reserved for Prometheus itself; choose another name"))
+    } else {
+        None
+    }
+}

@@ -1,0 +1,166 @@
+//! What the owner decides: the TOML file as typed values with their defaults, and where each stood.
+//!
+//! This is a leaf: it knows the file and nothing of what the rest of the program makes of it. A name, a glob or
+//! a template is checked where it is compiled ([`crate::mapping::Rules::compile`]), which reports through the same
+//! [`Diagnostic`]s, so that one run shows everything that is wrong with a file.
+
+#![warn(clippy::indexing_slicing)]
+
+mod address;
+mod diagnostic;
+mod load;
+mod units;
+
+pub use address::{Address, Transport};
+pub use diagnostic::{Diagnostic, Severity, render};
+pub use load::load;
+pub use units::parse_size;
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+pub use toml::Spanned;
+
+use crate::metric::Type;
+
+/// The buckets of a histogram that no rule gives any: those of the Prometheus client libraries, in seconds.
+///
+/// Source: `DefBuckets` of client_golang and `DEFAULT_BUCKETS` of client_python agree up to 10; the first is followed.
+pub const DEFAULT_BUCKETS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// Everything that one file says, with defaults where it says nothing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Config {
+    /// `[intake]`: where lines come in.
+    pub intake: Intake,
+    /// `[http]`: where the page goes out.
+    pub http: Http,
+    /// `[defaults]`: what holds where no rule says otherwise.
+    pub defaults: Defaults,
+    /// `[limits]`: how much one sidecar takes.
+    pub limits: Limits,
+    /// `[labels]`: constant labels on every series, in the order of their names.
+    pub labels: Labels,
+    /// `[[metric]]`: the rules, in file order.
+    pub metrics: Vec<MetricRule>,
+}
+
+/// Label names and values as the file gives them; a value may be a template.
+pub type Labels = Vec<(Spanned<String>, Spanned<String>)>;
+
+/// `[intake]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Intake {
+    /// `listen`: the addresses to receive on; never empty.
+    pub listen: Vec<Address>,
+    /// `receive_buffer`: bytes asked of the kernel for each socket; `None` (`0` in the file) leaves the system's default.
+    pub receive_buffer: Option<usize>,
+    /// `max_line`: the longest line that is read, in bytes without its end.
+    pub max_line: usize,
+}
+
+impl Default for Intake {
+    fn default() -> Self {
+        Self {
+            listen: vec![Address::udp(SocketAddr::from((Ipv4Addr::LOCALHOST, 8125)))],
+            receive_buffer: Some(8 * 1024 * 1024),
+            max_line: 8 * 1024,
+        }
+    }
+}
+
+/// `[http]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Http {
+    /// `listen`: the address of `/metrics`.
+    pub listen: SocketAddr,
+    /// `max_connections`: connections served at a time; a further one waits until one ends.
+    pub max_connections: usize,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9102)), max_connections: 64 }
+    }
+}
+
+/// `[defaults]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Defaults {
+    /// `naming`: what is added to a name that no rule gave.
+    pub naming: Naming,
+    /// `timer`: what `ms`, `h` and `d` lines become.
+    pub timer: Timer,
+    /// `buckets`: upper bounds of a histogram whose rule gives none; strictly rising, without `+Inf`.
+    pub buckets: Vec<f64>,
+    /// `container_label`: whether the `c:` section of a line becomes the label `container_id`.
+    pub container_label: bool,
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Self {
+            naming: Naming::Prometheus,
+            timer: Timer::Histogram,
+            buckets: DEFAULT_BUCKETS.to_vec(),
+            container_label: false,
+        }
+    }
+}
+
+/// `[defaults] naming`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Naming {
+    /// `"prometheus"`: counters get `_total`, `ms` timers `_seconds`, where they lack it.
+    Prometheus,
+    /// `"verbatim"`: nothing is added; a run of dashes becomes one `_`.
+    Verbatim,
+}
+
+/// `[defaults] timer`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timer {
+    /// `"histogram"`: cumulative buckets.
+    Histogram,
+}
+
+/// `[limits]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limits {
+    /// `series`: how many series there may be at all.
+    pub series: usize,
+    /// `family_series`: how many series one name may have; `None` (`0` in the file) is no limit.
+    pub family_series: Option<usize>,
+    /// `tags`: how many tags one line may carry.
+    pub tags: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { series: 100_000, family_series: None, tags: 64 }
+    }
+}
+
+/// One `[[metric]]`: a metric declared once.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetricRule {
+    /// `match`: the glob over the dotted name. Its span stands for the rule in messages.
+    pub pattern: Spanned<String>,
+    /// `name`: the metric's name, or a template that gives it. `None`: made from the line's own name.
+    pub name: Option<Spanned<String>>,
+    /// `type`: what the metric is. `None`: whatever the line's type becomes.
+    pub kind: Option<Spanned<Type>>,
+    /// `help`: the text of `# HELP`.
+    pub help: Option<Spanned<String>>,
+    /// `unit`: the base unit, `"seconds"` or `"bytes"`, say.
+    pub unit: Option<Spanned<String>>,
+    /// `labels`: labels that the rule sets; values may be templates.
+    pub labels: Labels,
+    /// `buckets`: upper bounds, strictly rising, without `+Inf`.
+    pub buckets: Option<Spanned<Vec<f64>>>,
+    /// `scale`: every value is multiplied by it; finite and not 0.
+    pub scale: Option<Spanned<f64>>,
+    /// `drop`: samples that match are counted and forgotten.
+    pub drop: bool,
+    /// `init`: the label sets that exist at 0 before the first line.
+    pub init: Vec<Spanned<Labels>>,
+}

@@ -1,0 +1,206 @@
+//! Starts everything, waits for the signal to end, and drains.
+
+mod process;
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::{error, fmt};
+
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::{Address, Config};
+use crate::http;
+use crate::intake::{self, Socket};
+use crate::mapping::Rules;
+use crate::pipeline::{Pipeline, Worker};
+use crate::registry::Registry;
+use crate::reject::Reject;
+use crate::telemetry::{Facts, Telemetry};
+
+/// Why the sidecar could not run.
+#[derive(Debug)]
+pub enum Error {
+    /// An address of the intake could not be bound.
+    Listen(Address, io::Error),
+    /// The address of the page could not be bound.
+    Http(SocketAddr, io::Error),
+    /// An `init` series that cannot be.
+    Initial(String, Reject),
+    /// The system gave no thread, signal handler or standard output.
+    System(&'static str, io::Error),
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listen(address, error) => write!(f, "cannot listen for StatsD on {address}: {}", because(error)),
+            Self::Http(address, error) => write!(f, "cannot serve metrics on http://{address}: {}", because(error)),
+            Self::Initial(name, reject) => {
+                write!(f, "cannot make the init series {name}: {reject}: {}", reject.remedy())
+            }
+            Self::System(what, error) => write!(f, "cannot {what}: {error}"),
+        }
+    }
+}
+
+impl error::Error for Error {}
+
+fn because(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "another program has this port; stop it, or choose another port".to_owned(),
+        io::ErrorKind::PermissionDenied => format!("{error}; ports below 1024 need CAP_NET_BIND_SERVICE"),
+        io::ErrorKind::AddrNotAvailable => format!("{error}; this machine has no such address"),
+        _ => error.to_string(),
+    }
+}
+
+/// The pipeline of a config whose rules are compiled, with its `init` series made.
+pub fn pipeline(config: &Config, rules: Rules, listeners: &[Address]) -> Result<Pipeline, Error> {
+    let registry = Registry::new(config.limits.clone());
+    for metric in rules.initial() {
+        registry.get_or_create(metric).map_err(|reject| Error::Initial(metric.name.clone(), reject))?;
+    }
+    let telemetry = Telemetry::new(listeners.iter().map(Address::to_string));
+    Ok(Pipeline { rules, registry, telemetry, max_line: config.intake.max_line })
+}
+
+/// Runs until SIGTERM or SIGINT; then applies what the kernel has queued, and returns.
+pub fn run(config: &Config, rules: Rules) -> Result<(), Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::System("start the runtime", error))?;
+    runtime.block_on(async {
+        // Before anything is bound, so that a signal from here on ends it in order.
+        let mut terminate = signal(SignalKind::terminate()).map_err(|error| Error::System("watch SIGTERM", error))?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| Error::System("watch SIGINT", error))?;
+        let sockets = bind(config)?;
+        let addresses: Vec<Address> = sockets.iter().map(|socket| socket.address().clone()).collect();
+        let http = http::bind(config.http.listen).await.map_err(|error| Error::Http(config.http.listen, error))?;
+        let page = http.local_addr().unwrap_or(config.http.listen);
+        let pipeline = Arc::new(pipeline(config, rules, &addresses)?);
+        let intake = Intake::start(sockets, &pipeline)?;
+
+        let state =
+            http::State { pipeline: Arc::clone(&pipeline), facts: intake.facts(&pipeline), ready: intake.ready() };
+        announce(&addresses, page).map_err(|error| Error::System("write to the standard output", error))?;
+        tokio::select! {
+            () = http::serve(http, Arc::new(state), config.http.max_connections) => {}
+            _ = terminate.recv() => tracing::info!("SIGTERM: applying what is queued"),
+            _ = interrupt.recv() => tracing::info!("SIGINT: applying what is queued"),
+        }
+        intake.stop();
+        Ok(())
+    })
+}
+
+/// Binds every listener. An IPv6 wildcard takes IPv4 too, unless a listener of its own asks for that port.
+fn bind(config: &Config) -> Result<Vec<Arc<Socket>>, Error> {
+    let listen = &config.intake.listen;
+    listen
+        .iter()
+        .map(|address| {
+            let port = address.socket.port();
+            let only_v6 = address.socket.is_ipv6()
+                && listen.iter().any(|other| other.socket.is_ipv4() && other.socket.port() == port);
+            let socket = Socket::bind(address, only_v6, config.intake.receive_buffer)
+                .map_err(|error| Error::Listen(address.clone(), error))?;
+            let facts = socket.facts();
+            tracing::info!(listener = %facts.address, receive_buffer_bytes = facts.receive_buffer, "listening");
+            Ok(Arc::new(socket))
+        })
+        .collect()
+}
+
+/// The threads that read the sockets.
+struct Intake {
+    sockets: Arc<[Arc<Socket>]>,
+    threads: Vec<thread::JoinHandle<()>>,
+    /// How many of the threads are reading.
+    reading: Arc<AtomicUsize>,
+}
+
+impl Intake {
+    fn start(sockets: Vec<Arc<Socket>>, pipeline: &Arc<Pipeline>) -> Result<Self, Error> {
+        let reading = Arc::new(AtomicUsize::new(sockets.len()));
+        let mut threads = Vec::new();
+        for (socket, listener) in sockets.iter().zip(pipeline.telemetry.listeners()) {
+            let (socket, listener) = (Arc::clone(socket), Arc::clone(listener));
+            let (worker, ended) = (Worker::new(Arc::clone(pipeline)), Ended(Arc::clone(&reading)));
+            let thread = thread::Builder::new().name("intake".to_owned()).spawn(move || {
+                let _ended = ended;
+                intake::receive(&socket, worker, &listener);
+            });
+            threads.push(thread.map_err(|error| Error::System("start a thread", error))?);
+        }
+        Ok(Self { sockets: sockets.into(), threads, reading })
+    }
+
+    fn facts(&self, pipeline: &Arc<Pipeline>) -> Box<dyn Fn() -> Facts + Send + Sync> {
+        let (sockets, pipeline) = (Arc::clone(&self.sockets), Arc::clone(pipeline));
+        Box::new(move || {
+            let (series, families) = pipeline.registry.counts();
+            Facts {
+                series,
+                families,
+                series_limit: pipeline.registry.limit(),
+                sockets: sockets.iter().map(|socket| socket.facts()).collect(),
+                process: process::facts(),
+            }
+        })
+    }
+
+    fn ready(&self) -> Box<dyn Fn() -> bool + Send + Sync> {
+        let (all, reading) = (self.sockets.len(), Arc::clone(&self.reading));
+        Box::new(move || reading.load(Ordering::Relaxed) == all)
+    }
+
+    fn stop(self) {
+        self.sockets.iter().for_each(|socket| socket.stop());
+        for thread in self.threads {
+            if thread.join().is_err() {
+                tracing::error!("an intake thread had panicked");
+            }
+        }
+    }
+}
+
+/// Counts a thread as ended however it ends.
+struct Ended(Arc<AtomicUsize>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Tells the person at the terminal where everything is, and one line to try.
+fn announce(listeners: &[Address], page: SocketAddr) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    for listener in listeners {
+        writeln!(out, "listening for StatsD on {listener}")?;
+    }
+    writeln!(out, "serving metrics on http://{page}/metrics")?;
+    if let Some(Address { socket, .. }) = listeners.first() {
+        let v6 = if socket.is_ipv6() { "-6 " } else { "" };
+        writeln!(out, "try: printf 'jobs.done:3|c\\n' | nc {v6}-u -w0 {} {}", reachable(*socket), socket.port())?;
+        writeln!(out, "     curl -s http://{}:{}/metrics | grep jobs", url_host(reachable(page)), page.port())?;
+    }
+    out.flush()
+}
+
+/// Where this machine reaches a socket that may be bound to every address.
+fn reachable(socket: SocketAddr) -> std::net::IpAddr {
+    match socket {
+        SocketAddr::V4(v4) if v4.ip().is_unspecified() => std::net::Ipv4Addr::LOCALHOST.into(),
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => std::net::Ipv6Addr::LOCALHOST.into(),
+        other => other.ip(),
+    }
+}
+
+fn url_host(ip: std::net::IpAddr) -> String {
+    if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() }
+}

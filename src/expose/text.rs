@@ -1,0 +1,144 @@
+//! Prometheus text format 0.0.4.
+//!
+//! Source: <https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format>.
+
+use crate::metric::{Total, Type};
+
+/// The `Content-Type` of a page.
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Writes the `# HELP` and `# TYPE` lines of a family.
+pub fn header(out: &mut Vec<u8>, name: &str, kind: Type, help: &str) {
+    put(out, &["# HELP ", name, " "]);
+    for c in help.bytes() {
+        match c {
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            _ => out.push(c),
+        }
+    }
+    put(out, &["\n# TYPE ", name, " ", kind.as_str(), "\n"]);
+}
+
+/// Writes a counter; `series` is its name with its labels.
+pub fn counter(out: &mut Vec<u8>, series: &str, total: Total) {
+    put(out, &[series, " "]);
+    match total {
+        Total::Whole(n) => whole(out, n),
+        Total::Real(x) => number(out, x),
+    }
+    out.push(b'\n');
+}
+
+/// Writes a gauge; `series` is its name with its labels.
+pub fn gauge(out: &mut Vec<u8>, series: &str, value: f64) {
+    put(out, &[series, " "]);
+    number(out, value);
+    out.push(b'\n');
+}
+
+/// Writes a histogram from its name and its labels as they stand between the braces, without `le`. `cumulative` has
+/// one count for each bound, and one more: all observations.
+pub fn histogram(out: &mut Vec<u8>, name: &str, labels: &str, bounds: &[f64], cumulative: &[u64], sum: f64) {
+    let comma = if labels.is_empty() { "" } else { "," };
+    for (at, &count) in cumulative.iter().enumerate() {
+        put(out, &[name, "_bucket{", labels, comma, "le=\""]);
+        match bounds.get(at) {
+            Some(&bound) => number(out, bound),
+            None => put(out, &["+Inf"]),
+        }
+        put(out, &["\"} "]);
+        whole(out, count);
+        out.push(b'\n');
+    }
+    let braces = if labels.is_empty() { ["", ""] } else { ["{", "}"] };
+    put(out, &[name, "_sum", braces[0], labels, braces[1], " "]);
+    number(out, sum);
+    put(out, &["\n", name, "_count", braces[0], labels, braces[1], " "]);
+    whole(out, cumulative.last().copied().unwrap_or_default());
+    out.push(b'\n');
+}
+
+/// Writes `key="value"`, after a comma where `out` already holds a label.
+pub fn label(out: &mut String, key: &str, value: &str) {
+    if !out.is_empty() {
+        out.push(',');
+    }
+    out.push_str(key);
+    out.push_str("=\"");
+    for c in value.chars() {
+        match c {
+            '\\' => out.push_str("\\\\"),
+            '"' => out.push_str("\\\""),
+            '\n' => out.push_str("\\n"),
+            _ => out.push(c),
+        }
+    }
+    out.push('"');
+}
+
+fn put(out: &mut Vec<u8>, texts: &[&str]) {
+    for text in texts {
+        out.extend_from_slice(text.as_bytes());
+    }
+}
+
+fn whole(out: &mut Vec<u8>, n: u64) {
+    out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
+}
+
+/// The shortest text that reads back as `x`, which is finite; whole numbers without a point, as Go writes them.
+fn number(out: &mut Vec<u8>, x: f64) {
+    if x.fract() == 0.0 && x.abs() < 1e18 {
+        out.extend_from_slice(itoa::Buffer::new().format(x as i64).as_bytes());
+    } else {
+        out.extend_from_slice(ryu::Buffer::new().format(x).as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
+        let mut out = Vec::new();
+        write(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn numbers_are_short_and_exact() {
+        for (x, expected) in [
+            (0.0, "0"),
+            (-0.0, "0"),
+            (3.2, "3.2"),
+            (-10.0, "-10"),
+            (1e15, "1000000000000000"),
+            (1e18, "1e18"),
+            (0.005, "0.005"),
+            (1e300, "1e300"),
+            (0.1 + 0.2, "0.30000000000000004"),
+        ] {
+            assert_eq!(written(|out| number(out, x)), expected);
+        }
+        assert_eq!(written(|out| counter(out, "a", Total::Whole(u64::MAX))), "a 18446744073709551615\n");
+    }
+
+    #[test]
+    fn help_and_labels_are_escaped() {
+        let expected = "# HELP a one\\ntwo \\\\ \"three\"\n# TYPE a gauge\n";
+        assert_eq!(written(|out| header(out, "a", Type::Gauge, "one\ntwo \\ \"three\"")), expected);
+        let mut labels = String::new();
+        label(&mut labels, "a", "q\"u\\o\nte");
+        label(&mut labels, "b", "é");
+        assert_eq!(labels, "a=\"q\\\"u\\\\o\\nte\",b=\"é\"");
+    }
+
+    #[test]
+    fn histograms() {
+        let expected = "h_bucket{le=\"0.5\"} 1\nh_bucket{le=\"1\"} 1\nh_bucket{le=\"+Inf\"} 3\nh_sum 7.25\nh_count 3\n";
+        assert_eq!(written(|out| histogram(out, "h", "", &[0.5, 1.0], &[1, 1, 3], 7.25)), expected);
+        let expected = "h_bucket{a=\"b\",le=\"+Inf\"} 2\nh_sum{a=\"b\"} 4\nh_count{a=\"b\"} 2\n";
+        assert_eq!(written(|out| histogram(out, "h", "a=\"b\"", &[], &[2], 4.0)), expected);
+    }
+}

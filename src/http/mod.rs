@@ -1,0 +1,122 @@
+//! The page and what stands around it, over HTTP/1.1: one route match, read-only.
+
+mod scrape;
+mod status;
+
+use std::convert::Infallible;
+use std::fmt;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+
+use crate::pipeline::Pipeline;
+use crate::telemetry::Facts;
+
+pub use scrape::page;
+
+/// How long a client may take to send the head of a request, and may keep an idle connection.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What the handlers serve. The rest of the program is asked through the two functions, so that this module knows no
+/// socket but its own.
+pub struct State {
+    /// The metrics.
+    pub pipeline: Arc<Pipeline>,
+    /// What is read at the moment of a scrape.
+    pub facts: Box<dyn Fn() -> Facts + Send + Sync>,
+    /// Whether every listener is bound and being read.
+    pub ready: Box<dyn Fn() -> bool + Send + Sync>,
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("State").field("pipeline", &self.pipeline).finish_non_exhaustive()
+    }
+}
+
+/// Serves `listener` for as long as it is polled, `max_connections` at a time; a further one waits for its turn.
+pub async fn serve(listener: TcpListener, state: Arc<State>, max_connections: usize) {
+    let permits = Arc::new(Semaphore::new(max_connections));
+    loop {
+        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                // Out of file descriptors, most likely: others have to end first.
+                tracing::warn!(%error, "accepting an HTTP connection failed; going on");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let state = Arc::clone(&state);
+        tokio::spawn(async move {
+            connection(stream, state).await;
+            drop(permit);
+        });
+    }
+}
+
+async fn connection(stream: TcpStream, state: Arc<State>) {
+    let service = service_fn(move |request| {
+        let state = Arc::clone(&state);
+        async move { Ok::<_, Infallible>(respond(&request, &state)) }
+    });
+    let served = hyper::server::conn::http1::Builder::new()
+        // Without a timer the header timeout is silently off.
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "an HTTP connection ended early");
+    }
+}
+
+fn respond(request: &Request<Incoming>, state: &State) -> Response<Full<Bytes>> {
+    let handler: fn(&State) -> Response<Full<Bytes>> = match request.uri().path() {
+        "/" => status::page,
+        "/metrics" => scrape::respond,
+        "/-/healthy" => |_| text(StatusCode::OK, "statsidecar is healthy.\n"),
+        "/-/ready" => |state| match (state.ready)() {
+            true => text(StatusCode::OK, "statsidecar is ready.\n"),
+            false => text(StatusCode::SERVICE_UNAVAILABLE, "statsidecar is not ready: not every listener is read.\n"),
+        },
+        _ => |_| text(StatusCode::NOT_FOUND, "There is nothing here; try / or /metrics.\n"),
+    };
+    match *request.method() {
+        // hyper leaves out the body of an answer to HEAD, and keeps its length.
+        Method::GET | Method::HEAD => handler(state),
+        _ => {
+            let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are served here.\n");
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+            response
+        }
+    }
+}
+
+fn text(status: StatusCode, body: &'static str) -> Response<Full<Bytes>> {
+    answer(status, "text/plain; charset=utf-8", body)
+}
+
+fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Binds the address of the page.
+pub async fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    TcpListener::bind(address).await
+}

@@ -1,0 +1,60 @@
+//! `/`: a small page for a person: what runs here, and where the rest is.
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::{Response, StatusCode};
+
+use super::{State, answer};
+use crate::metric::Type;
+use crate::reject::Reject;
+
+const HEAD: &str = include_str!("status.html");
+
+pub(super) fn page(state: &State) -> Response<Full<Bytes>> {
+    let facts = (state.facts)();
+    let telemetry = &state.pipeline.telemetry;
+    let mut html = HEAD.to_owned();
+    let ready = if (state.ready)() { "ready" } else { "not ready: not every listener is read" };
+    html.push_str(&format!("<p>Version {}, {ready}.</p>\n", env!("CARGO_PKG_VERSION")));
+
+    html.push_str("<h2>Listeners</h2>\n<table><tr><th>address</th><th>packets</th><th>lines</th><th>dropped by the kernel</th><th>receive buffer</th></tr>\n");
+    for (listener, socket) in telemetry.listeners().iter().zip(&facts.sockets) {
+        let (packets, lines) = listener.received();
+        html.push_str(&format!(
+            "<tr><td>{}</td><td class=n>{packets}</td><td class=n>{lines}</td><td class=n>{}</td><td class=n>{} KiB</td></tr>\n",
+            escape(&listener.address),
+            socket.dropped,
+            socket.receive_buffer / 1024
+        ));
+    }
+    html.push_str("</table>\n<h2>Series</h2>\n<table><tr><th>type</th><th>names</th><th>series</th></tr>\n");
+    for ((kind, families), series) in Type::ALL.iter().zip(facts.families).zip(facts.series) {
+        html.push_str(&format!(
+            "<tr><td>{}</td><td class=n>{families}</td><td class=n>{series}</td></tr>\n",
+            kind.as_str()
+        ));
+    }
+    html.push_str(&format!("</table>\n<p>At most {} series.</p>\n", facts.series_limit));
+
+    html.push_str("<h2>Rejected samples</h2>\n");
+    let rejected: Vec<_> = Reject::ALL.into_iter().filter(|reject| telemetry.rejected(*reject) > 0).collect();
+    if rejected.is_empty() {
+        html.push_str("<p>None.</p>\n");
+    } else {
+        html.push_str("<table><tr><th>reason</th><th>samples</th><th>remedy</th></tr>\n");
+        for reject in rejected {
+            html.push_str(&format!(
+                "<tr><td>{reject}</td><td class=n>{}</td><td>{}</td></tr>\n",
+                telemetry.rejected(reject),
+                escape(reject.remedy())
+            ));
+        }
+        html.push_str("</table>\n");
+    }
+    html.push_str("</main></body></html>\n");
+    answer(StatusCode::OK, "text/html; charset=utf-8", html)
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}

@@ -1,0 +1,147 @@
+//! What no safe wrapper offers: `recvmmsg` into buffers that are used again, and the socket's memory figures.
+//!
+//! The only module with `unsafe`; each block says why it is sound.
+
+use std::io;
+use std::mem;
+use std::os::fd::{AsRawFd, BorrowedFd};
+use std::ptr;
+
+/// The largest datagram there can be.
+const BUFFER: usize = 65_536;
+
+/// From one buffer to the next. A power of two would put the beginnings of all of them on the same cache lines.
+const STRIDE: usize = BUFFER + 2048 + 64;
+
+/// Buffers for the datagrams of one `recvmmsg` call.
+///
+/// Memory is touched, and so taken, only as far as datagrams fill it.
+pub struct Batch {
+    buffers: Vec<u8>,
+    // Both point into `buffers` and `vectors`, which are never resized; raw pointers make the batch stay on its thread.
+    headers: Box<[libc::mmsghdr]>,
+    _vectors: Box<[libc::iovec]>,
+}
+
+/// Whether to wait for a datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+    /// Until there is one; all that are there by then are taken.
+    ForOne,
+    /// Not at all: [`io::ErrorKind::WouldBlock`] where there is none.
+    No,
+}
+
+impl Batch {
+    /// Room for `len` datagrams at a time.
+    pub fn new(len: usize) -> Self {
+        let mut buffers = vec![0; len * STRIDE];
+        let mut vectors: Box<[libc::iovec]> = buffers
+            .chunks_exact_mut(STRIDE)
+            .map(|buffer| libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: BUFFER })
+            .collect();
+        let headers = vectors
+            .iter_mut()
+            .map(|vector| {
+                // SAFETY: `mmsghdr` is integers and pointers, for which zero is a value: no name, no control data.
+                let mut header: libc::mmsghdr = unsafe { mem::zeroed() };
+                header.msg_hdr.msg_iov = ptr::from_mut(vector);
+                header.msg_hdr.msg_iovlen = 1;
+                header
+            })
+            .collect();
+        Self { buffers, headers, _vectors: vectors }
+    }
+
+    /// Receives datagrams and gives those that came, in order: no more of the buffers than the kernel says it filled.
+    pub fn receive(&mut self, socket: BorrowedFd<'_>, wait: Wait) -> io::Result<impl Iterator<Item = &[u8]>> {
+        let flags = match wait {
+            Wait::ForOne => libc::MSG_WAITFORONE,
+            Wait::No => libc::MSG_DONTWAIT,
+        };
+        // SAFETY: `headers` holds as many headers as are announced; each points to one vector, which points to
+        // `BUFFER` bytes of `buffers` that belong to it alone. All of it outlives the call, `&mut self` keeps others
+        // away, and a null timeout is allowed.
+        let received = unsafe {
+            let len = self.headers.len() as libc::c_uint;
+            libc::recvmmsg(socket.as_raw_fd(), self.headers.as_mut_ptr(), len, flags as _, ptr::null_mut())
+        };
+        let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
+        let filled = self.headers.iter().take(received).map(|header| header.msg_len as usize);
+        Ok(self.buffers.chunks_exact(STRIDE).zip(filled).map(|(buffer, len)| buffer.get(..len).unwrap_or_default()))
+    }
+}
+
+/// What the kernel counts for a socket (`SO_MEMINFO`): right in any network namespace, unlike `/proc/net`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Memory {
+    /// Bytes of the receive queue, with the kernel's bookkeeping.
+    pub queued: u32,
+    /// Datagrams dropped because the queue was full; wraps at 2^32.
+    pub dropped: u32,
+}
+
+/// Reads the memory figures of a socket.
+pub fn memory(socket: BorrowedFd<'_>) -> io::Result<Memory> {
+    // The indexes of `SK_MEMINFO_RMEM_ALLOC` and `SK_MEMINFO_DROPS` in linux/sock_diag.h.
+    const QUEUED: usize = 0;
+    const DROPPED: usize = 8;
+    let mut figures = [0_u32; 16];
+    let mut len = mem::size_of_val(&figures) as libc::socklen_t;
+    // SAFETY: the kernel writes at most `len` bytes to `figures`, which has as many and takes any bits.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_MEMINFO,
+            figures.as_mut_ptr().cast(),
+            &raw mut len,
+        )
+    };
+    if result == 0 {
+        Ok(Memory { queued: figures[QUEUED], dropped: figures[DROPPED] })
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::UdpSocket;
+    use std::os::fd::AsFd;
+
+    #[test]
+    fn a_batch_gives_what_came_and_no_more() {
+        let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let mut batch = Batch::new(4);
+        let mut send_and_receive = |packets: &[&[u8]], wait| {
+            for packet in packets {
+                sender.send_to(packet, receiver.local_addr().unwrap()).unwrap();
+            }
+            batch.receive(receiver.as_fd(), wait).map(|packets| packets.map(<[u8]>::to_vec).collect::<Vec<_>>())
+        };
+        assert_eq!(send_and_receive(&[b"one", b"two", b"three", b"four"], Wait::ForOne).unwrap().len(), 4);
+        assert_eq!(send_and_receive(&[b"x"], Wait::ForOne).unwrap(), [b"x"], "a lone packet, and no old one with it");
+        assert_eq!(send_and_receive(&[b""], Wait::No).unwrap(), [b""]);
+        assert_eq!(send_and_receive(&[], Wait::No).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        let large = vec![b'a'; 65_507];
+        assert_eq!(send_and_receive(&[&large], Wait::ForOne).unwrap(), [&large[..]]);
+    }
+
+    #[test]
+    fn drops_are_counted_by_the_socket() {
+        let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+        rustix::net::sockopt::set_socket_recv_buffer_size(&receiver, 4096).unwrap();
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        for _ in 0..100 {
+            sender.send_to(&[0; 1000], receiver.local_addr().unwrap()).unwrap();
+        }
+        let memory = memory(receiver.as_fd()).unwrap();
+        let mut batch = Batch::new(100);
+        let received = batch.receive(receiver.as_fd(), Wait::No).unwrap().count();
+        assert!(received > 0 && memory.queued as usize > received * 1000, "{received}, {memory:?}");
+        assert_eq!(received + memory.dropped as usize, 100);
+    }
+}

@@ -1,0 +1,7 @@
+//! The program `statsidecar`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    statsidecar::command::run()
+}

@@ -1,0 +1,252 @@
+//! The rules out of a [`Config`], and everything that is wrong with them.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::glob::Glob;
+use super::template::Template;
+use super::{Metric, Rule, Rules, Shape, default_help, names, shape};
+use crate::config::{Config, Diagnostic, Labels, MetricRule, Spanned};
+use crate::metric::{Bounds, Type};
+use crate::telemetry;
+
+impl Rules {
+    /// Compiles the rules of `config`. `run`, `check` and `explain` all come through here.
+    ///
+    /// What is wrong is reported, each with its place in the file; where an error is among it, the rules must not be
+    /// used. The rules that are right are compiled all the same, so that one run finds everything.
+    pub fn compile(config: &Config) -> (Self, Vec<Diagnostic>) {
+        let bounds = Bounds::new(&config.defaults.buckets).unwrap_or_else(|| Bounds::new(&[]).expect("none is rising"));
+        let mut compiler = Compiler::default();
+        let rules = config.metrics.iter().filter_map(|rule| compiler.rule(rule)).collect();
+        let mut constants = plain(&config.labels);
+        constants.retain(|(_, value)| !value.is_empty());
+        constants.sort_unstable();
+        let mut rules = Self {
+            rules,
+            initial: Vec::new(),
+            naming: config.defaults.naming,
+            bounds,
+            constants,
+            container_label: config.defaults.container_label,
+            tag_limit: config.limits.tags,
+        };
+        for rule in &config.metrics {
+            rules.initial.extend(compiler.initial(rule, &rules));
+        }
+        (rules, compiler.diagnostics)
+    }
+}
+
+/// What has been declared so far, and what is wrong with it.
+#[derive(Default)]
+struct Compiler<'c> {
+    diagnostics: Vec<Diagnostic>,
+    patterns: HashMap<&'c str, ()>,
+    /// The first rule of each literal name.
+    names: HashMap<&'c str, &'c MetricRule>,
+    initial: HashMap<(String, Vec<(String, String)>), ()>,
+}
+
+impl<'c> Compiler<'c> {
+    fn error(&mut self, span: Range<usize>, message: String) {
+        self.diagnostics.push(Diagnostic::error(span, message));
+    }
+
+    fn rule(&mut self, rule: &'c MetricRule) -> Option<Rule> {
+        let pattern = rule.pattern.get_ref();
+        if self.patterns.insert(pattern, ()).is_some() {
+            self.error(
+                rule.pattern.span(),
+                format!("match {pattern:?} is declared twice, and only the first can match; remove one of the two"),
+            );
+        }
+        let glob = match Glob::new(pattern) {
+            Ok(glob) => glob,
+            Err(message) => {
+                self.error(rule.pattern.span(), message);
+                return None;
+            }
+        };
+        let name = rule.name.as_ref().and_then(|name| self.name(rule, name, &glob));
+        let labels = rule
+            .labels
+            .iter()
+            .filter_map(|(key, value)| Some((key.get_ref().clone(), self.template(value, &glob)?)))
+            .collect();
+        Some(Rule {
+            pattern: pattern.clone(),
+            glob,
+            name,
+            kind: rule.kind.as_ref().map(|kind| *kind.get_ref()),
+            help: rule.help.as_ref().map(|help| Arc::from(help.get_ref().as_str())),
+            labels,
+            bounds: rule.buckets.as_ref().and_then(|buckets| Bounds::new(buckets.get_ref())),
+            scale: rule.scale.as_ref().map_or(1.0, |scale| *scale.get_ref()),
+            drop: rule.drop,
+        })
+    }
+
+    fn template(&mut self, text: &Spanned<String>, glob: &Glob) -> Option<Template> {
+        Template::new(text.get_ref(), glob.captures()).map_err(|message| self.error(text.span(), message)).ok()
+    }
+
+    fn name(&mut self, rule: &'c MetricRule, name: &'c Spanned<String>, glob: &Glob) -> Option<Template> {
+        let template = self.template(name, glob)?;
+        if !template.is_literal() {
+            return Some(template);
+        }
+        let text = name.get_ref();
+        if !names::is_metric_name(text) {
+            self.error(
+                name.span(),
+                format!("name {text:?} is not a metric name; write letters, digits and _, not beginning with a digit"),
+            );
+        } else if telemetry::is_reserved(text) {
+            self.error(name.span(), format!("name {text:?} belongs to the sidecar's own metrics; choose another"));
+        } else {
+            self.conventions(rule, name);
+            match self.names.get(text.as_str()).copied() {
+                Some(first) => self.same_name(first, rule, name),
+                None => {
+                    self.collisions(rule, name);
+                    self.names.insert(text, rule);
+                }
+            }
+        }
+        Some(template)
+    }
+
+    /// Two rules may feed one metric, as long as they say the same of it.
+    fn same_name(&mut self, first: &MetricRule, rule: &MetricRule, name: &Spanned<String>) {
+        let text = name.get_ref();
+        if let (Some(one), Some(two)) = (&first.kind, &rule.kind)
+            && one != two
+        {
+            self.error(
+                two.span(),
+                format!(
+                    "type {:?} contradicts an earlier rule, which declares {text} a {}; one name has one type",
+                    two.get_ref().as_str(),
+                    one.get_ref().as_str()
+                ),
+            );
+        }
+        if let Some(help) = &rule.help
+            && first.help.as_ref() != Some(help)
+        {
+            let message = format!("{text} has another help in an earlier rule, and the first holds; remove this one");
+            self.diagnostics.push(Diagnostic::warning(help.span(), message));
+        }
+        if let Some(buckets) = &rule.buckets
+            && first.buckets.as_ref() != Some(buckets)
+        {
+            let message = format!("{text} has other buckets in an earlier rule, and the first hold; remove these");
+            self.diagnostics.push(Diagnostic::warning(buckets.span(), message));
+        }
+    }
+
+    /// A histogram owns its name with `_bucket`, `_sum` and `_count`.
+    fn collisions(&mut self, rule: &MetricRule, name: &Spanned<String>) {
+        let is_histogram = |rule: &MetricRule| rule.kind.as_ref().is_some_and(|k| *k.get_ref() == Type::Histogram);
+        let text = name.get_ref();
+        let clash = ["_bucket", "_sum", "_count"].into_iter().find_map(|suffix| {
+            let derived = format!("{text}{suffix}");
+            if is_histogram(rule) && self.names.contains_key(derived.as_str()) {
+                return Some((text.clone(), derived));
+            }
+            let stem = text.strip_suffix(suffix)?;
+            self.names.get(stem).is_some_and(|rule| is_histogram(rule)).then(|| (stem.to_owned(), text.clone()))
+        });
+        if let Some((histogram, taken)) = clash {
+            self.error(
+                name.span(),
+                format!("name {text:?}: the histogram {histogram} exposes {taken} itself; rename one of the two"),
+            );
+        }
+    }
+
+    /// Where a name departs from what Prometheus and OpenMetrics call good.
+    fn conventions(&mut self, rule: &MetricRule, name: &Spanned<String>) {
+        let text = name.get_ref();
+        let kind = rule.kind.as_ref().map(|kind| *kind.get_ref());
+        if kind == Some(Type::Counter) && !text.ends_with("_total") {
+            let message = format!("name {text:?}: the name of a counter ends in _total by convention");
+            self.diagnostics.push(Diagnostic::warning(name.span(), message));
+        }
+        if matches!(kind, Some(Type::Gauge | Type::Histogram)) && text.ends_with("_total") {
+            let message = format!("name {text:?}: by convention only the name of a counter ends in _total");
+            self.diagnostics.push(Diagnostic::warning(name.span(), message));
+        }
+        if let Some(unit) = &rule.unit
+            && !text.strip_suffix("_total").unwrap_or(text).ends_with(&format!("_{}", unit.get_ref()))
+        {
+            let message = format!("name {text:?}: by convention it ends in its unit, _{}", unit.get_ref());
+            self.diagnostics.push(Diagnostic::warning(name.span(), message));
+        }
+    }
+
+    /// The series that a rule declares with `init`.
+    fn initial(&mut self, rule: &MetricRule, rules: &Rules) -> Vec<Metric> {
+        let Some(compiled) = rules.rules.iter().find(|compiled| compiled.pattern == *rule.pattern.get_ref()) else {
+            return Vec::new();
+        };
+        let mut made = Vec::new();
+        for set in &rule.init {
+            let (Some(name), Some(kind)) = (compiled.name.as_ref().filter(|n| n.is_literal()), compiled.kind) else {
+                let message = "init needs a type and a name without $ in the same rule: what exists before the first \
+                               line has to be known without one";
+                self.error(set.span(), message.to_owned());
+                break;
+            };
+            let Some(labels) = self.initial_labels(set, compiled, rules) else { continue };
+            let name = name.expand(&[]);
+            if self.initial.insert((name.clone(), labels.clone()), ()).is_some() {
+                self.error(set.span(), format!("init declares this series of {name} twice; remove one of the two"));
+                continue;
+            }
+            let help = compiled.help.clone().unwrap_or_else(|| default_help(kind).into());
+            let shape: Shape = shape(kind, compiled.bounds.as_ref().unwrap_or(&rules.bounds));
+            made.push(Metric { name, labels, help, shape });
+        }
+        made
+    }
+
+    fn initial_labels(&mut self, set: &Spanned<Labels>, rule: &Rule, rules: &Rules) -> Option<Vec<(String, String)>> {
+        let mut labels = rules.constants.clone();
+        for (key, value) in plain(set.get_ref()) {
+            super::set(&mut labels, key, value);
+        }
+        for (key, value) in &rule.labels {
+            let given = set.get_ref().iter().any(|(k, _)| k.get_ref() == key);
+            match (value.is_literal(), given) {
+                (true, true) => {
+                    self.error(
+                        set.span(),
+                        format!("init sets {key:?}, which the rule's labels set already; leave it out"),
+                    );
+                    return None;
+                }
+                (true, false) => {
+                    super::set(&mut labels, key.clone(), value.expand(&[]));
+                }
+                (false, true) => {}
+                (false, false) => {
+                    self.error(
+                        set.span(),
+                        format!("init lacks the label {key:?}, which every series of this rule has"),
+                    );
+                    return None;
+                }
+            }
+        }
+        labels.retain(|(_, value)| !value.is_empty());
+        labels.sort_unstable();
+        Some(labels)
+    }
+}
+
+fn plain(labels: &Labels) -> Vec<(String, String)> {
+    labels.iter().map(|(key, value)| (key.get_ref().clone(), value.get_ref().clone())).collect()
+}

@@ -1,0 +1,131 @@
+//! Globs over dotted names: `jobs.*.done`, `jobs.worker-*.done`, `jobs.**`.
+
+/// A compiled glob.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Glob {
+    parts: Vec<Part>,
+    /// Whether the glob ends in `**`, which takes all further parts, one or more.
+    rest: bool,
+}
+
+/// One part between two dots: the texts between its `*`, so `a*b` is `["a", "b"]` and a literal is alone.
+#[derive(Clone, Debug, PartialEq)]
+struct Part(Vec<String>);
+
+impl Glob {
+    /// Compiles a glob; the error says what is wrong with it and what would be right.
+    pub fn new(text: &str) -> Result<Self, String> {
+        if text.is_empty() {
+            return Err("the glob is empty; write the dotted name, with * for a part of it".to_owned());
+        }
+        if let Some(bad) = text.chars().find(|c| c.is_whitespace() || c.is_control() || matches!(c, ':' | '|')) {
+            return Err(format!("the glob {text:?} holds {bad:?}, which no name can hold"));
+        }
+        let (head, rest) = match text.strip_suffix("**") {
+            Some("") => return Ok(Self { parts: Vec::new(), rest: true }),
+            Some(head) => match head.strip_suffix('.') {
+                Some(head) => (head, true),
+                None => return Err(format!("in the glob {text:?}, ** has to be a whole part: write a.** or a*")),
+            },
+            None => (text, false),
+        };
+        if head.contains("**") {
+            return Err(format!("in the glob {text:?}, ** stands before the end; it takes the rest of a name"));
+        }
+        if head.split('.').any(str::is_empty) {
+            return Err(format!("the glob {text:?} has an empty part; remove the dot too many, or write * for a part"));
+        }
+        let parts = head.split('.').map(|part| Part(part.split('*').map(str::to_owned).collect())).collect();
+        Ok(Self { parts, rest })
+    }
+
+    /// How many texts a match captures, `$0` not counted.
+    pub fn captures(&self) -> usize {
+        self.parts.iter().map(|part| part.0.len() - 1).sum::<usize>() + usize::from(self.rest)
+    }
+
+    /// Matches a whole name. The captures are the name itself as `$0`, then what each `*` took, from left to right.
+    pub fn matches<'n>(&self, name: &'n str) -> Option<Vec<&'n str>> {
+        let mut captures = vec![name];
+        let mut rest = Some(name);
+        for part in &self.parts {
+            let text = match rest?.split_once('.') {
+                Some((text, after)) => {
+                    rest = Some(after);
+                    text
+                }
+                None => rest.take()?,
+            };
+            part.matches(text, &mut captures)?;
+        }
+        match (self.rest, rest) {
+            (true, Some(rest)) => captures.push(rest),
+            (false, None) => {}
+            _ => return None,
+        }
+        Some(captures)
+    }
+}
+
+impl Part {
+    /// Matches the whole of `text`; each `*` takes as little as it can.
+    fn matches<'n>(&self, text: &'n str, captures: &mut Vec<&'n str>) -> Option<()> {
+        let (first, others) = self.0.split_first()?;
+        let mut rest = text.strip_prefix(first.as_str())?;
+        let Some((last, middle)) = others.split_last() else {
+            return rest.is_empty().then_some(());
+        };
+        for literal in middle {
+            let (taken, after) = rest.split_once(literal.as_str())?;
+            captures.push(taken);
+            rest = after;
+        }
+        captures.push(rest.strip_suffix(last.as_str())?);
+        Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn globs_match_whole_names() {
+        for (glob, name, captures) in [
+            ("a.b", "a.b", Some(vec![])),
+            ("a.b", "a.b.c", None),
+            ("a.b.c", "a.b", None),
+            ("a.*", "a.b", Some(vec!["b"])),
+            ("a.*", "a.b.c", None),
+            ("a.*", "a", None),
+            ("a.*", "a.", Some(vec![""])),
+            ("*.*", "a.b", Some(vec!["a", "b"])),
+            ("w-*.x", "w-12.x", Some(vec!["12"])),
+            ("*-db.x", "main-db.x", Some(vec!["main"])),
+            ("a*b.x", "ab.x", Some(vec![""])),
+            ("a*b.x", "aXbXb.x", Some(vec!["XbX"])),
+            ("a*b*c", "aXbYbZc", Some(vec!["X", "YbZ"])),
+            ("a*b*c", "aXc", None),
+            ("a*a", "a", None),
+            ("**", "a.b.c", Some(vec!["a.b.c"])),
+            ("a.**", "a.b.c", Some(vec!["b.c"])),
+            ("a.**", "a", None),
+            ("a.*.**", "a.b.c.d", Some(vec!["b", "c.d"])),
+            ("é.*", "é.ü", Some(vec!["ü"])),
+        ] {
+            let glob = Glob::new(glob).unwrap();
+            let expected = captures.map(|c| [vec![name], c].concat());
+            assert_eq!(glob.matches(name), expected, "{glob:?} on {name}");
+            if let Some(expected) = expected {
+                assert_eq!(glob.captures() + 1, expected.len());
+            }
+        }
+    }
+
+    #[test]
+    fn bad_globs() {
+        for bad in ["", "a..b", ".a", "a.", "a.**.b", "a**", "a b", "a:b", "a|b", "**.a", "***"] {
+            assert!(Glob::new(bad).is_err(), "{bad}");
+        }
+    }
+}

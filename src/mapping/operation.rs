@@ -1,0 +1,117 @@
+//! How the numbers of a line become changes of a metric: once settled for a series, applied to every sample of it.
+
+use crate::metric::{Change, Type};
+use crate::parse::Kind;
+use crate::parse::value::{Magnitude, Number, Sign};
+use crate::reject::Reject;
+
+/// What a sample of one kind does to a metric of one type.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Operation {
+    verb: Verb,
+    scale: f64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verb {
+    /// Add to a counter.
+    Count,
+    /// Set a gauge, or move it where the number is signed.
+    Gauge,
+    /// Move a gauge by what a counter's line says.
+    Adjust,
+    /// Observe a duration that comes in milliseconds, in seconds.
+    ObserveMilliseconds,
+    /// Observe a value as it is.
+    Observe,
+}
+
+impl Operation {
+    /// What a line of `kind` does to a metric of type `to`, each value multiplied by `scale`, which is finite; `None`
+    /// where such a line cannot feed it.
+    pub fn new(kind: Kind, to: Type, scale: f64) -> Option<Self> {
+        let verb = match (to, kind) {
+            (Type::Counter, Kind::Counter | Kind::Meter) => Verb::Count,
+            (Type::Gauge, Kind::Gauge) => Verb::Gauge,
+            (Type::Gauge, Kind::Counter) => Verb::Adjust,
+            (Type::Histogram, Kind::Timer) => Verb::ObserveMilliseconds,
+            (Type::Histogram, Kind::Histogram | Kind::Distribution) => Verb::Observe,
+            _ => return None,
+        };
+        Some(Self { verb, scale })
+    }
+
+    /// The change that one sample makes. `rate` is in (0, 1]: a counter's value is divided by it, an observation
+    /// counts 1/rate times, a gauge ignores it.
+    #[inline]
+    pub fn change(&self, number: Number, rate: f64) -> Result<Change, Reject> {
+        match self.verb {
+            Verb::Count => match number.magnitude {
+                Magnitude::Whole(n) if rate == 1.0 && self.scale == 1.0 && number.sign != Sign::Minus => {
+                    Ok(Change::Count(n))
+                }
+                _ => match finite(number.to_f64() * self.scale / rate)? {
+                    x if x < 0.0 => Err(Reject::NegativeCounter),
+                    x => Ok(Change::Add(x)),
+                },
+            },
+            Verb::Gauge => {
+                let x = finite(number.to_f64() * self.scale)?;
+                Ok(if number.sign == Sign::None { Change::Set(x) } else { Change::Move(x) })
+            }
+            Verb::Adjust => Ok(Change::Move(finite(number.to_f64() * self.scale / rate)?)),
+            Verb::ObserveMilliseconds => observation(number.to_f64() / 1000.0 * self.scale, rate),
+            Verb::Observe => observation(number.to_f64() * self.scale, rate),
+        }
+    }
+}
+
+#[inline]
+fn observation(value: f64, rate: f64) -> Result<Change, Reject> {
+    let weight = 1.0 / rate;
+    finite(value * weight)?;
+    Ok(Change::Observe { value, weight })
+}
+
+/// What overflows an f64 is no value, and would spoil the sum that it is added to.
+#[inline]
+fn finite(x: f64) -> Result<f64, Reject> {
+    if x.is_finite() { Ok(x) } else { Err(Reject::BadValue) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse::value::number;
+
+    fn change(kind: Kind, to: Type, scale: f64, text: &str, rate: f64) -> Result<Change, Reject> {
+        Operation::new(kind, to, scale).ok_or(Reject::TypeConflict)?.change(number(text.as_bytes())?, rate)
+    }
+
+    #[test]
+    fn changes() {
+        use Kind::{Counter, Distribution, Gauge, Histogram, Meter, Timer};
+        for (kind, to, scale, text, rate, expected) in [
+            (Counter, Type::Counter, 1.0, "3", 1.0, Ok(Change::Count(3))),
+            (Meter, Type::Counter, 1.0, "3", 1.0, Ok(Change::Count(3))),
+            (Counter, Type::Counter, 1.0, "1", 0.1, Ok(Change::Add(10.0))),
+            (Counter, Type::Counter, 1.0, "3", 0.3, Ok(Change::Add(10.0))),
+            (Counter, Type::Counter, 1024.0, "2", 1.0, Ok(Change::Add(2048.0))),
+            (Counter, Type::Counter, 1.0, "-1", 1.0, Err(Reject::NegativeCounter)),
+            (Counter, Type::Counter, -1.0, "-5", 1.0, Ok(Change::Add(5.0))),
+            (Counter, Type::Counter, 1.0, "1e308", 0.1, Err(Reject::BadValue)),
+            (Gauge, Type::Gauge, 1.0, "5", 0.1, Ok(Change::Set(5.0))),
+            (Gauge, Type::Gauge, 1.0, "+5", 1.0, Ok(Change::Move(5.0))),
+            (Gauge, Type::Gauge, 2.0, "-5", 1.0, Ok(Change::Move(-10.0))),
+            (Counter, Type::Gauge, 1.0, "-1", 0.5, Ok(Change::Move(-2.0))),
+            (Timer, Type::Histogram, 1.0, "320", 0.1, Ok(Change::Observe { value: 0.32, weight: 10.0 })),
+            (Histogram, Type::Histogram, 1.0, "7", 1.0, Ok(Change::Observe { value: 7.0, weight: 1.0 })),
+            (Distribution, Type::Histogram, 1.0, "1e308", 0.1, Err(Reject::BadValue)),
+            (Gauge, Type::Counter, 1.0, "1", 1.0, Err(Reject::TypeConflict)),
+            (Meter, Type::Gauge, 1.0, "1", 1.0, Err(Reject::TypeConflict)),
+            (Counter, Type::Histogram, 1.0, "1", 1.0, Err(Reject::TypeConflict)),
+        ] {
+            assert_eq!(change(kind, to, scale, text, rate), expected, "{kind:?} {text} @{rate} on {to:?}");
+        }
+    }
+}

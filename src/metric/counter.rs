@@ -1,0 +1,95 @@
+//! A sum that goes up only.
+
+use super::float::AtomicF64;
+use super::sync::{AtomicU64, Ordering};
+
+/// 2^64: what a wrapped u64 has lost.
+const WRAP: f64 = 18_446_744_073_709_551_616.0;
+
+/// A counter's cells: whole numbers are exact to 2^64, fractions are kept beside them.
+///
+/// `Relaxed` is enough: the two cells are added up when they are read, and a reader that sees one a moment before the
+/// other sees a total that is true of some order of the samples.
+#[derive(Debug)]
+pub struct Counter {
+    whole: AtomicU64,
+    rest: AtomicF64,
+}
+
+/// What a counter has come to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Total {
+    /// A whole number, exact.
+    Whole(u64),
+    /// A number with a fraction, or above 2^64.
+    Real(f64),
+}
+
+impl Counter {
+    /// A counter at 0.
+    #[expect(clippy::new_without_default, reason = "the model checker's atomics have no default")]
+    pub fn new() -> Self {
+        Self { whole: AtomicU64::new(0), rest: AtomicF64::new(0.0) }
+    }
+
+    /// Adds a whole number.
+    #[inline]
+    pub fn add_whole(&self, n: u64) {
+        let old = self.whole.fetch_add(n, Ordering::Relaxed);
+        if old.checked_add(n).is_none() {
+            self.rest.add(WRAP);
+        }
+    }
+
+    /// Adds a finite number, 0 or more.
+    pub fn add(&self, value: f64) {
+        // An f64 below 2^64 parts into a whole number and a fraction without a loss.
+        if value < WRAP {
+            self.add_whole(value as u64);
+            let fraction = value.fract();
+            if fraction > 0.0 {
+                self.rest.add(fraction);
+            }
+        } else {
+            self.rest.add(value);
+        }
+    }
+
+    /// What it has come to.
+    pub fn total(&self) -> Total {
+        let (whole, rest) = (self.whole.load(Ordering::Relaxed), self.rest.get());
+        match whole.checked_add(rest as u64) {
+            Some(total) if rest < WRAP && rest.fract() == 0.0 => Total::Whole(total),
+            _ => Total::Real((whole as f64 + rest).min(f64::MAX)),
+        }
+    }
+}
+
+#[cfg(all(test, not(loom_cells)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_numbers_are_exact_to_two_to_the_64() {
+        let counter = Counter::new();
+        counter.add_whole(u64::MAX - 1);
+        counter.add(1.0);
+        assert_eq!(counter.total(), Total::Whole(u64::MAX));
+        counter.add_whole(1);
+        assert_eq!(counter.total(), Total::Real(WRAP), "past it, it is rounded and does not fall");
+    }
+
+    #[test]
+    fn fractions_are_kept_and_may_make_a_whole() {
+        let counter = Counter::new();
+        counter.add(1.5);
+        assert_eq!(counter.total(), Total::Real(1.5));
+        counter.add(1.5);
+        assert_eq!(counter.total(), Total::Whole(3));
+        counter.add(1e300);
+        assert_eq!(counter.total(), Total::Real(1e300));
+        counter.add(f64::MAX);
+        counter.add(f64::MAX);
+        assert_eq!(counter.total(), Total::Real(f64::MAX), "never infinite");
+    }
+}

@@ -1,0 +1,32 @@
+//! A number that goes up and down.
+
+use super::float::AtomicF64;
+
+/// A gauge's cell. It starts at 0.
+#[derive(Debug)]
+pub struct Gauge(AtomicF64);
+
+impl Gauge {
+    /// A gauge at 0.
+    #[expect(clippy::new_without_default, reason = "the model checker's atomics have no default")]
+    pub fn new() -> Self {
+        Self(AtomicF64::new(0.0))
+    }
+
+    /// Makes it `value`.
+    #[inline]
+    pub fn set(&self, value: f64) {
+        self.0.set(value);
+    }
+
+    /// Moves it by `value`.
+    #[inline]
+    pub fn add(&self, value: f64) {
+        self.0.add(value);
+    }
+
+    /// What it is.
+    pub fn value(&self) -> f64 {
+        self.0.get()
+    }
+}

@@ -1,0 +1,198 @@
+//! Observations counted by size.
+
+use std::sync::Arc;
+
+use super::float::AtomicF64;
+use super::sync::{AtomicU64, Ordering};
+
+/// Upper bounds of buckets: finite and strictly rising; the bucket up to infinity goes without saying.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bounds(Arc<[f64]>);
+
+impl Bounds {
+    /// Bounds, where they are finite and strictly rise.
+    pub fn new(bounds: &[f64]) -> Option<Self> {
+        let rising = bounds.iter().all(|b| b.is_finite()) && bounds.is_sorted_by(|a, b| a < b);
+        rising.then(|| Self(bounds.into()))
+    }
+
+    /// The bounds, rising.
+    pub fn as_slice(&self) -> &[f64] {
+        &self.0
+    }
+
+    /// The bucket that holds `value`: the first whose bound is not below it.
+    #[inline]
+    fn index(&self, value: f64) -> usize {
+        // Counting beats searching while the bounds fit a few cache lines: it has no branch to guess.
+        if self.0.len() <= 32 {
+            self.0.iter().map(|&bound| usize::from(bound < value)).sum()
+        } else {
+            self.0.partition_point(|&bound| bound < value)
+        }
+    }
+}
+
+/// A histogram's cells: one count a bucket, not cumulative, and the sum of what was observed.
+///
+/// `_count` is no cell of its own. It and every `le` value are added up from one reading of the buckets, so that the
+/// page cannot show `+Inf` and `_count` apart, whatever is written meanwhile. `Relaxed` is enough for the same
+/// reason: each bucket is right by itself, and no reader relates two of them or the sum to each other.
+#[derive(Debug)]
+pub struct Histogram {
+    bounds: Bounds,
+    buckets: Box<[AtomicU64]>,
+    sum: AtomicF64,
+    carry: AtomicF64,
+}
+
+/// What rounding may take from a weight: three observations at a rate of 0.3 are ten, not nine and a rest that is
+/// short of 1 by the last bit.
+const ROUNDING: f64 = 1e-9;
+
+impl Histogram {
+    /// An empty histogram.
+    pub fn new(bounds: Bounds) -> Self {
+        let buckets = (0..=bounds.as_slice().len()).map(|_| AtomicU64::new(0)).collect();
+        Self { bounds, buckets, sum: AtomicF64::new(0.0), carry: AtomicF64::new(0.0) }
+    }
+
+    /// The upper bounds of its buckets.
+    pub fn bounds(&self) -> &Bounds {
+        &self.bounds
+    }
+
+    /// Observes `value` `weight` times, a number of at least 1 that need not be whole.
+    ///
+    /// Counts are whole: what is left of the weight is carried over to the next observation, so that the count differs
+    /// from the sum of all weights by less than 1 at any moment. The cost does not depend on the weight.
+    #[inline]
+    pub fn observe(&self, value: f64, weight: f64) {
+        let times = if weight == 1.0 { 1 } else { self.whole(weight) };
+        if let Some(bucket) = self.buckets.get(self.bounds.index(value)) {
+            bucket.fetch_add(times, Ordering::Relaxed);
+        }
+        self.sum.add(value * weight);
+    }
+
+    /// The whole part of a weight with what was carried so far; the rest is carried on.
+    fn whole(&self, weight: f64) -> u64 {
+        if weight.fract() == 0.0 {
+            return weight as u64;
+        }
+        let mut whole = 0.0;
+        self.carry.update(|carry| {
+            let total = carry + weight;
+            whole = (total + ROUNDING).floor();
+            total - whole
+        });
+        whole as u64
+    }
+
+    /// Reads the buckets once: the number of observations up to each bound, the last of them up to infinity, go to
+    /// `cumulative` (emptied first), and the sum is returned.
+    pub fn read(&self, cumulative: &mut Vec<u64>) -> f64 {
+        let mut count = 0_u64;
+        cumulative.clear();
+        cumulative.extend(self.buckets.iter().map(|bucket| {
+            count = count.saturating_add(bucket.load(Ordering::Relaxed));
+            count
+        }));
+        self.sum.get()
+    }
+}
+
+#[cfg(all(test, not(loom_cells)))]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn histogram(bounds: &[f64]) -> Histogram {
+        Histogram::new(Bounds::new(bounds).expect("the bounds rise"))
+    }
+
+    fn read(histogram: &Histogram) -> (Vec<u64>, f64) {
+        let mut cumulative = Vec::new();
+        let sum = histogram.read(&mut cumulative);
+        (cumulative, sum)
+    }
+
+    #[test]
+    fn a_bound_belongs_to_its_bucket() {
+        let histogram = histogram(&[1.0, 2.0]);
+        for value in [-1.0, 1.0, 1.5, 2.0, 2.5] {
+            histogram.observe(value, 1.0);
+        }
+        assert_eq!(read(&histogram), (vec![2, 4, 5], 6.0));
+    }
+
+    #[test]
+    fn bounds_rise() {
+        assert!(Bounds::new(&[]).is_some());
+        for bad in [&[1.0, 1.0][..], &[2.0, 1.0], &[f64::NAN], &[1.0, f64::INFINITY]] {
+            assert_eq!(Bounds::new(bad), None);
+        }
+    }
+
+    #[test]
+    fn three_observations_at_a_rate_of_three_tenths_are_ten() {
+        let histogram = histogram(&[1.0]);
+        let counts: Vec<u64> = (0..3)
+            .map(|_| {
+                histogram.observe(1.0, 1.0 / 0.3);
+                read(&histogram).0[1]
+            })
+            .collect();
+        assert_eq!(counts, [3, 6, 10]);
+        assert!((read(&histogram).1 - 10.0).abs() < 1e-12);
+    }
+
+    proptest! {
+        #[test]
+        fn prop_many_bounds_count_as_few_do(bounds in prop::collection::btree_set(-50_i32..50, 33..60), value in -60_i32..60) {
+            let bounds: Vec<f64> = bounds.into_iter().map(f64::from).collect();
+            let histogram = histogram(&bounds);
+            histogram.observe(f64::from(value), 1.0);
+            let expected: Vec<u64> =
+                bounds.iter().map(|&b| u64::from(f64::from(value) <= b)).chain([1]).collect();
+            prop_assert_eq!(read(&histogram).0, expected);
+        }
+
+        #[test]
+        fn prop_the_count_is_the_sum_of_the_weights(rates in prop::collection::vec(0.01_f64..=1.0, 1..200)) {
+            let histogram = histogram(&[1.0]);
+            let mut weights = 0.0;
+            for rate in rates {
+                histogram.observe(0.5, 1.0 / rate);
+                weights += 1.0 / rate;
+                let count = *read(&histogram).0.last().unwrap() as f64;
+                prop_assert!((count - weights).abs() < 1.0, "count {} of {}", count, weights);
+            }
+        }
+    }
+
+    #[test]
+    fn the_count_is_the_last_bucket_while_threads_write() {
+        let histogram = histogram(&[1.0, 2.0, 3.0]);
+        const WRITES: u64 = 100_000;
+        std::thread::scope(|scope| {
+            let writers: Vec<_> = (0..2)
+                .map(|_| {
+                    scope.spawn(|| {
+                        for n in 0..WRITES {
+                            histogram.observe((n % 5) as f64, 1.0 / 0.3);
+                        }
+                    })
+                })
+                .collect();
+            let mut last = 0;
+            while !writers.iter().all(|w| w.is_finished()) {
+                let (cumulative, _) = read(&histogram);
+                assert!(cumulative.is_sorted() && cumulative[3] >= last, "{cumulative:?} after {last}");
+                last = cumulative[3];
+            }
+        });
+        let weights = 2.0 * WRITES as f64 / 0.3;
+        assert!((read(&histogram).0[3] as f64 - weights).abs() < 1.0, "no carry is lost between two writers");
+    }
+}

@@ -1,0 +1,101 @@
+//! The cells that hold what was measured: plain atomics, changed by the intake and read by a scrape.
+//!
+//! A cell knows no name, no clock, no text and no socket. It is changed by a [`Change`], which is already in the
+//! metric's own unit and known to be finite.
+
+mod counter;
+mod float;
+mod gauge;
+mod histogram;
+
+pub use counter::{Counter, Total};
+pub use gauge::Gauge;
+pub use histogram::{Bounds, Histogram};
+
+/// The atomics of the cells; the model checker's own where a model of them runs.
+mod sync {
+    #[cfg(loom_cells)]
+    pub(super) use loom::sync::atomic::{AtomicU64, Ordering};
+    #[cfg(not(loom_cells))]
+    pub(super) use std::sync::atomic::{AtomicU64, Ordering};
+}
+
+/// What a metric is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Type {
+    /// Goes up only.
+    Counter,
+    /// Goes up and down.
+    Gauge,
+    /// Counts observations by size.
+    Histogram,
+}
+
+impl Type {
+    /// Every type, in the order of its discriminant.
+    pub const ALL: [Self; 3] = [Self::Counter, Self::Gauge, Self::Histogram];
+
+    /// The type as the exposition formats write it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "counter",
+            Self::Gauge => "gauge",
+            Self::Histogram => "histogram",
+        }
+    }
+}
+
+/// What one sample does to a cell. Every number in it is finite.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Change {
+    /// Add a whole number to a counter.
+    Count(u64),
+    /// Add any number, 0 or more, to a counter.
+    Add(f64),
+    /// Set a gauge.
+    Set(f64),
+    /// Move a gauge.
+    Move(f64),
+    /// Observe `value` as often as `weight` says, which is 1 or more.
+    Observe {
+        /// The value, in the metric's unit.
+        value: f64,
+        /// How many observations the sample stands for: 1/rate.
+        weight: f64,
+    },
+}
+
+/// The cells of one series.
+#[derive(Debug)]
+pub enum Cells {
+    /// A counter's.
+    Counter(Counter),
+    /// A gauge's.
+    Gauge(Gauge),
+    /// A histogram's.
+    Histogram(Histogram),
+}
+
+impl Cells {
+    /// What the series is.
+    pub fn type_of(&self) -> Type {
+        match self {
+            Self::Counter(_) => Type::Counter,
+            Self::Gauge(_) => Type::Gauge,
+            Self::Histogram(_) => Type::Histogram,
+        }
+    }
+
+    /// Applies a change. One that was made for another type of metric does nothing, and is never made.
+    #[inline]
+    pub fn apply(&self, change: Change) {
+        match (self, change) {
+            (Self::Counter(counter), Change::Count(n)) => counter.add_whole(n),
+            (Self::Counter(counter), Change::Add(x)) => counter.add(x),
+            (Self::Gauge(gauge), Change::Set(x)) => gauge.set(x),
+            (Self::Gauge(gauge), Change::Move(x)) => gauge.add(x),
+            (Self::Histogram(histogram), Change::Observe { value, weight }) => histogram.observe(value, weight),
+            _ => debug_assert!(false, "{change:?} on a {}", self.type_of().as_str()),
+        }
+    }
+}

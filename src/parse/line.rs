@@ -1,0 +1,311 @@
+//! Where a line is cut: the name, the values, the type and the sections after it.
+
+use memchr::{memchr, memchr2, memmem};
+
+use super::value;
+use crate::reject::Reject;
+
+/// The type that a line carries after its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Kind {
+    /// `c`: add to a counter.
+    Counter,
+    /// `m`: a meter, which is a counter by another name.
+    Meter,
+    /// `g`: set or move a gauge.
+    Gauge,
+    /// `ms`: a duration in milliseconds.
+    Timer,
+    /// `h`: a value to observe.
+    Histogram,
+    /// `d`: a value to observe.
+    Distribution,
+}
+
+impl Kind {
+    /// Every kind, in the order of its discriminant.
+    pub const ALL: [Self; 6] =
+        [Self::Counter, Self::Meter, Self::Gauge, Self::Timer, Self::Histogram, Self::Distribution];
+
+    /// The kind as a line writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Counter => "c",
+            Self::Meter => "m",
+            Self::Gauge => "g",
+            Self::Timer => "ms",
+            Self::Histogram => "h",
+            Self::Distribution => "d",
+        }
+    }
+
+    #[inline]
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        Some(match bytes {
+            b"c" => Self::Counter,
+            b"g" => Self::Gauge,
+            b"ms" => Self::Timer,
+            b"h" => Self::Histogram,
+            b"d" => Self::Distribution,
+            b"m" => Self::Meter,
+            _ => return None,
+        })
+    }
+}
+
+/// The values of one name that share a type, a rate and tags.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Group<'a> {
+    /// Everything before the first `:`, as it came.
+    pub name: &'a [u8],
+    /// One value, or several with `:` between them, as they came.
+    pub values: &'a [u8],
+    /// The type.
+    pub kind: Kind,
+    /// The sample rate, in (0, 1]; 1 where the line gives none. A line that gives several means the last.
+    pub rate: Result<f64, Reject>,
+    /// The `#` section without its `#`; where a line has several, the text from the first to the last of them, with
+    /// whatever stands between.
+    pub tags: &'a [u8],
+    /// The `c:` section without its `c:`: the container that sent the line.
+    pub container: &'a [u8],
+    /// Whether a section was skipped because it is not known.
+    pub unknown: bool,
+    /// Everything after the type.
+    sections: &'a [u8],
+}
+
+impl<'a> Group<'a> {
+    /// The sections that are not known, as they came: a newer client's, to be counted and skipped.
+    pub fn unknown_sections(&self) -> impl Iterator<Item = &'a [u8]> {
+        self.sections.split(|&b| b == b'|').filter(|section| self.unknown && Section::of(section) == Section::Unknown)
+    }
+}
+
+/// Takes a line (without its end) apart into its groups.
+///
+/// A group that cannot be read is one [`Reject`]; the next is read as usual.
+#[inline]
+pub fn groups(line: &[u8]) -> Groups<'_> {
+    match cut(line, memchr(b':', line)) {
+        (name, Some((_, rest))) => Groups { line, name, rest: Some(rest) },
+        // Without a `:` there is no value: the one group that is read is malformed.
+        (_, None) => Groups { line, name: &[], rest: Some(&[]) },
+    }
+}
+
+/// The groups of one line: see [`groups`].
+#[derive(Clone, Debug)]
+pub struct Groups<'a> {
+    line: &'a [u8],
+    name: &'a [u8],
+    /// What follows the `:` before the next group; `None` when all is read.
+    rest: Option<&'a [u8]>,
+}
+
+impl<'a> Iterator for Groups<'a> {
+    type Item = Result<Group<'a>, Reject>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        self.rest.take().map(|rest| self.group(rest))
+    }
+}
+
+impl<'a> Groups<'a> {
+    #[inline]
+    fn group(&mut self, rest: &'a [u8]) -> Result<Group<'a>, Reject> {
+        let (values, Some((_, after))) = cut(rest, memchr(b'|', rest)) else {
+            return Err(Reject::MalformedLine);
+        };
+        let (word, sections) = cut(after, memchr2(b'|', b':', after));
+        let sections = match sections {
+            Some((b':', next)) => {
+                self.pack(next)?;
+                None
+            }
+            other => other.map(|(_, sections)| sections),
+        };
+        let kind = Kind::from_bytes(word).ok_or(Reject::UnknownType)?;
+        let name = self.name;
+        let mut group =
+            Group { name, values, kind, rate: Ok(1.0), tags: &[], container: &[], unknown: false, sections: &[] };
+        if let Some(sections) = sections {
+            self.sections(&mut group, sections)?;
+        }
+        Ok(group)
+    }
+
+    /// Reads the sections after the type, in whatever order they come.
+    fn sections(&mut self, group: &mut Group<'a>, sections: &'a [u8]) -> Result<(), Reject> {
+        group.sections = sections;
+        let mut tags: Option<usize> = None;
+        let mut start = 0;
+        while let Some(rest) = sections.get(start..) {
+            let (section, next) = cut(rest, memchr(b'|', rest));
+            let end = start + section.len();
+            match (Section::of(section), section) {
+                (Section::Rate, [_, text @ ..]) => {
+                    let (text, packed) = cut(text, memchr(b':', text));
+                    group.rate = value::rate(text);
+                    if packed.is_some() {
+                        // The next pair of the older packing; it runs to the end of the line, sections and all.
+                        let at = start + 1 + text.len();
+                        group.sections = sections.get(..at).unwrap_or_default();
+                        return self.pack(sections.get(at + 1..).unwrap_or_default());
+                    }
+                }
+                (Section::Tags, _) => {
+                    let first = *tags.get_or_insert(start + 1);
+                    group.tags = sections.get(first..end).unwrap_or_default();
+                }
+                (other, _) => {
+                    // What is no part of the series is not looked at again, so it is checked here.
+                    std::str::from_utf8(section).map_err(|_| Reject::NotUtf8)?;
+                    match other {
+                        Section::Container => group.container = section.get(2..).unwrap_or_default(),
+                        Section::Unknown => group.unknown = true,
+                        _ => {}
+                    }
+                }
+            }
+            if next.is_none() {
+                break;
+            }
+            start = end + 1;
+        }
+        Ok(())
+    }
+
+    /// Goes on with the pair at `next`, behind a `:` that ends a type or a rate.
+    ///
+    /// A line with DogStatsD tags is not packed this way, since their values may hold `:`; and since a packed line is
+    /// applied in parts, all of it has to be text before the first part is.
+    #[cold]
+    fn pack(&mut self, next: &'a [u8]) -> Result<(), Reject> {
+        std::str::from_utf8(self.line).map_err(|_| Reject::NotUtf8)?;
+        if memmem::find(self.line, b"|#").is_some() {
+            return Err(Reject::UnknownType);
+        }
+        self.rest = Some(next);
+        Ok(())
+    }
+}
+
+/// What a section is, told by how it begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Section {
+    /// `@0.1`.
+    Rate,
+    /// `#tag:value,tag`.
+    Tags,
+    /// `c:` and the container's id (DogStatsD 1.2 and 1.4).
+    Container,
+    /// `T` and a Unix time (1.3), `e:` external data (1.5), `card:` (1.6): known, and without effect here.
+    Ignored,
+    Unknown,
+}
+
+impl Section {
+    #[inline]
+    fn of(section: &[u8]) -> Self {
+        match section {
+            [b'@', ..] => Self::Rate,
+            [b'#', ..] => Self::Tags,
+            [b'c', b':', ..] => Self::Container,
+            [b'T', ..] | [b'e', b':', ..] | [b'c', b'a', b'r', b'd', b':', ..] => Self::Ignored,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// Cuts `bytes` at `at`: what stands before it, and the byte there with what stands after it.
+#[inline]
+fn cut(bytes: &[u8], at: Option<usize>) -> (&[u8], Option<(u8, &[u8])>) {
+    match at.and_then(|at| bytes.split_at_checked(at)) {
+        Some((before, [separator, after @ ..])) => (before, Some((*separator, after))),
+        _ => (bytes, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(line: &str) -> Group<'_> {
+        let mut groups = groups(line.as_bytes());
+        let group = groups.next().unwrap().unwrap();
+        assert_eq!(groups.next(), None, "{line}");
+        group
+    }
+
+    fn rejects(line: &str) -> Vec<Reject> {
+        groups(line.as_bytes()).filter_map(Result::err).collect()
+    }
+
+    #[test]
+    fn plain_line() {
+        let group = one("jobs.done:3|c");
+        assert_eq!((group.name, group.values, group.kind), (&b"jobs.done"[..], &b"3"[..], Kind::Counter));
+        assert_eq!((group.rate, group.tags, group.container, group.unknown), (Ok(1.0), &b""[..], &b""[..], false));
+    }
+
+    #[test]
+    fn sections_in_any_order() {
+        for line in [
+            "a:1:2|ms|@0.5|#k:v,x|c:ci-1|T1656581400|e:it-x,cn-y|card:low",
+            "a:1:2|ms|card:low|e:it-x,cn-y|T1656581400|c:ci-1|#k:v,x|@0.5",
+        ] {
+            let group = one(line);
+            assert_eq!((group.values, group.kind, group.rate), (&b"1:2"[..], Kind::Timer, Ok(0.5)), "{line}");
+            assert_eq!((group.tags, group.container, group.unknown), (&b"k:v,x"[..], &b"ci-1"[..], false), "{line}");
+        }
+    }
+
+    #[test]
+    fn unknown_sections_are_skipped_and_kept_for_the_count() {
+        let group = one("a:1|c|x:9|#k:v|new|");
+        assert_eq!(group.tags, b"k:v");
+        assert_eq!(group.unknown_sections().collect::<Vec<_>>(), [&b"x:9"[..], b"new", b""]);
+        assert_eq!(one("a:1|c").unknown_sections().count(), 0);
+    }
+
+    #[test]
+    fn two_tag_sections_span_what_is_between() {
+        assert_eq!(one("a:1|c|#k:v|@0.5|#l:w").tags, b"k:v|@0.5|#l:w");
+    }
+
+    #[test]
+    fn older_packing() {
+        let line = "a:200|ms:300|ms:5|c|@0.1:6|g";
+        let read: Vec<_> = groups(line.as_bytes()).map(|g| g.unwrap()).map(|g| (g.values, g.kind, g.rate)).collect();
+        let expected: [(&[u8], Kind, _); 4] = [
+            (b"200", Kind::Timer, Ok(1.0)),
+            (b"300", Kind::Timer, Ok(1.0)),
+            (b"5", Kind::Counter, Ok(0.1)),
+            (b"6", Kind::Gauge, Ok(1.0)),
+        ];
+        assert_eq!(read, expected);
+    }
+
+    #[test]
+    fn a_colon_in_a_section_is_not_packing() {
+        assert_eq!(one("a:1|c|c:abc").container, b"abc");
+        assert_eq!(one("a:1|c|#u:b:2|c").tags, b"u:b:2");
+        assert_eq!(rejects("a:1|c:2|c|#k:v"), [Reject::UnknownType]);
+    }
+
+    #[test]
+    fn what_cannot_be_read() {
+        assert_eq!(rejects("a"), [Reject::MalformedLine]);
+        assert_eq!(rejects("a:1"), [Reject::MalformedLine]);
+        assert_eq!(rejects("a:1|"), [Reject::UnknownType]);
+        assert_eq!(rejects("a:1|C"), [Reject::UnknownType]);
+        assert_eq!(rejects("a:1|c "), [Reject::UnknownType]);
+        assert_eq!(rejects("a:1|x:2|c"), [Reject::UnknownType]);
+        assert_eq!(groups(b"a:1|x:2|c").filter(Result::is_ok).count(), 1, "the pair behind it is read");
+        assert_eq!(groups(b"a:1|c|x\xff").next(), Some(Err(Reject::NotUtf8)));
+        assert_eq!(groups(b"a:1|c:\xff|c").collect::<Vec<_>>(), [Err(Reject::NotUtf8)], "before any of it is applied");
+    }
+}

@@ -1,0 +1,22 @@
+//! Bytes of a line to the parts of it, borrowed: no allocation, no clock, no opinion on what a name means.
+//!
+//! ```text
+//! name[tags]:value[:value...]|type[|section]...
+//!            `------------- a group -----------'
+//! ```
+//!
+//! A line is one group, or several where the older packing `name:1|c:2|ms` puts pairs of value and type behind one
+//! name. [`groups`] takes a line apart; [`value::number`] and [`tags::dogstatsd`] decode what is inside.
+//!
+//! Sources: the StatsD metric types of the Etsy daemon, and DogStatsD up to protocol 1.6
+//! (<https://docs.datadoghq.com/developers/dogstatsd/datagram_shell/>): 1.1 packed values, 1.2 container, 1.3
+//! timestamp, 1.4 container inode, 1.5 external data, 1.6 cardinality.
+
+#![warn(clippy::indexing_slicing)]
+
+mod line;
+pub mod tags;
+pub mod value;
+
+pub use line::{Group, Groups, Kind, groups};
+pub use value::Number;

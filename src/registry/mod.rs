@@ -1,0 +1,128 @@
+//! The series that exist: found without a lock that others wait for, made under one that only makers take.
+//!
+//! Limits, conflicts of type and collisions of names are decided where a series is made, and only there.
+
+mod families;
+mod series;
+
+pub use families::FamilyHead;
+pub use series::Series;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use dashmap::DashMap;
+use foldhash::quality::RandomState;
+
+use crate::config::Limits;
+use crate::mapping::Metric;
+use crate::metric::Type;
+use crate::reject::Reject;
+use families::Families;
+
+/// Every series, by its text.
+#[derive(Debug)]
+pub struct Registry {
+    /// What a worker asks on a miss of its own route table.
+    series: DashMap<Arc<str>, Arc<Series>, RandomState>,
+    /// The same series by family, for those who make one and for a scrape. Makers are few, and a scrape holds it only
+    /// to copy handles.
+    families: Mutex<Families>,
+    limits: Limits,
+    counts: [Counts; Type::ALL.len()],
+}
+
+/// How many there are of one type. `Relaxed`: they are written under the lock of the families and read as numbers.
+#[derive(Debug, Default)]
+struct Counts {
+    series: AtomicU64,
+    families: AtomicU64,
+}
+
+impl Registry {
+    /// A registry without series, which takes as many as `limits` says.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            series: DashMap::with_hasher(RandomState::default()),
+            families: Mutex::default(),
+            limits,
+            counts: Default::default(),
+        }
+    }
+
+    /// The series of `metric`, made at 0 where it is not there yet, or why there can be none.
+    pub fn get_or_create(&self, metric: &Metric) -> Result<Arc<Series>, Reject> {
+        let text = series::text(metric);
+        if let Some(series) = self.find(&text, metric)? {
+            return Ok(series);
+        }
+        let mut families = self.families();
+        // Another worker may have made it meanwhile.
+        if let Some(series) = self.find(&text, metric)? {
+            return Ok(series);
+        }
+        let kind = metric.shape.type_of();
+        let is_new = families.admits(metric)?;
+        if self.len() >= self.limits.series {
+            return Err(Reject::SeriesLimit);
+        }
+        if self.limits.family_series.is_some_and(|limit| families.series_of(&metric.name) >= limit) {
+            return Err(Reject::FamilySeriesLimit);
+        }
+        let series = families.add(metric, text);
+        let counts = &self.counts[kind as usize];
+        counts.series.fetch_add(1, Ordering::Relaxed);
+        counts.families.fetch_add(u64::from(is_new), Ordering::Relaxed);
+        self.series.insert(Arc::clone(series.key()), Arc::clone(&series));
+        Ok(series)
+    }
+
+    /// Shows every family with its series, both in the order of their text. No lock is held while `visit` runs.
+    pub fn for_each(&self, mut visit: impl FnMut(&str, &FamilyHead, &[Arc<Series>])) {
+        let mut after: Option<Arc<str>> = None;
+        loop {
+            let chunk = self.families().chunk(after.as_deref());
+            let Some(last) = chunk.last() else { return };
+            after = Some(Arc::clone(&last.name));
+            for family in &chunk {
+                visit(&family.name, &family.head, &family.series);
+            }
+        }
+    }
+
+    /// How many series there are.
+    pub fn len(&self) -> usize {
+        self.series.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.series.is_empty()
+    }
+
+    /// How many series there may be.
+    pub fn limit(&self) -> usize {
+        self.limits.series
+    }
+
+    /// Series and families by type, in the order of [`Type::ALL`].
+    pub fn counts(&self) -> ([u64; Type::ALL.len()], [u64; Type::ALL.len()]) {
+        let read = |count: fn(&Counts) -> &AtomicU64| {
+            Type::ALL.map(|t| count(&self.counts[t as usize]).load(Ordering::Relaxed))
+        };
+        (read(|c| &c.series), read(|c| &c.families))
+    }
+
+    fn find(&self, text: &str, metric: &Metric) -> Result<Option<Arc<Series>>, Reject> {
+        match self.series.get(text) {
+            Some(series) if series.cells.type_of() == metric.shape.type_of() => Ok(Some(Arc::clone(&series))),
+            Some(_) => Err(Reject::TypeConflict),
+            None => Ok(None),
+        }
+    }
+
+    fn families(&self) -> MutexGuard<'_, Families> {
+        // What it guards is whole between any two statements, so a panic elsewhere spoils nothing.
+        self.families.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

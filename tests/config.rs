@@ -1,0 +1,274 @@
+//! The config file: the shipped one, what is said about wrong ones, and that none of them does any harm.
+
+// A test that panics has failed, which is all it should do.
+#![allow(clippy::indexing_slicing)]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+use statsidecar::config::{Config, Diagnostic, load, render};
+use statsidecar::metric::Type;
+use toml::de::DeTable;
+
+const SHIPPED: &str = include_str!("../config.toml");
+
+// ---- The shipped file ----
+
+#[test]
+fn the_shipped_file_says_what_holds_without_one() {
+    assert_eq!(accepted("config.toml", SHIPPED), Config::default());
+    assert_eq!(accepted("nothing", ""), Config::default());
+}
+
+#[test]
+fn the_shipped_file_names_every_key() {
+    let example = with_examples(SHIPPED);
+    let file = DeTable::parse(&example).expect("the examples are TOML").into_inner();
+    let keys = documented_keys();
+    assert_eq!(keys.len(), 6 + 22, "a key more or less, or docs that are written in another way: {keys:?}");
+    for (table, key) in keys {
+        let table = file.get(table.as_str()).unwrap_or_else(|| panic!("config.toml lacks [{table}]")).get_ref();
+        let table = table.as_array().map_or(table, |array| array[0].get_ref());
+        assert!(key.is_empty() || table.get(key.as_str()).is_some(), "config.toml lacks {key:?}");
+    }
+}
+
+#[test]
+fn the_examples_in_the_shipped_file_are_right() {
+    let config = accepted("config.toml with its examples", &with_examples(SHIPPED));
+    assert_eq!(config.labels.len(), 1);
+    let [rule] = config.metrics.as_slice() else { panic!("one example, not {}", config.metrics.len()) };
+    assert_eq!(rule.pattern.get_ref(), "shop.*.request_micros");
+    assert_eq!(rule.init.len(), 2);
+}
+
+/// The file with the `#` taken from every example.
+fn with_examples(source: &str) -> String {
+    let lines = source.lines().map(|line| match line.strip_prefix('#') {
+        Some(example) if !example.is_empty() && !example.starts_with(' ') => example,
+        _ => line,
+    });
+    lines.flat_map(|line| [line, "\n"]).collect()
+}
+
+/// Each table and key that the docs of the structs name: `("intake", "")`, `("intake", "listen")`.
+fn documented_keys() -> BTreeSet<(String, String)> {
+    let mut table = String::new();
+    let mut keys = BTreeSet::new();
+    for line in include_str!("../src/config/mod.rs").lines().map(str::trim) {
+        let Some((name, rest)) = line.strip_prefix("/// ").and_then(quoted_first) else { continue };
+        if name.starts_with('[') && name.ends_with(']') {
+            table = name.trim_matches(['[', ']']).to_owned();
+            keys.insert((table.clone(), String::new()));
+        } else if rest.starts_with(':') && !name.starts_with('"') {
+            keys.insert((table.clone(), name.to_owned()));
+        }
+    }
+    keys
+}
+
+/// The first thing in backquotes and what follows it.
+fn quoted_first(text: &str) -> Option<(&str, &str)> {
+    text.split_once('`')?.1.split_once('`')
+}
+
+// ---- What a file says ----
+
+#[test]
+fn every_key_is_taken_as_it_stands() {
+    let config = accepted(
+        "every key",
+        r#"
+        metric = [{ match = "a.*", type = "gauge", scale = 2, labels.team = "x" }]
+        intake = { listen = ["udp://[::1]:1", "udp://0.0.0.0:0", "udp://0.0.0.0:0"], receive_buffer = 0, max_line = 16 }
+        [http]
+        listen = "0.0.0.0:80"
+        max_connections = 1
+        [defaults]
+        naming = "verbatim"
+        buckets = [-1, 0.5, 0x10]
+        container_label = true
+        [limits]
+        series = 5_000
+        family_series = 7
+        tags = 1
+        [labels]
+        b = "2"
+        a = "1"
+        "#,
+    );
+    let listen: Vec<_> = config.intake.listen.iter().map(ToString::to_string).collect();
+    assert_eq!(listen, ["udp://[::1]:1", "udp://0.0.0.0:0", "udp://0.0.0.0:0"]);
+    assert_eq!((config.intake.receive_buffer, config.intake.max_line), (None, 16));
+    assert_eq!((config.http.listen.to_string().as_str(), config.http.max_connections), ("0.0.0.0:80", 1));
+    assert_eq!(config.defaults.buckets, [-1.0, 0.5, 16.0]);
+    assert!(config.defaults.container_label);
+    assert_eq!((config.limits.series, config.limits.family_series, config.limits.tags), (5000, Some(7), 1));
+    let labels: Vec<_> = config.labels.iter().map(|(k, v)| (k.get_ref().as_str(), v.get_ref().as_str())).collect();
+    assert_eq!(labels, [("a", "1"), ("b", "2")]);
+    let [rule] = config.metrics.as_slice() else { panic!("one rule") };
+    assert_eq!(rule.kind.as_ref().map(|kind| *kind.get_ref()), Some(Type::Gauge));
+    assert_eq!(rule.scale.as_ref().map(|scale| *scale.get_ref()), Some(2.0));
+    assert_eq!(rule.labels.len(), 1);
+}
+
+#[test]
+fn spans_are_those_of_the_source() {
+    let source = "[[metric]]\nmatch = \"a\"\nlabels = { team = \"x\" }\n";
+    let config = accepted("spans", source);
+    let rule = &config.metrics[0];
+    assert_eq!(&source[rule.pattern.span()], "\"a\"");
+    let (name, value) = &rule.labels[0];
+    assert_eq!((&source[name.span()], &source[value.span()]), ("team", "\"x\""));
+}
+
+/// The config of a file about which there is nothing to say.
+fn accepted(name: &str, source: &str) -> Config {
+    let (config, diagnostics) = load(source);
+    assert_eq!(render(name, source, &diagnostics), "");
+    config
+}
+
+// ---- What is said about wrong files ----
+
+#[test]
+fn each_wrong_file_gets_the_text_beside_it() {
+    let (files, texts) = (fixtures("toml"), fixtures("err"));
+    assert!(!files.is_empty(), "no fixtures");
+    let stems = |paths: &[PathBuf]| paths.iter().map(|path| path.with_extension("")).collect::<Vec<_>>();
+    assert_eq!(stems(&files), stems(&texts), "every .toml has its .err, and the other way round");
+    let mut wrong = String::new();
+    for (file, text) in files.iter().zip(&texts) {
+        let name = file.file_name().and_then(|name| name.to_str()).expect("a file name");
+        let source = fs::read_to_string(file).expect("a fixture");
+        let expected = fs::read_to_string(text).expect("a fixture");
+        let found = render(name, &source, &load(&source).1);
+        if found != expected {
+            wrong += &format!("---- expected ----\n{expected}---- found ----\n{found}");
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+/// The fixtures with this extension, sorted.
+fn fixtures(extension: &str) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/config/invalid");
+    let entries = fs::read_dir(folder).expect("the fixtures").map(|entry| entry.expect("a fixture").path());
+    let mut paths: Vec<_> = entries.filter(|path| path.extension().is_some_and(|found| found == extension)).collect();
+    paths.sort();
+    paths
+}
+
+// ---- Files that mean harm ----
+
+/// Nested as deeply as the TOML reader allows, some 6,500 tables within each other, once kept and once dropped
+/// while reading: to drop them takes more stack than a thread has by default.
+#[test]
+fn the_deepest_file_does_no_harm() {
+    let key = ["a"; 79].join(".");
+    let nested = format!("{key} = {{").repeat(78) + "a = 1" + &"}".repeat(78);
+    let source = format!("[{key}]\n{nested}\n{nested}\n");
+    assert_read(&source);
+    assert_read(&"[".repeat(100_000));
+    assert_read(&format!("a = {}", "{a=[".repeat(100_000)));
+}
+
+#[test]
+fn long_names_and_many_errors_do_no_harm() {
+    let long = "x".repeat(1 << 20);
+    let diagnostics = assert_read(&format!("{long} = 1\n[http]\nlisten = \"{long}\"\n[labels]\n\"{long} \" = 1\n"));
+    assert!(diagnostics.iter().all(|found| found.message.len() < 1000));
+    let many = "[[metric]]\nmatch\n[[metric]]\ntype = 5\n  [intake\n".repeat(5_000);
+    assert_eq!(assert_read(&many).len(), 4 * 5_000);
+}
+
+/// Reads `source`, which is wrong; that is all that is wrong.
+fn assert_read(source: &str) -> Vec<Diagnostic> {
+    let (_, diagnostics) = load(source);
+    let text = render("f", source, &diagnostics);
+    assert!(!text.contains("cannot be read"), "{text}");
+    assert_eq!(text.lines().count(), diagnostics.len());
+    diagnostics
+}
+
+/// Text made of what TOML and this file's keys are made of, so that it gets past the first character.
+fn toml_like() -> impl Strategy<Value = String> {
+    let words = [
+        "[",
+        "]",
+        "[[",
+        "]]",
+        "{",
+        "}",
+        "=",
+        " = ",
+        ",",
+        ".",
+        "\n",
+        "\r",
+        "\"",
+        "'",
+        "\"\"\"",
+        "#",
+        "\\",
+        "-",
+        "+",
+        "_",
+        "é",
+        "0",
+        "1",
+        "16",
+        "1e999",
+        "0x1F",
+        "inf",
+        "nan",
+        "true",
+        "1979-05-27",
+        "\"8MiB\"",
+        "\"udp://127.0.0.1:1\"",
+        "intake",
+        "http",
+        "listen",
+        "max_line",
+        "defaults",
+        "buckets",
+        "naming",
+        "limits",
+        "tags",
+        "labels",
+        "[[metric]]\n",
+        "match",
+        "type",
+        "scale",
+        "drop",
+        "init",
+        "\u{feff}",
+        "\0",
+    ];
+    let known = proptest::sample::select(words.to_vec()).prop_map(str::to_owned);
+    let word = prop_oneof![4 => known, 1 => any::<char>().prop_map(String::from)];
+    proptest::collection::vec(word, 0..60).prop_map(|words| words.concat())
+}
+
+/// The shipped file with its examples and a piece of it replaced.
+fn mutated() -> impl Strategy<Value = String> {
+    let source = with_examples(SHIPPED);
+    let lines: Vec<String> =
+        source.lines().filter(|line| !line.starts_with('#')).map(|line| format!("{line}\n")).collect();
+    let source = lines.concat();
+    (any::<proptest::sample::Index>(), 0..40_usize, toml_like()).prop_map(move |(start, len, piece)| {
+        let start = start.index(source.len() + 1);
+        let (before, rest) = source.split_at((start..).find(|at| source.is_char_boundary(*at)).unwrap_or_default());
+        let after: String = rest.chars().skip(len).collect();
+        format!("{before}{piece}{after}")
+    })
+}
+
+proptest! {
+    #[test]
+    fn prop_load_never_panics(source in prop_oneof![any::<String>(), toml_like(), mutated()]) {
+        assert_read(&source);
+    }
+}
