@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{fail, load, print};
+use super::{fail, load_config, print};
 
 /// Check a config file: exit code 0, or 2 and every error with file:line:column
 #[derive(Args, Debug)]
@@ -16,7 +16,7 @@ pub(super) struct Check {
 
 impl Check {
     pub(super) fn run(self) -> ExitCode {
-        match load(Some(&self.file)) {
+        match load_config(Some(&self.file)) {
             Ok(loaded) => {
                 print(&loaded.report);
                 print(&format!("{}: good\n", self.file.display()));

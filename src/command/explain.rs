@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{FAILED, fail, load, print};
+use super::{FAILED, fail, load_config, print};
 use crate::daemon;
 use crate::mapping::{Mapping, Metric, Operation, Outcome, Source};
 use crate::metric::Change;
@@ -28,7 +28,7 @@ pub(super) struct Explain {
 
 impl Explain {
     pub(super) fn run(self) -> ExitCode {
-        let loaded = match load(self.config.as_deref()) {
+        let loaded = match load_config(self.config.as_deref()) {
             Ok(loaded) => loaded,
             Err(unusable) => return fail(&unusable.report, unusable.code),
         };

@@ -2,6 +2,7 @@
 
 mod check;
 mod explain;
+mod load;
 mod run;
 
 use std::fs;
@@ -29,6 +30,7 @@ enum Command {
     Run(run::Run),
     Check(check::Check),
     Explain(explain::Explain),
+    Load(load::Load),
 }
 
 /// It could not run.
@@ -43,6 +45,7 @@ pub fn run() -> ExitCode {
         Command::Run(run) => run.run(),
         Command::Check(check) => check.run(),
         Command::Explain(explain) => explain.run(),
+        Command::Load(load) => load.run(),
     }
 }
 
@@ -61,7 +64,7 @@ struct Unusable {
 }
 
 /// Reads and compiles `file`, or the defaults without one.
-fn load(file: Option<&Path>) -> Result<Loaded, Unusable> {
+fn load_config(file: Option<&Path>) -> Result<Loaded, Unusable> {
     let (name, source) = match file {
         None => (String::new(), String::new()),
         Some(path) => match fs::read_to_string(path) {

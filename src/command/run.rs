@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{FAILED, fail, load};
+use super::{FAILED, fail, load_config};
 use crate::config::Address;
 use crate::daemon;
 
@@ -27,7 +27,7 @@ pub(super) struct Run {
 impl Run {
     pub(super) fn run(self) -> ExitCode {
         tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).with_ansi(false).init();
-        let loaded = match load(self.config.as_deref()) {
+        let loaded = match load_config(self.config.as_deref()) {
             Ok(loaded) => loaded,
             Err(unusable) => return fail(&unusable.report, unusable.code),
         };

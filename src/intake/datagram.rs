@@ -1,7 +1,7 @@
 //! Datagrams: a socket, and the one loop that reads it.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -13,7 +13,7 @@ use crate::pipeline::Worker;
 use crate::telemetry::{Listener, SocketFacts};
 
 /// How many datagrams one call receives at most.
-const BATCH: usize = 64;
+pub const BATCH: usize = 64;
 
 /// A bound socket that lines come in by.
 #[derive(Debug)]
@@ -83,6 +83,12 @@ impl Socket {
 
     fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::SeqCst)
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! The only module with `unsafe`; each block says why it is sound.
 
+use std::fmt;
 use std::io;
 use std::mem;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -21,6 +22,12 @@ pub struct Batch {
     // Both point into `buffers` and `vectors`, which are never resized; raw pointers make the batch stay on its thread.
     headers: Box<[libc::mmsghdr]>,
     _vectors: Box<[libc::iovec]>,
+}
+
+impl fmt::Debug for Batch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Batch").field("len", &self.headers.len()).finish_non_exhaustive()
+    }
 }
 
 /// Whether to wait for a datagram.

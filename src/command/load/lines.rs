@@ -1,0 +1,94 @@
+//! The lines that `load` sends: made before the clock runs.
+
+use std::fmt::Write as _;
+
+/// Packets made ready.
+pub struct Workload(Vec<Packet>);
+
+/// One packet.
+pub struct Packet {
+    pub bytes: Vec<u8>,
+    pub lines: u64,
+}
+
+/// Parts of counters, gauges and timers.
+#[derive(Clone, Copy, Debug)]
+pub struct Mix([usize; 3]);
+
+/// Reads `5:2:3`.
+pub fn mix(text: &str) -> Result<Mix, String> {
+    let parts: Vec<usize> = text.split(':').map_while(|part| part.parse().ok()).collect();
+    match parts[..] {
+        [c, g, ms] if c + g + ms > 0 => Ok(Mix([c, g, ms])),
+        _ => Err("write three whole numbers, not all 0: counters, gauges and timers, as in 5:2:3".to_owned()),
+    }
+}
+
+/// How many lines are made; they are sent over and over. Enough to meet each of 100,000 series about ten times.
+const LINES: usize = 1 << 20;
+
+impl Workload {
+    /// Packets filled to `size` bytes with lines of random series out of `series`.
+    pub fn new(series: usize, tags: usize, mix: Mix, size: usize) -> Self {
+        // The same lines in every run, so that runs can be compared.
+        let mut random = fastrand::Rng::with_seed(1);
+        let series = series.max(1);
+        let mut packets = Vec::new();
+        let mut packet = Packet { bytes: Vec::new(), lines: 0 };
+        let mut line = String::new();
+        for _ in 0..LINES.max(2 * series) {
+            line.clear();
+            write(&mut line, random.usize(..series), tags, mix, &mut random);
+            if packet.lines > 0 && packet.bytes.len() + 1 + line.len() > size {
+                packets.push(std::mem::replace(&mut packet, Packet { bytes: Vec::new(), lines: 0 }));
+            }
+            if packet.lines > 0 {
+                packet.bytes.push(b'\n');
+            }
+            packet.bytes.extend_from_slice(line.as_bytes());
+            packet.lines += 1;
+        }
+        packets.push(packet);
+        Self(packets)
+    }
+
+    /// The packets, in the order to send them.
+    pub fn packets(&self) -> &[Packet] {
+        &self.0
+    }
+}
+
+/// Writes a line of the series `n`, whose kind is the same each time.
+fn write(line: &mut String, n: usize, tags: usize, Mix([c, g, ms]): Mix, random: &mut fastrand::Rng) {
+    let part = n % (c + g + ms);
+    let kind = if part < c {
+        "c"
+    } else if part < c + g {
+        "g"
+    } else {
+        "ms"
+    };
+    let name = match kind {
+        "c" => "records_read",
+        "g" => "queue_length",
+        _ => "batch_took",
+    };
+    let (stage, instance) = (n % 20, n / 20);
+    let _ = match tags {
+        0 => write!(line, "etl.stage{stage:02}.instance{instance:05}.{name}:"),
+        _ => write!(line, "etl.pipeline.{name}:"),
+    };
+    let _ = match kind {
+        "c" => write!(line, "1|c"),
+        "g" => write!(line, "{}|g", random.u32(..10_000)),
+        _ => write!(line, "{}.{}|ms", random.u32(..2000), random.u32(..10)),
+    };
+    for tag in 0..tags {
+        let separator = if tag == 0 { "|#" } else { "," };
+        let _ = match tag {
+            0 => write!(line, "{separator}stage:stage{stage:02}"),
+            1 => write!(line, "{separator}instance:{instance:05}"),
+            _ => write!(line, "{separator}tag{tag}:value{tag}"),
+        };
+    }
+}

@@ -1,0 +1,124 @@
+//! `statsidecar load`: lines at a given rate, and an account of what became of them.
+
+mod account;
+mod lines;
+
+use std::io;
+use std::net::UdpSocket;
+use std::process::ExitCode;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+
+use super::{FAILED, fail, print};
+use crate::config::Address;
+use account::{Account, Page};
+use lines::Workload;
+
+/// Send lines at a given rate, and account for them
+#[derive(Args, Debug)]
+pub(super) struct Load {
+    /// Where to send
+    #[arg(long, value_name = "udp://IP:PORT", default_value = "udp://127.0.0.1:8125")]
+    target: Address,
+    /// Lines a second; 0 sends as fast as it can
+    #[arg(long, value_name = "LINES", default_value_t = 100_000)]
+    rate: u64,
+    /// How many seconds to send
+    #[arg(long, value_name = "SECONDS", default_value_t = 10)]
+    seconds: u64,
+    /// How many different series; each line picks one at random
+    #[arg(long, default_value_t = 1000)]
+    series: usize,
+    /// How many DogStatsD tags a line carries; with tags, one name has all the series
+    #[arg(long, default_value_t = 0)]
+    tags: usize,
+    /// The kinds of lines, as parts of counters, gauges and timers
+    #[arg(long, value_name = "C:G:MS", default_value = "5:2:3", value_parser = lines::mix)]
+    mix: lines::Mix,
+    /// Bytes that a packet is filled to; 0 puts each line in a packet of its own
+    #[arg(long, value_name = "BYTES", default_value_t = 1432)]
+    packet: usize,
+    /// The page of the sidecar that receives: what arrived is read from it, and must add up with what was sent
+    #[arg(long, value_name = "IP:PORT")]
+    scrape: Option<std::net::SocketAddr>,
+}
+
+/// What was sent.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sent {
+    packets: u64,
+    lines: u64,
+    /// Packets that the kernel of the sender did not take: nobody listens, or its buffers are full.
+    failed: u64,
+    elapsed: Duration,
+}
+
+impl Load {
+    pub(super) fn run(self) -> ExitCode {
+        match self.send_and_account() {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => fail("what arrived does not add up with what was sent: does someone else send too?\n", FAILED),
+            Err(error) => fail(&format!("cannot send to {}: {error}\n", self.target), FAILED),
+        }
+    }
+
+    /// Whether it added up, where there is a page to tell.
+    fn send_and_account(&self) -> io::Result<bool> {
+        let workload = Workload::new(self.series, self.tags, self.mix, self.packet);
+        let before = self.scrape.map(Page::read).transpose()?;
+        let sent = self.send(&workload)?;
+        print(&format!(
+            "sent        {} lines in {} packets in {:.2} s: {:.0} lines/s\n",
+            sent.lines,
+            sent.packets,
+            sent.elapsed.as_secs_f64(),
+            sent.lines as f64 / sent.elapsed.as_secs_f64()
+        ));
+        if sent.failed > 0 {
+            print(&format!("not sent    {} packets: the target does not listen, or refused\n", sent.failed));
+        }
+        let (Some(page), Some(before)) = (self.scrape, before) else { return Ok(true) };
+        let account = Account::settle(page, &before, sent.packets)?;
+        print(&account.report(sent.lines));
+        Ok(account.adds_up(sent.packets, sent.lines))
+    }
+
+    fn send(&self, workload: &Workload) -> io::Result<Sent> {
+        let any = if self.target.socket.is_ipv6() { "[::]:0" } else { "0.0.0.0:0" };
+        let socket = UdpSocket::bind(any)?;
+        socket.connect(self.target.socket)?;
+        let mut sent = Sent::default();
+        let mut packets = workload.packets().iter().cycle();
+        let (start, length) = (Instant::now(), Duration::from_secs(self.seconds));
+        loop {
+            sent.elapsed = start.elapsed();
+            if sent.elapsed >= length {
+                return Ok(sent);
+            }
+            let due = if self.rate == 0 { sent.lines + 1000 } else { due(self.rate, sent.elapsed) };
+            while sent.lines < due {
+                let Some(packet) = packets.next() else { return Ok(sent) };
+                match socket.send(&packet.bytes) {
+                    Ok(_) => {
+                        sent.packets += 1;
+                        sent.lines += packet.lines;
+                    }
+                    Err(_) => {
+                        sent.failed += 1;
+                        break;
+                    }
+                }
+            }
+            if self.rate > 0 {
+                thread::sleep(Duration::from_micros(500));
+            }
+        }
+    }
+}
+
+/// How many lines should be out by now.
+fn due(rate: u64, elapsed: Duration) -> u64 {
+    (rate as f64 * elapsed.as_secs_f64()) as u64
+}
