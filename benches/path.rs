@@ -1,0 +1,216 @@
+//! The whole path, from the socket to the cells, beside the floor: a program that receives the same packets by the
+//! same calls and throws them away.
+//!
+//! `cargo bench --bench path [-- SECONDS]` starts each of them with the same load from `statsidecar load`, one after
+//! the other, and prints the CPU time that each took for a line, what got lost, and the memory it had at its peak.
+//! Figures of one run belong together: compare them with each other, not with those of another run. With two cores or
+//! more, the receiver has the first and the sender the second.
+
+use std::io::{BufRead, BufReader};
+use std::net::{SocketAddr, TcpStream};
+use std::os::fd::AsFd;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use std::{env, fs, io};
+
+use statsidecar::config::Address;
+use statsidecar::intake::{BATCH, Batch, Socket, Wait};
+
+const STATSIDECAR: &str = env!("CARGO_BIN_EXE_statsidecar");
+
+/// What is sent: a name, lines a second, and the arguments of `load` that make it.
+const WORKLOADS: [(&str, u64, &[&str]); 5] = [
+    ("packed, 1,000 series", 4_000_000, &["--series", "1000"]),
+    ("packed, 1,000 series, 3 tags", 2_000_000, &["--series", "1000", "--tags", "3"]),
+    ("packed, 10,000 series", 4_000_000, &["--series", "10000"]),
+    ("packed, 100,000 series", 4_000_000, &["--series", "100000"]),
+    ("one line a packet, 1,000 series", 300_000, &["--series", "1000", "--packet", "0"]),
+];
+
+/// Each step down, when a receiver loses packets at the rate before.
+const SLOWER: f64 = 0.7;
+
+fn main() {
+    let arguments: Vec<String> = env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    if arguments.first().is_some_and(|argument| argument == "floor") {
+        return floor();
+    }
+    let seconds = arguments.first().map_or(5, |seconds| seconds.parse().expect("the argument is a number of seconds"));
+    println!("| workload | lines/s | program | CPU ns/line | x floor | lost packets | peak MiB |");
+    println!("|---|---|---|---|---|---|---|");
+    for (name, rate, args) in WORKLOADS {
+        let (rate, runs) = at_a_rate_without_loss(rate, seconds, args);
+        for run in &runs {
+            println!(
+                "| {name} | {rate} | {} | {:.1} | {:.2} | {} | {:.1} |",
+                run.program,
+                run.nanoseconds_per_line,
+                run.nanoseconds_per_line / runs[0].nanoseconds_per_line,
+                run.lost,
+                run.peak_bytes as f64 / 1_048_576.0
+            );
+        }
+    }
+}
+
+/// Receives and forgets, and says at the end how many packets there were.
+fn floor() {
+    let address: Address = "udp://127.0.0.1:0".parse().expect("it is an address");
+    let socket = Socket::bind(&address, false, Some(8 << 20)).expect("the floor binds");
+    println!("listening for StatsD on {}", socket.address());
+    let mut batch = Batch::new(BATCH);
+    let (mut packets, mut bytes) = (0_u64, 0_usize);
+    loop {
+        for packet in batch.receive(socket.as_fd(), Wait::ForOne).expect("the floor receives") {
+            if packet == b"end" {
+                println!("packets {packets} {bytes}");
+                return;
+            }
+            packets += 1;
+            bytes += packet.len();
+        }
+    }
+}
+
+/// What one program did with one workload.
+struct Run {
+    program: &'static str,
+    nanoseconds_per_line: f64,
+    lost: u64,
+    peak_bytes: u64,
+}
+
+/// All programs at the same rate: the highest, by steps, that none of them loses a packet at.
+fn at_a_rate_without_loss(rate: u64, seconds: u64, args: &[&str]) -> (u64, [Run; 2]) {
+    let mut rate = rate;
+    for _ in 0..8 {
+        let runs = [run_floor(rate, seconds, args), run_statsidecar(rate, seconds, args)];
+        if runs.iter().all(|run| run.lost == 0) {
+            return (rate, runs);
+        }
+        rate = (rate as f64 * SLOWER) as u64;
+    }
+    panic!("packets are lost even at {rate} lines/s");
+}
+
+fn run_floor(rate: u64, seconds: u64, args: &[&str]) -> Run {
+    let mut floor = Receiver::start(Command::new(env::current_exe().expect("it has a path")).arg("floor"));
+    let before = floor.cpu_nanoseconds();
+    let (lines, packets) = load(floor.udp, rate, seconds, args);
+    let nanoseconds = floor.cpu_nanoseconds() - before;
+    let peak_bytes = floor.peak_bytes();
+    let end = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    end.send_to(b"end", floor.udp).expect("loopback takes packets");
+    let last = floor.line();
+    let received: u64 = last.split(' ').nth(1).expect("a number of packets").parse().expect("a number");
+    Run { program: "floor", nanoseconds_per_line: nanoseconds / lines as f64, lost: packets - received, peak_bytes }
+}
+
+fn run_statsidecar(rate: u64, seconds: u64, args: &[&str]) -> Run {
+    let mut sidecar =
+        Receiver::start(Command::new(STATSIDECAR).args(["--listen", "udp://127.0.0.1:0", "--http", "127.0.0.1:0"]));
+    let page = sidecar.line();
+    let page = page.strip_prefix("serving metrics on http://").and_then(|page| page.strip_suffix("/metrics"));
+    let page: SocketAddr = page.expect("it serves a page").parse().expect("it has an address");
+    // Every series is made before the clock runs: what a new series costs is another question.
+    load(sidecar.udp, rate.min(500_000), 3, args);
+    let (dropped_before, _) = counts(page);
+    let before = sidecar.cpu_nanoseconds();
+    let (lines, _) = load(sidecar.udp, rate, seconds, args);
+    let nanoseconds = sidecar.cpu_nanoseconds() - before;
+    let (dropped, _) = counts(page);
+    Run {
+        program: "statsidecar",
+        nanoseconds_per_line: nanoseconds / lines as f64,
+        lost: dropped - dropped_before,
+        peak_bytes: sidecar.peak_bytes(),
+    }
+}
+
+/// Packets dropped by the kernel, and lines received.
+fn counts(page: SocketAddr) -> (u64, u64) {
+    let mut stream = TcpStream::connect(page).expect("the page answers");
+    io::Write::write_all(&mut stream, b"GET /metrics HTTP/1.0\r\n\r\n").expect("the page takes a request");
+    let text = io::read_to_string(&mut stream).expect("the page is text");
+    let count = |name: &str| -> u64 {
+        let line = text.lines().find(|line| line.starts_with(name)).expect("the page has it");
+        line.rsplit(' ').next().expect("a value").parse().expect("a whole number")
+    };
+    (count("statsidecar_kernel_dropped_packets_total{"), count("statsidecar_lines_total{"))
+}
+
+/// Sends, on the second core, and gives the lines and packets that were sent.
+fn load(target: SocketAddr, rate: u64, seconds: u64, args: &[&str]) -> (u64, u64) {
+    let output = pinned(STATSIDECAR, 1)
+        .args(["load", "--target", &format!("udp://{target}")])
+        .args(["--rate", &rate.to_string(), "--seconds", &seconds.to_string()])
+        .args(args)
+        .output()
+        .expect("the load starts");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let text = String::from_utf8(output.stdout).expect("it prints text");
+    let words: Vec<&str> = text.split_whitespace().collect();
+    (words[1].parse().expect("lines"), words[4].parse().expect("packets"))
+}
+
+/// A command on one core, where there are two.
+fn pinned(program: &str, core: usize) -> Command {
+    if std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1) {
+        let mut command = Command::new("taskset");
+        command.args(["-c", &core.to_string(), program]);
+        command
+    } else {
+        Command::new(program)
+    }
+}
+
+/// A program that receives; it ends with this.
+struct Receiver {
+    child: Child,
+    output: BufReader<std::process::ChildStdout>,
+    udp: SocketAddr,
+}
+
+impl Receiver {
+    fn start(command: &Command) -> Self {
+        let mut pinned = pinned(command.get_program().to_str().expect("a path that is text"), 0);
+        pinned.args(command.get_args()).stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = pinned.spawn().expect("the receiver starts");
+        let output = BufReader::new(child.stdout.take().expect("its output is piped"));
+        let mut receiver = Self { child, output, udp: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        let line = receiver.line();
+        let address = line.strip_prefix("listening for StatsD on udp://").expect("it says where it listens");
+        receiver.udp = address.parse().expect("it is an address");
+        receiver
+    }
+
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.output.read_line(&mut line).expect("it prints text");
+        line.trim_end().to_owned()
+    }
+
+    /// CPU time of all its threads so far, once it has read what it was sent.
+    fn cpu_nanoseconds(&self) -> f64 {
+        std::thread::sleep(Duration::from_millis(200));
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("it runs");
+        tasks
+            .map(|task| fs::read_to_string(task.expect("a thread").path().join("schedstat")).expect("it is counted"))
+            .map(|schedstat| schedstat.split(' ').next().expect("a time").parse::<f64>().expect("nanoseconds"))
+            .sum()
+    }
+
+    fn peak_bytes(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("its peak is counted");
+        line.trim().split(' ').next().expect("a number").parse::<u64>().expect("KiB") * 1024
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        // Either may fail for a process that has ended; then there is nothing to do.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
