@@ -1,4 +1,80 @@
-//! StatsD in, Prometheus out.
+//! StatsD in, Prometheus out, beside the program that emits it.
+//!
+//! `statsidecar` takes StatsD lines over UDP, keeps counters, gauges and bucketed histograms of them in memory, and
+//! serves these as a Prometheus page. This page is the map of its code; `README.md` is for those who run it.
+//!
+//! # Promises
+//!
+//! 1. The numbers are right: `sent = applied + rejected (by reason) + dropped by rule + dropped by the kernel (per
+//!    socket)`, and every term but the first is on `/metrics`.
+//! 2. It is never felt: a line of a known series costs a lookup and an atomic addition.
+//! 3. Nothing that arrives can hurt it: no datagram, scrape or config file crashes it, blanks the page, or grows it
+//!    without limit.
+//!
+//! # The data path
+//!
+//! ```text
+//! socket -> intake -> pipeline { parse -> mapping -> registry } -> expose -> http
+//!                     hot: once a line    cold: once a series      once a scrape
+//! ```
+//!
+//! | step | takes | gives | runs |
+//! |---|---|---|---|
+//! | [`intake`] | readable sockets | packets | once a batch of packets |
+//! | [`parse`] | the bytes of a line | borrowed [`parse::Group`]s, or one [`reject::Reject`] | once a line |
+//! | route | the raw bytes that identify a series | a handle to its cells, or a miss | once a line |
+//! | [`mapping`] | name, tags, kind | name, labels, type, buckets, operation, or drop | once a series and worker |
+//! | [`registry`] | the mapped metric | the series' cells, made or found | once a series and worker |
+//! | [`metric`] | a change | changed atomics | once a line |
+//! | [`expose`] | values that were read | bytes of one format | once a scrape |
+//!
+//! [`pipeline`] shows this on one screen; `explain` calls the same functions. Each worker owns a private route table
+//! from the bytes of a line that identify its series (name, type and tags, as they came) to the shared cells. What is
+//! expensive (tag parsing, escaping, rules, limits, the shared map) happens on a miss of that table only.
+//!
+//! Intake runs on threads of its own, blocking in `recvmmsg`; HTTP and signals are tokio, on the main thread.
+//!
+//! # Where things are
+//!
+//! ```text
+//! main.rs        the program
+//! pipeline.rs    * a line becomes a metric here; Worker and its route table
+//! reject.rs      the closed list of reasons why a line or sample is lost
+//! intake/        datagram (the receive loop), sys (recvmmsg: the only unsafe code)
+//! parse/         line, value, tags: pure, bytes to groups and numbers
+//! mapping/       glob, template, names, operation, compile: rules; the only place names become legal
+//! metric/        counter, gauge, histogram: cells; know no key, clock, text or socket
+//! registry/      series, families: get-or-create, limits, conflicts
+//! expose/        text: values to bytes; pure
+//! telemetry.rs   the sidecar's own metrics: one table that every output is made from
+//! http/          server and one route match, scrape, status page
+//! daemon/        start, drain, what /proc says of the process
+//! config/        structs and defaults, load (file:line:column), address, units
+//! command/       run, check, explain, load
+//! ```
+//!
+//! | layer | modules | may use |
+//! |---|---|---|
+//! | leaves | `metric` `reject` `config` | std and data crates; `config` the types of `metric` |
+//! | pure | `parse` `telemetry` `expose` `mapping` | leaves; `mapping` and `telemetry` what `parse` gives |
+//! | state | `registry` | leaves, what `mapping` gives, the label text of `expose` |
+//! | join | `pipeline` | the above |
+//! | edges | `intake` `http` | the above |
+//! | top | `daemon`, then `command` | anything below |
+//!
+//! # Invariants
+//!
+//! Each has a test; `tests/layers.rs` holds those that are about the code itself.
+//!
+//! 1. Shared mutable state is the registry, the telemetry counters and the shutdown signal: nothing else.
+//! 2. A line of a known series allocates nothing and takes no lock.
+//! 3. Limits, kind conflicts and name collisions are decided where a series is made, and there only.
+//! 4. `parse`, `mapping`, `metric` and `expose` do no I/O, read no clock, log nothing, hold no global.
+//! 5. Untrusted bytes never panic.
+//! 6. Every sample ends in exactly one place: applied, dropped by a rule, or one reject reason.
+//! 7. `/metrics` is always a valid page, whatever was sent.
+//! 8. Output is sorted and byte-stable.
+//! 9. `unsafe` stands in `intake/sys.rs` alone, each block with its argument.
 
 pub mod command;
 pub mod config;
