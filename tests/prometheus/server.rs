@@ -1,0 +1,88 @@
+//! A Prometheus of the test's own: its config made from those of the examples, its data in a folder that goes away.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::examples::Example;
+use crate::support::{PATIENCE, Process, get, lines_of};
+
+/// A running Prometheus; it is killed when this is dropped.
+pub struct Prometheus {
+    address: SocketAddr,
+    _process: Process,
+}
+
+impl Prometheus {
+    /// Starts one that scrapes each example's job at the address given, once a second, and waits until it is ready.
+    pub fn start<'a>(folder: &Path, jobs: impl Iterator<Item = (&'a Example, SocketAddr)>) -> Self {
+        let config = folder.join("prometheus.yml");
+        let jobs: String = jobs.map(|(example, target)| job(example, target)).collect();
+        fs::write(&config, format!("scrape_configs:\n{jobs}")).expect("the folder takes a file");
+        let mut check = Command::new("promtool");
+        check.args(["check", "config"]).arg(&config).stdout(Stdio::piped());
+        Process::spawn(&mut check).finish(PATIENCE);
+
+        let address = free_address();
+        let mut command = Command::new("prometheus");
+        command.arg(format!("--config.file={}", config.display()));
+        command.arg(format!("--storage.tsdb.path={}", folder.join("data").display()));
+        command.arg(format!("--web.listen-address={address}"));
+        let mut process = Process::spawn(command.stdout(Stdio::null()).stderr(Stdio::piped()));
+        let log = lines_of(process.0.stderr.take().expect("stderr is piped"));
+        let deadline = Instant::now() + PATIENCE;
+        let mut seen = String::new();
+        while !seen.contains("Server is ready to receive web requests") {
+            let line = log.recv_timeout(deadline.saturating_duration_since(Instant::now()));
+            let line = line.unwrap_or_else(|_| panic!("Prometheus did not start:\n{seen}"));
+            seen.extend([line.as_str(), "\n"]);
+        }
+        Self { address, _process: process }
+    }
+
+    /// Where it answers.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Waits until the expression has a result.
+    pub fn wait_for(&self, expression: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        let path = format!("/api/v1/query?query={}", percent_encoded(expression));
+        // Prometheus cannot be asked to report a change, so it is asked again and again.
+        while get(self.address, &path).contains(r#""result":[]"#) {
+            assert!(Instant::now() < deadline, "in {PATIENCE:?} it did not come to {expression}");
+            thread::sleep(Duration::from_millis(100));
+        }
+    }
+}
+
+/// The example's scrape job, with another target and a short interval.
+fn job(example: &Example, target: SocketAddr) -> String {
+    let file = fs::read_to_string(example.path("prometheus.yml")).expect("each example has a prometheus.yml");
+    let (_, job) = file.split_once("scrape_configs:\n").expect("it has scrape configs");
+    assert!(job.contains(&format!("job_name: '{}'", example.job)), "{job}");
+    let job = replaced_once(job, "scrape_interval: 15s", "scrape_interval: 1s");
+    let old =
+        job.split('\'').find(|text| text.starts_with("127.0.0.1:")).expect("its target is on loopback").to_owned();
+    replaced_once(&job, &old, &target.to_string())
+}
+
+fn replaced_once(text: &str, old: &str, new: &str) -> String {
+    assert_eq!(text.matches(old).count(), 1, "{old} must be there once:\n{text}");
+    text.replace(old, new)
+}
+
+/// An address that was free a moment ago: Prometheus does not say which port it has if it may choose.
+fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("loopback has ports")
+}
+
+fn percent_encoded(text: &str) -> String {
+    text.bytes()
+        .map(|byte| if byte.is_ascii_alphanumeric() { (byte as char).into() } else { format!("%{byte:02X}") })
+        .collect()
+}

@@ -1,0 +1,61 @@
+//! What this test needs from the machine: Prometheus, Python with its clients, and a folder for a while.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{self, Command};
+
+/// Fails the test, with what to install, unless everything is there.
+pub fn require() {
+    for program in ["prometheus", "promtool"] {
+        let found = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
+        assert!(found, "`{program}` is not on the PATH: install Prometheus (Debian: apt-get install prometheus)");
+    }
+    let modules = "import statsd, datadog, prometheus_client";
+    let output = python().args(["-c", modules]).output();
+    assert!(
+        output.as_ref().is_ok_and(|output| output.status.success()),
+        "`{}` cannot `{modules}`: name an interpreter that can in STATSIDECAR_PYTHON \
+         (pip install statsd==4.0.1 datadog==0.56.0 prometheus_client==0.26.0)\n{output:?}",
+        python().get_program().display()
+    );
+}
+
+/// A command of the interpreter that has the StatsD clients.
+pub fn python() -> Command {
+    let mut command = Command::new(env::var_os("STATSIDECAR_PYTHON").unwrap_or_else(|| "python3".into()));
+    command.env("PYTHONDONTWRITEBYTECODE", "1");
+    // The `datadog` client takes an address and tags from these, whatever the program says.
+    for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("DD_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// A folder that is removed when this is dropped.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// Makes an empty one.
+    pub fn new(name: &str) -> Self {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", process::id()));
+        fs::create_dir_all(&path).expect("the target folder takes a folder");
+        Self(path)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// The path of a file in it.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0); // a rest that stays is in the target folder, where it harms nobody
+    }
+}

@@ -1,0 +1,320 @@
+//! The sidecar as its users meet it: a process with a UDP port and a page. For every test that runs the program.
+//!
+//! A test takes this in with `mod support;` (or `#[path]`). Nothing here outlives the test: a process is killed when
+//! its handle is dropped, every wait has a limit, and only loopback addresses are used.
+
+#![allow(dead_code)] // each test binary uses its part of it
+
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a process may take to start, and a server to answer. Far above what is normal: only a hang reaches it.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running `statsidecar`; it is killed when this is dropped.
+pub struct Sidecar {
+    process: Process,
+    udp: SocketAddr,
+    http: SocketAddr,
+}
+
+impl Sidecar {
+    /// Starts the program with these arguments, on free loopback ports, and waits until it listens.
+    ///
+    /// Flags win over the file, so `--config FILE` may be among the arguments whatever addresses that file names.
+    pub fn start(args: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_statsidecar"));
+        command.args(args).args(["--listen", "udp://127.0.0.1:0", "--http", "127.0.0.1:0"]).stdout(Stdio::piped());
+        let mut process = Process::spawn(&mut command);
+        let lines = lines_of(process.0.stdout.take().expect("stdout is piped"));
+        let (mut udp, mut http) = (None, None);
+        let deadline = Instant::now() + PATIENCE;
+        while udp.is_none() || http.is_none() {
+            let line = match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) => line,
+                Err(RecvTimeoutError::Timeout) => panic!("the sidecar did not say in {PATIENCE:?} where it listens"),
+                Err(RecvTimeoutError::Disconnected) => panic!("the sidecar ended before it said where it listens"),
+            };
+            if let Some(address) = line.strip_prefix("listening for StatsD on udp://") {
+                udp = Some(address.parse().expect("the StatsD address is one"));
+            } else if let Some(address) = line.strip_prefix("serving metrics on http://") {
+                let address = address.strip_suffix("/metrics").expect("the page is at /metrics");
+                http = Some(address.parse().expect("the page's address is one"));
+            }
+        }
+        Self { process, udp: udp.expect("set above"), http: http.expect("set above") }
+    }
+
+    /// Where it takes StatsD.
+    pub fn udp_addr(&self) -> SocketAddr {
+        self.udp
+    }
+
+    /// Where it serves its page.
+    pub fn http_addr(&self) -> SocketAddr {
+        self.http
+    }
+
+    /// The process's id, for what can only be seen from outside.
+    pub fn id(&self) -> u32 {
+        self.process.0.id()
+    }
+
+    /// The page at `/metrics`, now.
+    pub fn scrape(&self) -> String {
+        get(self.http, "/metrics")
+    }
+}
+
+/// A child process that is killed when this is dropped.
+pub struct Process(pub Child);
+
+impl Process {
+    /// Starts the command; a program that is not there fails the test by its name.
+    pub fn spawn(command: &mut Command) -> Self {
+        let child = command.stdin(Stdio::null()).spawn();
+        Self(child.unwrap_or_else(|error| panic!("cannot start {}: {error}", command.get_program().display())))
+    }
+
+    /// Waits for the end of a process whose stdout is piped; gives what it printed. Fails the test if it takes longer
+    /// than `limit` or ends with an error.
+    pub fn finish(mut self, limit: Duration) -> String {
+        // The end of its output is the end of the process, and unlike the end itself it can be awaited with a limit.
+        let lines = lines_of(self.0.stdout.take().expect("stdout is piped"));
+        let deadline = Instant::now() + limit;
+        let mut output = String::new();
+        loop {
+            match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) => output.extend([line.as_str(), "\n"]),
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => panic!("not done in {limit:?}; so far:\n{output}"),
+            }
+        }
+        let status = self.0.wait().expect("a child can be waited for");
+        assert!(status.success(), "it ended with {status}:\n{output}");
+        output
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // Either may fail for a process that has ended; then there is nothing to do.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// The lines of a pipe, read on a thread of its own to its end, so that the writer never blocks on a full pipe.
+pub fn lines_of(pipe: impl Read + Send + 'static) -> Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            let _ = sender.send(line); // nobody listens any more: read on all the same
+        }
+    });
+    receiver
+}
+
+/// The body of `GET path`; anything but status 200 fails the test.
+pub fn get(server: SocketAddr, path: &str) -> String {
+    let (head, body) = request(server, &format!("GET {path} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n\r\n"));
+    assert!(head.starts_with("HTTP/1.1 200 "), "GET {path} at {server}: {head}\n{}", String::from_utf8_lossy(&body));
+    String::from_utf8(body).expect("the body is UTF-8")
+}
+
+/// Sends the request as it stands and reads to the end of the connection: the answer's head, and its body decoded.
+pub fn request(server: SocketAddr, request: &str) -> (String, Vec<u8>) {
+    let mut stream = TcpStream::connect_timeout(&server, PATIENCE).expect("the server accepts");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a time limit can be set");
+    stream.write_all(request.as_bytes()).expect("the request is taken");
+    let mut answer = Vec::new();
+    match stream.read_to_end(&mut answer) {
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::WouldBlock => panic!("{server} did not finish its answer"),
+        Err(error) => panic!("reading from {server}: {error}"),
+    }
+    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").expect("the answer has a head");
+    let (head, body) = answer.split_at(end);
+    let head = String::from_utf8(head.to_vec()).expect("a head is text");
+    let body = body.get(4..).unwrap_or_default();
+    let chunked = head.to_ascii_lowercase().contains("\r\ntransfer-encoding: chunked");
+    (head, if chunked { unchunk(body) } else { body.to_vec() })
+}
+
+/// The content of a chunked body: lengths in hexadecimal, each on a line before its piece, 0 at the end.
+fn unchunk(mut body: &[u8]) -> Vec<u8> {
+    let mut content = Vec::new();
+    loop {
+        let end = body.windows(2).position(|window| window == b"\r\n").expect("a chunk starts with its length");
+        let (length, rest) = body.split_at(end);
+        let length = usize::from_str_radix(&String::from_utf8_lossy(length), 16).expect("a length is hexadecimal");
+        if length == 0 {
+            return content;
+        }
+        content.extend_from_slice(rest.get(2..2 + length).expect("a chunk is as long as it says"));
+        body = rest.get(2 + length + 2..).expect("a chunk ends with a line end");
+    }
+}
+
+// ---- The program as a process: its streams, its signals, its exit code ----
+
+/// A running `statsidecar` with just the arguments it is given; it is killed when this is dropped.
+pub struct Daemon {
+    process: Process,
+    /// Where it takes StatsD, in the order of its listeners.
+    pub udp: Vec<SocketAddr>,
+    /// Where it serves its page.
+    pub http: SocketAddr,
+    stdout: Receiver<String>,
+    stderr: Receiver<String>,
+}
+
+impl Daemon {
+    /// Starts the program and waits until it listens.
+    pub fn start(args: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_statsidecar"));
+        command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut process = Process::spawn(&mut command);
+        let stdout = lines_of(process.0.stdout.take().expect("stdout is piped"));
+        let stderr = lines_of(process.0.stderr.take().expect("stderr is piped"));
+        let mut udp = Vec::new();
+        let deadline = Instant::now() + PATIENCE;
+        let http = loop {
+            let Ok(line) = stdout.recv_timeout(deadline.saturating_duration_since(Instant::now())) else {
+                let said: String = stderr.try_iter().collect();
+                panic!("the sidecar did not say where it listens: {args:?}: {said}");
+            };
+            if let Some(address) = line.strip_prefix("listening for StatsD on udp://") {
+                udp.push(address.parse().expect("the StatsD address is one"));
+            } else if let Some(address) = line.strip_prefix("serving metrics on http://") {
+                let address = address.strip_suffix("/metrics").expect("the page is at /metrics");
+                break address.parse().expect("the page's address is one");
+            }
+        };
+        Self { process, udp, http, stdout, stderr }
+    }
+
+    /// The process's id.
+    pub fn id(&self) -> u32 {
+        self.process.0.id()
+    }
+
+    /// The page at `/metrics`, now.
+    pub fn scrape(&self) -> String {
+        get(self.http, "/metrics")
+    }
+
+    /// The page once this many packets have come in, whichever listener they came by.
+    pub fn scrape_after(&self, packets: u64) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let page = self.scrape();
+            let received: u64 = page
+                .lines()
+                .filter(|line| line.starts_with("statsidecar_packets_total{"))
+                .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
+                .sum();
+            if received >= packets {
+                return page;
+            }
+            assert!(Instant::now() < deadline, "{received} of {packets} packets came in:\n{page}");
+            thread::yield_now();
+        }
+    }
+
+    /// Sends it a signal by name: `TERM`, `STOP`.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.id())]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "cannot send SIG{name}");
+    }
+
+    /// Waits until every thread of it is stopped, as SIGSTOP does some time after it was sent.
+    pub fn wait_until_stopped(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        let tasks = format!("/proc/{}/task", self.id());
+        let is_stopped = |stat: String| stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" T"));
+        while !std::fs::read_dir(&tasks).expect("it has threads").all(|task| {
+            let stat = task.and_then(|task| std::fs::read_to_string(task.path().join("stat")));
+            stat.is_ok_and(is_stopped)
+        }) {
+            assert!(Instant::now() < deadline, "it does not stop");
+            thread::yield_now();
+        }
+    }
+
+    /// Waits for its end.
+    pub fn wait(self) -> Ended {
+        ended(self.process, &self.stdout, &self.stderr)
+    }
+}
+
+/// What a process left behind.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its exit code; `None` where a signal ended it.
+    pub code: Option<i32>,
+    /// What it had left to say on its standard output.
+    pub stdout: String,
+    /// And on its standard error.
+    pub stderr: String,
+}
+
+/// Runs the program to its end, with `folder` as its working directory.
+pub fn run_in(folder: &std::path::Path, args: &[&str]) -> Ended {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_statsidecar"));
+    command.args(args).current_dir(folder).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = Process::spawn(&mut command);
+    let stdout = lines_of(process.0.stdout.take().expect("stdout is piped"));
+    let stderr = lines_of(process.0.stderr.take().expect("stderr is piped"));
+    ended(process, &stdout, &stderr)
+}
+
+fn ended(mut process: Process, stdout: &Receiver<String>, stderr: &Receiver<String>) -> Ended {
+    let deadline = Instant::now() + PATIENCE;
+    let text = |lines: &Receiver<String>| {
+        let mut text = String::new();
+        loop {
+            match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) => text.extend([line.as_str(), "\n"]),
+                Err(RecvTimeoutError::Disconnected) => return text,
+                Err(RecvTimeoutError::Timeout) => panic!("it has not ended in {PATIENCE:?}; so far: {text}"),
+            }
+        }
+    };
+    let (stdout, stderr) = (text(stdout), text(stderr));
+    Ended { code: process.0.wait().expect("a child can be waited for").code(), stdout, stderr }
+}
+
+/// A folder for one test, removed when this is dropped.
+pub struct Scratch(std::path::PathBuf);
+
+impl Scratch {
+    /// An empty folder whose name begins with `name`, which no other test uses.
+    pub fn new(name: &str) -> Self {
+        let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("a folder can be made");
+        Self(path)
+    }
+
+    /// The folder.
+    pub fn path(&self) -> &std::path::Path {
+        &self.0
+    }
+
+    /// Writes a file in it; gives the file's path.
+    pub fn write(&self, name: &str, text: &str) -> String {
+        let path = self.0.join(name);
+        std::fs::write(&path, text).expect("a file can be written");
+        path.into_os_string().into_string().expect("the path is text")
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0); // what is left is in the target folder
+    }
+}
