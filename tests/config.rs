@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use proptest::prelude::*;
 use statsidecar::config::{Config, Diagnostic, load, render};
+use statsidecar::mapping::Rules;
 use statsidecar::metric::Type;
 use toml::de::DeTable;
 
@@ -126,7 +127,8 @@ fn spans_are_those_of_the_source() {
 
 /// The config of a file about which there is nothing to say.
 fn accepted(name: &str, source: &str) -> Config {
-    let (config, diagnostics) = load(source);
+    let (config, mut diagnostics) = load(source);
+    diagnostics.extend(Rules::compile(&config).1);
     assert_eq!(render(name, source, &diagnostics), "");
     config
 }
@@ -144,7 +146,9 @@ fn each_wrong_file_gets_the_text_beside_it() {
         let name = file.file_name().and_then(|name| name.to_str()).expect("a file name");
         let source = fs::read_to_string(file).expect("a fixture");
         let expected = fs::read_to_string(text).expect("a fixture");
-        let found = render(name, &source, &load(&source).1);
+        let (config, mut diagnostics) = load(&source);
+        diagnostics.extend(Rules::compile(&config).1);
+        let found = render(name, &source, &diagnostics);
         if found != expected {
             wrong += &format!("---- expected ----\n{expected}---- found ----\n{found}");
         }

@@ -33,7 +33,9 @@ impl Rules {
             tag_limit: config.limits.tags,
         };
         for rule in &config.metrics {
-            rules.initial.extend(compiler.initial(rule, &rules));
+            let made = compiler.initial(rule, &rules);
+            rules.initial.extend(made);
+            compiler.within_limits(rule, &rules, config);
         }
         (rules, compiler.diagnostics)
     }
@@ -213,9 +215,34 @@ impl<'c> Compiler<'c> {
         made
     }
 
+    /// What is declared has to have room.
+    fn within_limits(&mut self, rule: &MetricRule, rules: &Rules, config: &Config) {
+        let Some(last) = rule.init.last() else { return };
+        let (all, limits) = (rules.initial.len(), &config.limits);
+        if all > limits.series {
+            let message =
+                format!("init declares {all} series up to here, and [limits] series is {}; raise it", limits.series);
+            return self.error(last.span(), message);
+        }
+        let name = rule.name.as_ref().map(|name| name.get_ref().as_str()).unwrap_or_default();
+        let of_name = rules.initial.iter().filter(|metric| metric.name == name).count();
+        if let Some(limit) = limits.family_series.filter(|&limit| of_name > limit) {
+            let message = format!(
+                "init declares {of_name} series of {name} up to here, and [limits] family_series is {limit}; raise it"
+            );
+            self.error(last.span(), message);
+        }
+    }
+
     fn initial_labels(&mut self, set: &Spanned<Labels>, rule: &Rule, rules: &Rules) -> Option<Vec<(String, String)>> {
         let mut labels = rules.constants.clone();
         for (key, value) in plain(set.get_ref()) {
+            if rules.constants.iter().any(|(constant, _)| *constant == key)
+                && !rule.labels.iter().any(|(k, _)| *k == key)
+            {
+                self.error(set.span(), format!("init sets {key:?}, which [labels] sets on every series; leave it out"));
+                return None;
+            }
             super::set(&mut labels, key, value);
         }
         for (key, value) in &rule.labels {
