@@ -90,7 +90,9 @@ impl Worker {
         match value::number(group.values) {
             Ok(number) => {
                 let route = self.route(group, number)?;
-                self.apply(route, group, number)
+                self.apply(route, group, number)?;
+                self.kept(route);
+                Ok(())
             }
             Err(_) if group.values.contains(&b':') => self.packed(line, group),
             Err(reject) => Err(reject),
@@ -100,18 +102,23 @@ impl Worker {
     /// Several values in one group: each is applied or rejected by itself.
     fn packed(&mut self, line: &[u8], group: &Group<'_>) -> Result<(), Reject> {
         std::str::from_utf8(line).map_err(|_| Reject::NotUtf8)?;
-        let mut route = None;
+        let (mut route, mut kept) = (None, None);
         for text in group.values.split(|&b| b == b':') {
             let result = value::number(text).and_then(|number| {
                 let route = match route {
                     Some(route) => route,
                     None => *route.insert(self.route(group, number)?),
                 };
-                self.apply(route, group, number)
+                self.apply(route, group, number)?;
+                kept = Some(route);
+                Ok(())
             });
             if let Err(reject) = result {
                 self.tally.rejected(reject, 1);
             }
+        }
+        if let Some(route) = kept {
+            self.kept(route);
         }
         Ok(())
     }
@@ -121,18 +128,22 @@ impl Worker {
     fn route(&mut self, group: &Group<'_>, number: Number) -> Result<usize, Reject> {
         let key = Key::new(group, self.pipeline.rules.uses_container());
         let hash = self.routes.hash(&key);
-        let at = match self.routes.find(&key, hash) {
-            Some(at) => at,
+        match self.routes.find(&key, hash) {
+            Some(at) => Ok(at),
             None => {
                 let route = self.miss(group, number)?;
-                self.routes.insert(&key, hash, route)
+                Ok(self.routes.insert(&key, hash, route))
             }
-        };
+        }
+    }
+
+    /// Counts the tags that were left out or mended while a sample of the group was kept.
+    #[inline]
+    fn kept(&mut self, at: usize) {
         let errors = self.routes.get(at).tag_errors;
         if !errors.is_empty() {
             errors.iter().for_each(|(error, count)| self.tally.tag_error(error, count));
         }
-        Ok(at)
     }
 
     #[inline]

@@ -37,7 +37,8 @@ impl Explain {
             Err(error) => return fail(&format!("{error}\n"), FAILED),
         };
         for line in &self.lines {
-            for line in line.as_bytes().split(|&b| b == b'\n').filter(|line| !line.is_empty()) {
+            let lines = line.as_bytes().split(|&b| b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+            for line in lines.filter(|line| !line.is_empty()) {
                 print(&explain(&pipeline, line));
             }
         }
@@ -62,6 +63,8 @@ fn explain(pipeline: &Pipeline, line: &[u8]) -> String {
 
 fn explain_group(pipeline: &Pipeline, group: &Group<'_>, out: &mut String) -> Result<(), Reject> {
     let source = pipeline::source(group)?;
+    // Of packed values too: one that is not text spoils them all.
+    std::str::from_utf8(group.values).map_err(|_| Reject::NotUtf8)?;
     parsed(out, group, &source);
     let mapping = pipeline.rules.map(source);
     mapped(out, pipeline, &mapping);
@@ -149,7 +152,7 @@ fn mapped(out: &mut String, pipeline: &Pipeline, mapping: &Mapping<'_>) {
         }
     }
     for (error, count) in mapping.tag_errors.iter().filter(|(_, count)| *count > 0) {
-        line(out, "tags", &format!("{count} with {}: left out or renamed, and counted", error.reason()));
+        line(out, "tags", &format!("{count} with {}: left out or renamed", error.reason()));
     }
 }
 

@@ -195,7 +195,8 @@ impl Rules {
             Some((template, captures)) => names::escape(&template.expand(captures), self.naming),
             None => self.own_name(source, kind),
         };
-        if name.is_empty() {
+        // It holds legal characters only, but there may be none.
+        if !names::is_metric_name(&name) {
             return Err(Reject::EmptyName);
         }
         if telemetry::is_reserved(&name) {
@@ -244,7 +245,7 @@ impl Rules {
                 Err(error) => tag_errors.add(error),
             }
         }
-        if self.container_label {
+        if self.container_label && !source.container.is_empty() {
             set(&mut labels, "container_id".to_owned(), source.container.to_owned());
         }
         for (key, value) in &self.constants {

@@ -6,10 +6,11 @@ use std::borrow::Cow;
 
 use crate::config::Naming;
 
-/// Whether `name` can stand as a metric's name as it is.
+/// Whether `name` can stand as a metric's name as it is. `_total` alone cannot: parsers take it off the name of a
+/// counter, and find no name.
 pub fn is_metric_name(name: &str) -> bool {
     let legal = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b':';
-    name.bytes().all(legal) && name.bytes().next().is_some_and(|b| !b.is_ascii_digit())
+    name.bytes().all(legal) && name.bytes().next().is_some_and(|b| !b.is_ascii_digit()) && name != "_total"
 }
 
 /// Whether Prometheus, or an exposition format, keeps the label `key` for itself.

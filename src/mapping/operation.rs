@@ -50,7 +50,7 @@ impl Operation {
                 Magnitude::Whole(n) if rate == 1.0 && self.scale == 1.0 && number.sign != Sign::Minus => {
                     Ok(Change::Count(n))
                 }
-                _ => match finite(number.to_f64() * self.scale / rate)? {
+                _ => match finite(divide(number.to_f64() * self.scale, rate))? {
                     x if x < 0.0 => Err(Reject::NegativeCounter),
                     x => Ok(Change::Add(x)),
                 },
@@ -59,7 +59,7 @@ impl Operation {
                 let x = finite(number.to_f64() * self.scale)?;
                 Ok(if number.sign == Sign::None { Change::Set(x) } else { Change::Move(x) })
             }
-            Verb::Adjust => Ok(Change::Move(finite(number.to_f64() * self.scale / rate)?)),
+            Verb::Adjust => Ok(Change::Move(finite(divide(number.to_f64() * self.scale, rate))?)),
             Verb::ObserveMilliseconds => observation(number.to_f64() / 1000.0 * self.scale, rate),
             Verb::Observe => observation(number.to_f64() * self.scale, rate),
         }
@@ -68,9 +68,18 @@ impl Operation {
 
 #[inline]
 fn observation(value: f64, rate: f64) -> Result<Change, Reject> {
-    let weight = 1.0 / rate;
+    let weight = divide(1.0, rate);
     finite(value * weight)?;
     Ok(Change::Observe { value, weight })
+}
+
+/// `value` divided by a sample rate. A rate is written in decimal and the f64 is only near it (1 / 0.00001 would be
+/// 99999.99999999999), so a quotient that is a whole number but for that rounding is that whole number.
+#[inline]
+fn divide(value: f64, rate: f64) -> f64 {
+    let quotient = value / rate;
+    let whole = quotient.round();
+    if (quotient - whole).abs() <= whole.abs() * f64::EPSILON { whole } else { quotient }
 }
 
 /// What overflows an f64 is no value, and would spoil the sum that it is added to.
@@ -96,6 +105,9 @@ mod tests {
             (Meter, Type::Counter, 1.0, "3", 1.0, Ok(Change::Count(3))),
             (Counter, Type::Counter, 1.0, "1", 0.1, Ok(Change::Add(10.0))),
             (Counter, Type::Counter, 1.0, "3", 0.3, Ok(Change::Add(10.0))),
+            (Counter, Type::Counter, 1.0, "1", 0.3, Ok(Change::Add(1.0 / 0.3))),
+            (Counter, Type::Counter, 1.0, "1", 0.00001, Ok(Change::Add(100_000.0))),
+            (Histogram, Type::Histogram, 1.0, "2", 1e-9, Ok(Change::Observe { value: 2.0, weight: 1e9 })),
             (Counter, Type::Counter, 1024.0, "2", 1.0, Ok(Change::Add(2048.0))),
             (Counter, Type::Counter, 1.0, "-1", 1.0, Err(Reject::NegativeCounter)),
             (Counter, Type::Counter, -1.0, "-5", 1.0, Ok(Change::Add(5.0))),

@@ -149,11 +149,21 @@ impl<'a> Groups<'a> {
                 (Section::Rate, [_, text @ ..]) => {
                     let (text, packed) = cut(text, memchr(b':', text));
                     group.rate = value::rate(text);
+                    if group.rate.is_err() {
+                        // A later rate may take its place, and then nobody looks at these bytes again.
+                        std::str::from_utf8(section).map_err(|_| Reject::NotUtf8)?;
+                    }
                     if packed.is_some() {
                         // The next pair of the older packing; it runs to the end of the line, sections and all.
                         let at = start + 1 + text.len();
-                        group.sections = sections.get(..at).unwrap_or_default();
-                        return self.pack(sections.get(at + 1..).unwrap_or_default());
+                        match self.pack(sections.get(at + 1..).unwrap_or_default()) {
+                            // No pair can follow in such a line: the `:` belongs to the rate, and spoils it.
+                            Err(Reject::UnknownType) => group.rate = Err(Reject::BadSampleRate),
+                            packed => {
+                                group.sections = sections.get(..at).unwrap_or_default();
+                                return packed;
+                            }
+                        }
                     }
                 }
                 (Section::Tags, _) => {
