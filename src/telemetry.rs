@@ -222,6 +222,11 @@ impl Telemetry {
         self.scrape_duration.observe(seconds, 1.0);
     }
 
+    /// How many samples were applied.
+    pub fn applied(&self) -> u64 {
+        self.samples.iter().map(|samples| samples.load(Ordering::Relaxed)).sum()
+    }
+
     /// How many samples were rejected for one reason.
     pub fn rejected(&self, reject: Reject) -> u64 {
         self.rejected[reject as usize].load(Ordering::Relaxed)

@@ -93,6 +93,8 @@ pub fn run(config: &Config, rules: Rules) -> Result<(), Error> {
             _ = interrupt.recv() => tracing::info!("SIGINT: applying what is queued"),
         }
         intake.stop();
+        let lines: u64 = pipeline.telemetry.listeners().iter().map(|listener| listener.received().1).sum();
+        tracing::info!(lines, samples = pipeline.telemetry.applied(), "stopped");
         Ok(())
     })
 }

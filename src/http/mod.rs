@@ -25,7 +25,7 @@ use crate::telemetry::Facts;
 pub use scrape::page;
 
 /// How long a client may take to send the head of a request, and may keep an idle connection.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What the handlers serve. The rest of the program is asked through the two functions, so that this module knows no
 /// socket but its own.

@@ -40,8 +40,9 @@ impl Socket {
     pub fn bind(address: &Address, only_v6: bool, receive_buffer: Option<usize>) -> io::Result<Self> {
         let family = if address.socket.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
         let fd = net::socket_with(family, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
-        if only_v6 {
-            sockopt::set_ipv6_v6only(&fd, true)?;
+        if address.socket.is_ipv6() {
+            // Said either way, since the default is the machine's (net.ipv6.bindv6only).
+            sockopt::set_ipv6_v6only(&fd, only_v6)?;
         }
         if let Some(bytes) = receive_buffer
             && sockopt::socket_recv_buffer_size(&fd)? < bytes
