@@ -208,7 +208,8 @@ impl Daemon {
         get(self.http, "/metrics")
     }
 
-    /// The page once this many packets have come in, whichever listener they came by.
+    /// The page once this many packets have come in, whichever listener they came by. What was in them is applied by
+    /// then; for other counters than that of packets see [`scrape_with`](Self::scrape_with).
     pub fn scrape_after(&self, packets: u64) -> String {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -222,6 +223,19 @@ impl Daemon {
                 return page;
             }
             assert!(Instant::now() < deadline, "{received} of {packets} packets came in:\n{page}");
+            thread::yield_now();
+        }
+    }
+
+    /// The page once all these lines are on it: a worker adds its counters up one after the other, so that some may
+    /// come a moment after the packets.
+    pub fn scrape_with(&self, expected: &[&str]) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let page = self.scrape();
+            let missing = expected.iter().find(|expected| !page.lines().any(|line| line == **expected));
+            let Some(missing) = missing else { return page };
+            assert!(Instant::now() < deadline, "{missing} is not among\n{page}");
             thread::yield_now();
         }
     }

@@ -1,0 +1,303 @@
+//! The HTTP side: what is served, to whom it is refused, and that no client can keep it from another.
+
+mod support;
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use statsidecar::config::Config;
+use support::{Daemon, PATIENCE, Scratch, get, request};
+
+const PATHS: [&str; 4] = ["/", "/metrics", "/-/healthy", "/-/ready"];
+
+#[test]
+fn every_path_has_its_type_and_content() {
+    let daemon = started(&[]);
+    for (path, content_type, begins) in [
+        ("/", "text/html; charset=utf-8", "<!doctype html>\n"),
+        ("/metrics", "text/plain; version=0.0.4; charset=utf-8", "# HELP process_cpu_seconds_total "),
+        ("/-/healthy", "text/plain; charset=utf-8", "statsidecar is healthy.\n"),
+        ("/-/ready", "text/plain; charset=utf-8", "statsidecar is ready.\n"),
+    ] {
+        for target in [path.to_owned(), format!("{path}?name[]=x&y")] {
+            let (head, body) = ask(daemon.http, "GET", &target);
+            assert_eq!(status(&head), "200 OK", "{target}");
+            assert_eq!(header(&head, "content-type"), Some(content_type), "{target}");
+            assert_eq!(header(&head, "cache-control"), Some("no-store"), "{target}");
+            assert_eq!(header(&head, "content-length"), Some(body.len().to_string().as_str()), "{target}");
+            let body = String::from_utf8(body).expect("text");
+            assert!(body.starts_with(begins), "{target}: {body}");
+        }
+    }
+}
+
+#[test]
+fn a_page_is_made_anew_for_each_scrape() {
+    let daemon = started(&[]);
+    let scrapes = |page: &str| {
+        let line = page.lines().find_map(|line| line.strip_prefix("statsidecar_scrapes_total{format=\"text\"} "));
+        line.and_then(|number| number.parse::<u64>().ok()).expect("scrapes are counted")
+    };
+    let pages = [daemon.scrape(), daemon.scrape(), daemon.scrape()];
+    assert_eq!(pages.each_ref().map(|page| scrapes(page)), [0, 1, 2]);
+    assert!(pages[2].contains("\nstatsidecar_scrape_duration_seconds_count 2\n"), "{}", pages[2]);
+}
+
+#[test]
+fn the_status_page_says_what_is_wrong() {
+    let daemon = started(&[]);
+    let client = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
+    client.send_to(b"a:1|c\nb:2|g\nc\nd", daemon.udp[0]).expect("a packet");
+    daemon.scrape_with(&["statsidecar_rejected_samples_total{reason=\"malformed_line\"} 2"]);
+    let status = get(daemon.http, "/");
+    for expected in [
+        &format!("<td>udp://{}</td><td class=n>1</td><td class=n>4</td><td class=n>0</td>", daemon.udp[0]),
+        "<td>counter</td><td class=n>1</td><td class=n>1</td>",
+        "<td>gauge</td><td class=n>1</td><td class=n>1</td>",
+        "<td>histogram</td><td class=n>0</td><td class=n>0</td>",
+        "<tr><td>malformed_line</td><td class=n>2</td><td>a line is name:value|type,",
+        "At most 100000 series.",
+        ", ready.</p>",
+    ] {
+        assert!(status.contains(expected), "{expected} is not in\n{status}");
+    }
+}
+
+#[test]
+fn there_is_nothing_else() {
+    let daemon = started(&[]);
+    for path in ["/x", "/metrics/", "/metricsx", "//metrics", "/-/", "/-/reload", "/%2e%2e/", "/favicon.ico", "*"] {
+        assert_eq!(status(&ask(daemon.http, "GET", path).0), "404 Not Found", "{path}");
+    }
+}
+
+#[test]
+fn head_is_get_without_a_body() {
+    let daemon = started(&[]);
+    for path in ["/-/healthy", "/-/ready", "/", "/metrics", "/nothing"] {
+        let (get, body) = ask(daemon.http, "GET", path);
+        let (head, nothing) = ask(daemon.http, "HEAD", path);
+        assert!(nothing.is_empty() && !body.is_empty(), "{path}");
+        assert_eq!(status(&head), status(&get), "{path}");
+        let length = |head: &str| header(head, "content-length").and_then(|length| length.parse::<usize>().ok());
+        let (one, other) = (length(&get).expect("a length"), length(&head).expect("a length"));
+        // From one scrape to the next a few of its numbers may get a digit more, or a row is added.
+        let allowed = if path == "/metrics" { 300 } else { 0 };
+        assert!(one.abs_diff(other) <= allowed, "{path}: {one} and {other}");
+        let rest = |head: &str| {
+            let changes = |line: &&str| line.starts_with("date:") || line.starts_with("content-length:");
+            head.lines().filter(|line| !changes(line)).map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(rest(&head), rest(&get), "{path}");
+    }
+}
+
+#[test]
+fn it_is_read_only() {
+    let daemon = started(&[]);
+    for path in PATHS.into_iter().chain(["/nothing", "/-/quit", "/-/reload"]) {
+        for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "FOO"] {
+            let (head, _) = ask(daemon.http, method, path);
+            assert_eq!(status(&head), "405 Method Not Allowed", "{method} {path}");
+            assert_eq!(header(&head, "allow"), Some("GET, HEAD"), "{method} {path}");
+        }
+    }
+    let body = "a:1|c\n".repeat(10_000);
+    let post =
+        format!("POST /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+    let mut stream = connect(daemon.http);
+    stream.write_all(post.as_bytes()).expect("the head is taken");
+    let _ = stream.write_all(body.as_bytes()); // refused unread, so it may not all be taken
+    assert!(first_line(&mut stream).starts_with("HTTP/1.1 405 "));
+    assert_eq!(get(daemon.http, "/-/healthy"), "statsidecar is healthy.\n");
+}
+
+#[test]
+fn a_connection_serves_one_request_after_the_other() {
+    let daemon = started(&[]);
+    let mut stream = connect(daemon.http);
+    for _ in 0..3 {
+        assert_eq!(healthy(&mut stream), "statsidecar is healthy.\n");
+    }
+    // All at once, before any answer is read.
+    stream.write_all("GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n".repeat(3).as_bytes()).expect("they are taken");
+    for _ in 0..3 {
+        assert_eq!(answer(&mut stream), "statsidecar is healthy.\n");
+    }
+    let (head, body) = request(daemon.http, "GET /-/healthy HTTP/1.0\r\n\r\n");
+    assert!(head.starts_with("HTTP/1.0 200 ") && body == b"statsidecar is healthy.\n", "{head}");
+}
+
+#[test]
+fn what_is_no_http_is_refused_and_harms_nobody() {
+    let daemon = started(&[]);
+    let mut other = connect(daemon.http);
+    for garbage in [
+        b"hello\r\n\r\n".to_vec(),
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".to_vec(), // how TLS begins
+        b"a:1|c\n\n".to_vec(),
+        b"GET\r\n\r\n".to_vec(),
+        b"GET /metrics\r\n\r\n".to_vec(),
+        b"GET /metrics HTTP/9.9\r\n\r\n".to_vec(),
+        b"GET /metrics HTTP/1.1\r\nno colon\r\n\r\n".to_vec(),
+        b"GET /metrics HTTP/1.1\r\nbad\x00name: x\r\n\r\n".to_vec(),
+        b"GET /me trics HTTP/1.1\r\n\r\n".to_vec(),
+        b"GET /\xff HTTP/1.1\r\n\r\n".to_vec(),
+        b"GET /metrics HTTP/1.1\r\nContent-Length: x\r\n\r\n".to_vec(),
+        b"GET /metrics HTTP/1.1\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n".to_vec(),
+        b"GET /metrics HTTP/1.1\r\nTransfer-Encoding: what\r\n\r\n".to_vec(),
+    ] {
+        let mut stream = connect(daemon.http);
+        stream.write_all(&garbage).expect("it is taken");
+        let line = first_line(&mut stream);
+        assert_eq!(line, "HTTP/1.1 400 Bad Request", "{:?}", String::from_utf8_lossy(&garbage));
+        assert!(is_closed(&mut stream), "{:?}", String::from_utf8_lossy(&garbage));
+        assert_eq!(healthy(&mut other), "statsidecar is healthy.\n");
+    }
+    for (large, status) in [
+        ("X: y\r\n".repeat(200), "HTTP/1.1 431 Request Header Fields Too Large"),
+        (format!("X: {}\r\n", "y".repeat(1 << 20)), "HTTP/1.1 431 Request Header Fields Too Large"),
+    ] {
+        let mut stream = connect(daemon.http);
+        let _ = stream.write_all(format!("GET / HTTP/1.1\r\n{large}\r\n").as_bytes()); // it may be closed meanwhile
+        assert_eq!(first_line(&mut stream), status);
+    }
+    let mut stream = connect(daemon.http);
+    stream.write_all(b"GET /met").expect("it is taken");
+    drop(stream);
+    assert!(daemon.scrape().contains("\nstatsidecar_build_info{"), "the page is served all the same");
+    assert_eq!(healthy(&mut other), "statsidecar is healthy.\n");
+}
+
+/// A client that sends its head drop by drop, or nothing at all, is cut off; one that asks meanwhile is served.
+#[test]
+fn who_never_ends_a_head_is_cut_off() {
+    // The program gives it 10 seconds; what is above them is for a machine that is busy.
+    const LEAST: Duration = Duration::from_secs(5);
+    const MOST: Duration = Duration::from_secs(25);
+    let daemon = started(&[]);
+    let begun = Instant::now();
+    let mut silent = connect(daemon.http);
+    let mut slow = connect(daemon.http);
+    let mut idle = connect(daemon.http);
+    assert_eq!(healthy(&mut idle), "statsidecar is healthy.\n");
+    slow.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nX-A: ").expect("it is taken");
+    let mut closed_after = None;
+    while closed_after.is_none() {
+        assert!(begun.elapsed() < MOST, "half a head holds its connection for ever");
+        // A drop now and then does not give it more time. This waits until there is an answer, or 200 ms.
+        slow.set_read_timeout(Some(Duration::from_millis(200))).expect("a time limit can be set");
+        match slow.read(&mut [0; 512]) {
+            Ok(_) => closed_after = Some(begun.elapsed()),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                let _ = slow.write_all(b"a");
+                assert_eq!(get(daemon.http, "/-/healthy"), "statsidecar is healthy.\n");
+            }
+            Err(_) => closed_after = Some(begun.elapsed()),
+        }
+    }
+    assert!(closed_after > Some(LEAST), "a slow client is cut off after {closed_after:?}");
+    for stream in [&mut silent, &mut idle] {
+        stream.set_read_timeout(Some(MOST.saturating_sub(begun.elapsed()))).expect("a time limit can be set");
+        assert!(is_closed(stream), "an idle connection is kept for ever");
+    }
+}
+
+#[test]
+fn a_connection_too_many_waits_until_one_ends() {
+    let scratch = Scratch::new("connections");
+    let config = scratch.write("config.toml", "[http]\nmax_connections = 2\n");
+    let daemon = started(&["--config", &config]);
+    let (mut first, mut second) = (connect(daemon.http), connect(daemon.http));
+    for stream in [&mut first, &mut second] {
+        assert_eq!(healthy(stream), "statsidecar is healthy.\n");
+    }
+    let mut third = connect(daemon.http);
+    third.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n").expect("the kernel takes it");
+    for _ in 0..50 {
+        assert_eq!(healthy(&mut first), "statsidecar is healthy.\n");
+        assert_eq!(healthy(&mut second), "statsidecar is healthy.\n");
+    }
+    third.set_nonblocking(true).expect("it can be");
+    let early = third.read(&mut [0; 16]);
+    assert!(early.is_err_and(|error| error.kind() == ErrorKind::WouldBlock), "it is served beside the two");
+    third.set_nonblocking(false).expect("it can be");
+    drop(second);
+    assert_eq!(answer(&mut third), "statsidecar is healthy.\n");
+    assert_eq!(healthy(&mut first), "statsidecar is healthy.\n");
+}
+
+#[test]
+fn by_default_64_connections_are_served() {
+    assert_eq!(Config::default().http.max_connections, 64);
+    let daemon = started(&[]);
+    let mut streams: Vec<_> = (0..64).map(|_| connect(daemon.http)).collect();
+    for stream in &mut streams {
+        assert_eq!(healthy(stream), "statsidecar is healthy.\n");
+    }
+}
+
+/// Starts the program on free loopback ports.
+fn started(args: &[&str]) -> Daemon {
+    Daemon::start(&[args, &["--listen", "udp://127.0.0.1:0", "--http", "127.0.0.1:0"]].concat())
+}
+
+/// One request on a connection of its own: the answer's head, and its body.
+fn ask(server: SocketAddr, method: &str, path: &str) -> (String, Vec<u8>) {
+    request(server, &format!("{method} {path} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n\r\n"))
+}
+
+fn status(head: &str) -> &str {
+    head.lines().next().and_then(|line| line.strip_prefix("HTTP/1.1 ")).expect("a status line")
+}
+
+fn header<'h>(head: &'h str, name: &str) -> Option<&'h str> {
+    head.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+}
+
+fn connect(server: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect_timeout(&server, PATIENCE).expect("the kernel accepts");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a time limit can be set");
+    stream
+}
+
+/// Asks for `/-/healthy` on a connection that stays open; gives the body.
+fn healthy(stream: &mut TcpStream) -> String {
+    stream.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n").expect("it is taken");
+    answer(stream)
+}
+
+/// The body of the next answer, whose head says how long it is.
+fn answer(stream: &mut TcpStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).expect("an answer");
+        head.push(byte[0]);
+    }
+    let head = String::from_utf8(head).expect("a head is text");
+    let length = header(&head, "content-length").expect("a length").parse().expect("a number");
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body).expect("a body");
+    String::from_utf8(body).expect("text")
+}
+
+/// The first line of what comes.
+fn first_line(stream: &mut TcpStream) -> String {
+    let mut line = Vec::new();
+    let mut byte = [0];
+    while !line.ends_with(b"\r\n") {
+        stream.read_exact(&mut byte).expect("an answer");
+        line.push(byte[0]);
+    }
+    String::from_utf8_lossy(&line).trim_end().to_owned()
+}
+
+/// Reads to the end of the connection; whether it comes.
+fn is_closed(stream: &mut TcpStream) -> bool {
+    match stream.read_to_end(&mut Vec::new()) {
+        Ok(_) => true,
+        Err(error) => error.kind() == ErrorKind::ConnectionReset,
+    }
+}
