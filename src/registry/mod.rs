@@ -126,3 +126,58 @@ impl Registry {
         self.families.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::mapping::Rules;
+    use crate::pipeline::{Pipeline, Worker};
+    use crate::telemetry::Telemetry;
+
+    #[test]
+    fn known_lines_take_no_lock() {
+        let (rules, _) = Rules::compile(&Config::default());
+        let pipeline = Arc::new(Pipeline {
+            rules,
+            registry: Registry::new(Limits::default()),
+            telemetry: Telemetry::new(["udp://test".to_owned()]),
+            max_line: 8192,
+        });
+        let lines = b"a:1|c\na:1|c|@0.3|#k:v\nb:1|g\nb:+1|g\nd:5:6|ms\ne:1|h|@0.5\nf:1|d\ng:1|m\na_total:1|g\nh:x|c";
+        let listener = Arc::clone(&pipeline.telemetry.listeners()[0]);
+        let mut worker = Worker::new(Arc::clone(&pipeline));
+        worker.packet(lines);
+        worker.flush(&listener);
+
+        let registry = &pipeline.registry;
+        let families = registry.families();
+        let mut texts = Vec::new();
+        for series in registry.series.iter() {
+            texts.push(Arc::clone(series.key()));
+        }
+        // A shard that is held already counts as held: this thread cannot take it twice.
+        let guards: Vec<_> = texts.iter().map(|text| registry.series.try_get_mut(text)).collect();
+        assert_eq!(guards.len(), 7);
+        assert!(texts.iter().all(|text| registry.series.try_get(text).is_locked()), "every shard in use is held");
+
+        let (done, is_done) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            for _ in 0..1000 {
+                worker.packet(lines);
+                worker.flush(&listener);
+            }
+            done.send(()).expect("the test is waiting");
+        });
+        let result = is_done.recv_timeout(Duration::from_secs(10));
+        drop((guards, families));
+        result.expect("it did not wait for the registry");
+        thread.join().expect("it has not panicked");
+        assert_eq!(pipeline.telemetry.rejected(Reject::TypeConflict), 1001, "routes of rejected lines are known too");
+        assert_eq!(pipeline.telemetry.listeners()[0].received().1, 10 * 1001);
+    }
+}
