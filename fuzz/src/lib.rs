@@ -1,0 +1,121 @@
+//! What holds for any bytes; each target hands its bytes to one function here.
+//!
+//! ```sh
+//! cargo install cargo-fuzz
+//! cargo +nightly fuzz run packet_to_page fuzz/corpus/packet_to_page fuzz/seeds/packet_to_page -- -max_total_time=60
+//! ```
+//!
+//! A stable toolchain does it too, with `RUSTC_BOOTSTRAP=1` in place of `+nightly`.
+
+mod page;
+
+use std::sync::{Arc, LazyLock};
+
+use statsidecar::config::{self, Config, Severity};
+use statsidecar::mapping::Rules;
+use statsidecar::parse::{self, tags, value};
+use statsidecar::pipeline::{Pipeline, Worker};
+use statsidecar::telemetry::Facts;
+use statsidecar::{daemon, http};
+
+/// Takes a line apart: what comes out is a part of the line, and a number is one.
+pub fn line(line: &[u8]) {
+    let range = line.as_ptr_range();
+    let is_part =
+        |part: &[u8]| part.is_empty() || (range.contains(&part.as_ptr()) && part.as_ptr_range().end <= range.end);
+    for group in parse::groups(line).flatten() {
+        assert!([group.name, group.values, group.tags, group.container].into_iter().all(is_part));
+        assert_eq!(group.unknown_sections().count() > 0, group.unknown);
+        assert!(group.rate.is_ok_and(|rate| (1e-9..=1.0).contains(&rate)) || group.rate.is_err());
+        for text in group.values.split(|&b| b == b':') {
+            assert!(
+                value::number(text).is_ok_and(|number| number.to_f64().is_finite()) || value::number(text).is_err()
+            );
+        }
+        if let Ok(section) = std::str::from_utf8(group.tags) {
+            for (key, value) in tags::dogstatsd(section).flatten() {
+                assert!(!key.is_empty() && !value.is_empty() && !value.contains(['|', ',']));
+            }
+        }
+    }
+}
+
+/// Sends two packets (what stands before the first `\xff\xff`, and behind it) through rules that let clients choose
+/// names and label values. The page is valid, and every line has ended somewhere.
+pub fn packet_to_page(data: &[u8]) {
+    const RULES: &str = r#"
+        [labels]
+        constant = "c\"\\\n"
+        [defaults]
+        container_label = true
+        [limits]
+        series = 50
+        tags = 8
+        [[metric]]
+        match = "a.*.*"
+        name = "$1"
+        labels = { all = "$0", two = "$2" }
+        [[metric]]
+        match = "b.*"
+        name = "b_$1"
+        type = "histogram"
+        scale = -1e300
+        [[metric]]
+        match = "c.**"
+        drop = true
+    "#;
+    static CONFIG: LazyLock<Config> = LazyLock::new(|| config::load(RULES).0);
+    let (rules, diagnostics) = Rules::compile(&CONFIG);
+    assert!(diagnostics.is_empty(), "{diagnostics:?}");
+    let pipeline = Arc::new(daemon::pipeline(&CONFIG, rules, &CONFIG.intake.listen).expect("it has no init series"));
+    let mut worker = Worker::new(Arc::clone(&pipeline));
+    let cut = data.windows(2).position(|bytes| bytes == [0xff, 0xff]).unwrap_or(data.len());
+    worker.packet(&data[..cut]);
+    worker.packet(data.get(cut + 2..).unwrap_or_default());
+    worker.flush(&pipeline.telemetry.listeners()[0]);
+
+    let page = checked(&pipeline);
+    let sum = |name: &str| -> f64 { page.iter().filter(|(family, _)| *family == name).map(|(_, value)| value).sum() };
+    let ended =
+        ["statsidecar_samples_total", "statsidecar_rejected_samples_total", "statsidecar_dropped_samples_total"];
+    assert!(sum("statsidecar_lines_total") <= ended.map(sum).into_iter().sum(), "a line ended nowhere");
+}
+
+/// Loads and compiles a file. If that works without an error, the page that it begins with is valid.
+pub fn config(data: &[u8]) {
+    let Ok(source) = std::str::from_utf8(data) else { return };
+    let (config, mut diagnostics) = config::load(source);
+    let (rules, more) = Rules::compile(&config);
+    diagnostics.extend(more);
+    assert_eq!(config::render("fuzz.toml", source, &diagnostics).lines().count(), diagnostics.len());
+    if diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error)
+        // What the limits leave no room for, or would collide on the page, ends the start with a message.
+        && let Ok(pipeline) = daemon::pipeline(&config, rules, &config.intake.listen)
+    {
+        checked(&pipeline);
+    }
+}
+
+/// The samples of the page, which has to be valid: family and value.
+fn checked(pipeline: &Pipeline) -> Vec<(String, f64)> {
+    let page = String::from_utf8(http::page(pipeline, &Facts::default())).expect("the page is UTF-8");
+    page::check(&page).unwrap_or_else(|error| panic!("{error}:\n{page}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    #[test]
+    fn seeds_pass() {
+        for (target, run) in
+            [("line", super::line as fn(&[u8])), ("packet_to_page", super::packet_to_page), ("config", super::config)]
+        {
+            let seeds = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(target)).unwrap();
+            let paths: Vec<_> = seeds.map(|seed| seed.unwrap().path()).collect();
+            assert!(paths.len() >= 2, "{target}");
+            paths.iter().for_each(|path| run(&fs::read(path).unwrap()));
+        }
+    }
+}
