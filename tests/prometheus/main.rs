@@ -13,6 +13,7 @@
 mod support;
 
 mod examples;
+mod page;
 mod server;
 mod tools;
 

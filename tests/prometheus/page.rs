@@ -1,0 +1,457 @@
+//! The page is valid whatever was sent: promtool accepts it, and so does the reference parser of Python.
+//!
+//! Most cases go through the pipeline in this process, since a page takes a millisecond that way; some go through a
+//! real socket to a real program, which must live on.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{BufRead, BufReader, Write as _};
+use std::net::{SocketAddr, UdpSocket};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::sync::mpsc::Receiver;
+use std::time::{Duration, Instant};
+
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use statsidecar::config::{self, Severity};
+use statsidecar::http;
+use statsidecar::mapping::Rules;
+use statsidecar::pipeline::{Pipeline, Worker};
+use statsidecar::registry::Registry;
+use statsidecar::telemetry::{Facts, Telemetry};
+
+use crate::support::{PATIENCE, Process, get, lines_of};
+use crate::tools;
+
+/// Configs whose rules, templates and texts let through as much as a config can.
+const CONFIGS: [&str; 3] = [
+    "",
+    r#"
+    [defaults]
+    naming = "verbatim"
+    container_label = true
+    [limits]
+    series = 60
+    family_series = 3
+    tags = 4
+    [labels]
+    constant = "q\"u\\o\nt\u0000e\r\u2028{}#"
+    "#,
+    r##"
+    [limits]
+    series = 2000
+    [[metric]]
+    match = "a.*.*"
+    name = "$1"
+    labels = { one = "$1", all = "\"$0\\" }
+    [[metric]]
+    match = "b.**"
+    name = "b_$1"
+    type = "histogram"
+    buckets = [-1e308, 5e-324, 0.1, 1e300]
+    help = "a \"help\\n\\\\ of\nlines, \u0000 and\r\u2028 # HELP x"
+    scale = -1e300
+    [[metric]]
+    match = "c*.*"
+    name = "c"
+    type = "gauge"
+    scale = 1e300
+    labels = { le_ = "$1", constant = "$2" }
+    [[metric]]
+    match = "d.*"
+    drop = true
+    "##,
+];
+
+// ---- The tests ----
+
+#[test]
+fn a_fresh_page_is_without_fault() {
+    tools::require();
+    let sidecar = Running::start(&[]);
+    let page = get(sidecar.http, "/metrics");
+    assert_eq!(Reference::start().judge(&page), Ok(()));
+    assert_eq!(promtool(&page), Ok(Verdict::Good), "{page}");
+}
+
+#[test]
+fn prop_any_bytes_leave_the_page_valid() {
+    tools::require();
+    let mut reference = Reference::start();
+    for config in CONFIGS {
+        // All that one config's cases send, on one page, for promtool, which takes long to start.
+        let all = pipeline(config);
+        let mut all_worker = Worker::new(Arc::clone(&all));
+        check(300, 5000, |packets| {
+            let one = pipeline(config);
+            let mut worker = Worker::new(Arc::clone(&one));
+            for packet in packets {
+                worker.packet(packet);
+                all_worker.packet(packet);
+            }
+            worker.flush(&one.telemetry.listeners()[0]);
+            reference.judge(&page(&one))
+        });
+        all_worker.flush(&all.telemetry.listeners()[0]);
+        let page = page(&all);
+        assert!(all.registry.len() >= 50, "only {} series", all.registry.len());
+        assert!(matches!(promtool(&page), Ok(Verdict::Good | Verdict::Unusual)), "{:?}\n{page}", promtool(&page));
+    }
+}
+
+#[test]
+fn prop_no_datagram_harms_the_program() {
+    tools::require();
+    let folder = tools::Folder::new("page");
+    let file = folder.file("config.toml");
+    fs::write(&file, CONFIGS[2]).expect("the folder takes a file");
+    let sidecar = Running::start(&["--config", file.to_str().expect("the folder's path is UTF-8")]);
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback has ports");
+    let mut reference = Reference::start();
+    let mut sent = 0;
+    // A program that was harmed stays so: no case after that says anything.
+    check(40, 0, |packets| {
+        for packet in packets {
+            socket.send_to(packet, sidecar.udp).map_err(|error| format!("{error}, {} bytes", packet.len()))?;
+            sent += 1;
+        }
+        let page = sidecar.page_with_packets(sent);
+        reference.judge(&page)?;
+        match promtool(&page) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(format!("promtool: {error}:\n{page}")),
+        }
+    });
+    // It answers only while every thread of the intake lives.
+    get(sidecar.http, "/-/ready");
+    get(sidecar.http, "/-/healthy");
+    get(sidecar.http, "/");
+    let log = sidecar.end();
+    assert!(log.contains("listening"), "this is not the log: {log}");
+    assert!(!log.contains("panicked"), "{log}");
+}
+
+#[test]
+fn pages_that_are_wrong_are_found() {
+    tools::require();
+    let mut reference = Reference::start();
+    assert_eq!(reference.judge("# HELP a \\\\\na 1\nb{c=\"\\\"\"} 2\n"), Ok(()));
+    for (page, is_for_promtool) in [
+        ("a{b=\"c} 1\n", true),
+        ("a{b=\"c\"d\"} 1\n", true),
+        ("a-b 1\n", true),
+        ("a{b-c=\"d\"} 1\n", true),
+        ("a{b=\"1\",b=\"2\"} 1\n", true),
+        ("a x\n", true),
+        ("a NaN\n", false),
+        ("a{b=\"1\"} 1\na{b=\"1\"} 2\n", false),
+        ("a 1\na{b=\"1\"} 2", true),
+    ] {
+        assert!(reference.judge(page).is_err(), "{page}");
+        assert!(promtool(page).is_err() == is_for_promtool, "{page}");
+    }
+    assert_eq!(promtool("# HELP a a\n# TYPE a counter\na 1\n"), Ok(Verdict::Unusual), "no _total");
+}
+
+/// Runs cases of datagrams; one that fails is made smaller in so many steps at most.
+fn check(cases: u32, shrink: u32, mut case: impl FnMut(&[Vec<u8>]) -> Result<(), String>) {
+    let mut runner =
+        TestRunner::new(Config { cases, max_shrink_iters: shrink, failure_persistence: None, ..Config::default() });
+    let case = std::cell::RefCell::new(&mut case);
+    let result = runner.run(&prop::collection::vec(packet(), 1..6), |packets| {
+        case.borrow_mut()(&packets).map_err(TestCaseError::fail)
+    });
+    result.unwrap_or_else(|error| panic!("{error}"));
+}
+
+// ---- The pages ----
+
+fn pipeline(config: &str) -> Arc<Pipeline> {
+    let (config, mut diagnostics) = config::load(config);
+    let (rules, more) = Rules::compile(&config);
+    diagnostics.extend(more);
+    assert!(diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error), "{diagnostics:?}");
+    let registry = Registry::new(config.limits.clone());
+    let telemetry = Telemetry::new(["udp://test".to_owned()]);
+    Arc::new(Pipeline { rules, registry, telemetry, max_line: config.intake.max_line })
+}
+
+fn page(pipeline: &Pipeline) -> String {
+    String::from_utf8(http::page(pipeline, &Facts::default())).expect("the page is UTF-8")
+}
+
+/// How many samples a page has by its lines, which must all be such, and differ.
+fn samples(page: &str) -> Result<usize, String> {
+    let lines = page.strip_suffix('\n').ok_or("the last line is open")?.split('\n');
+    let mut series = BTreeSet::new();
+    for line in lines.filter(|line| !line.starts_with('#')) {
+        let (name, _) = line.rsplit_once(' ').ok_or_else(|| format!("{line:?} is no sample"))?;
+        if !series.insert(name) {
+            return Err(format!("{name} is there twice"));
+        }
+    }
+    Ok(series.len())
+}
+
+/// A sidecar whose log is kept.
+struct Running {
+    process: Process,
+    log: Receiver<String>,
+    udp: SocketAddr,
+    http: SocketAddr,
+}
+
+impl Running {
+    fn start(args: &[&str]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_statsidecar"));
+        command.args(args).args(["--listen", "udp://127.0.0.1:0", "--http", "127.0.0.1:0"]);
+        let mut process = Process::spawn(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
+        let lines = lines_of(process.0.stdout.take().expect("stdout is piped"));
+        let log = lines_of(process.0.stderr.take().expect("stderr is piped"));
+        let address = |prefix: &str, suffix: &str| -> SocketAddr {
+            let line = lines.recv_timeout(PATIENCE).expect("it says where it listens");
+            let address = line.strip_prefix(prefix).and_then(|line| line.strip_suffix(suffix));
+            address.and_then(|address| address.parse().ok()).unwrap_or_else(|| panic!("no address: {line}"))
+        };
+        let udp = address("listening for StatsD on udp://", "");
+        let http = address("serving metrics on http://", "/metrics");
+        Self { process, log, udp, http }
+    }
+
+    /// The page once it has taken so many packets, or the kernel has dropped some of them.
+    fn page_with_packets(&self, packets: u64) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let page = get(self.http, "/metrics");
+            let count = |name| -> u64 {
+                let line = page.lines().find(|line| line.starts_with(name)).expect("it has a listener");
+                line.rsplit_once(' ').and_then(|(_, count)| count.parse().ok()).expect("a count is a number")
+            };
+            let taken = count("statsidecar_packets_total{");
+            let dropped = count("statsidecar_kernel_dropped_packets_total{");
+            if taken + dropped >= packets {
+                assert!(taken > 0 && taken + dropped == packets, "{taken} and {dropped} of {packets}");
+                return page;
+            }
+            assert!(Instant::now() < deadline, "{taken} of {packets} packets, and no more");
+            std::thread::sleep(Duration::from_millis(1)); // it cannot be asked to report the last of them
+        }
+    }
+
+    /// Kills it, and gives all that it wrote to its log.
+    fn end(mut self) -> String {
+        assert_eq!(self.process.0.try_wait().expect("a child can be asked"), None, "it has ended by itself");
+        drop(self.process);
+        self.log.iter().fold(String::new(), |log, line| log + &line + "\n")
+    }
+}
+
+// ---- The judges ----
+
+/// A page that promtool could read.
+#[derive(Debug, PartialEq)]
+enum Verdict {
+    Good,
+    /// A name or a help text is not as promtool would have it, which is for the client to say.
+    Unusual,
+}
+
+/// What promtool says of a page; the error is its own.
+fn promtool(page: &str) -> Result<Verdict, String> {
+    let mut command = Command::new("promtool");
+    command.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("promtool starts");
+    let mut stdin = child.stdin.take().expect("stdin is piped");
+    let bytes = page.as_bytes().to_vec();
+    let writer = std::thread::spawn(move || stdin.write_all(&bytes));
+    let output = child.wait_with_output().expect("promtool ends");
+    let written = writer.join().expect("the writer does not panic");
+    match output.status.code() {
+        Some(0) if written.is_ok() => Ok(Verdict::Good),
+        Some(3) if written.is_ok() => Ok(Verdict::Unusual),
+        _ => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+    }
+}
+
+/// The parser of the Python client, which waits for pages: much faster than a process for each.
+struct Reference {
+    process: Process,
+    stdin: ChildStdin,
+    stdout: BufReader<ChildStdout>,
+}
+
+/// Reads pages, each behind its length on a line; answers with one line each.
+const SCRIPT: &str = r#"
+import sys
+from math import isfinite
+from prometheus_client.parser import text_string_to_metric_families
+
+def read(page):
+    samples = [sample for family in text_string_to_metric_families(page) for sample in family.samples]
+    for sample in samples:
+        if not isfinite(sample.value):
+            raise ValueError(f"{sample} is no number")
+    return len(samples)
+
+for length in sys.stdin.buffer:
+    page = sys.stdin.buffer.read(int(length))
+    try:
+        answer = f"ok {read(page.decode())}"
+    except Exception as error:
+        answer = f"{type(error).__name__}: {error}"
+    print(ascii(answer)[1:-1], flush=True)
+"#;
+
+impl Reference {
+    fn start() -> Self {
+        let mut command = tools::python();
+        command.args(["-c", SCRIPT]).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child: Child = command.spawn().expect("the interpreter starts");
+        let stdin = child.stdin.take().expect("stdin is piped");
+        let stdout = BufReader::new(child.stdout.take().expect("stdout is piped"));
+        Self { process: Process(child), stdin, stdout }
+    }
+
+    /// Whether it reads every sample of the page.
+    fn judge(&mut self, page: &str) -> Result<(), String> {
+        let (expected, read) = (samples(page)?, self.samples(page));
+        if read == Ok(expected) { Ok(()) } else { Err(format!("{read:?} instead of {expected} samples:\n{page}")) }
+    }
+
+    /// How many samples it reads; the error is its own.
+    fn samples(&mut self, page: &str) -> Result<usize, String> {
+        let mut request = String::new();
+        let _ = writeln!(request, "{}", page.len());
+        request.push_str(page);
+        let mut answer = String::new();
+        let sent = self.stdin.write_all(request.as_bytes()).and_then(|()| self.stdin.flush());
+        let read = sent.and_then(|()| self.stdout.read_line(&mut answer));
+        assert!(read.is_ok_and(|len| len > 0), "the interpreter has ended: {:?}", self.process.0.try_wait());
+        let answer = answer.trim_end();
+        answer.strip_prefix("ok ").and_then(|count| count.parse().ok()).ok_or_else(|| answer.to_owned())
+    }
+}
+
+// ---- Datagrams ----
+
+/// Pieces of names, tags and sections that have a meaning somewhere on the way, or look like it.
+const PIECES: [&str; 60] = [
+    "a",
+    "b",
+    "c",
+    "x",
+    "a.",
+    "b.",
+    "c1.",
+    "d.",
+    ".",
+    "..",
+    "_",
+    "__",
+    "-",
+    "--",
+    "0",
+    "9",
+    "é",
+    "😱",
+    "\u{0}",
+    "\r",
+    "\t",
+    " ",
+    "\u{b}",
+    "\u{1c}",
+    "\u{7f}",
+    "\u{85}",
+    "\u{2028}",
+    "\u{2029}",
+    "\u{feff}",
+    "\"",
+    "\\",
+    "\\n",
+    "\\\"",
+    "'",
+    "{",
+    "}",
+    "{}",
+    "=",
+    "#",
+    "# HELP",
+    "\u{a0}",
+    ";",
+    "[",
+    "]",
+    "$1",
+    "$0",
+    "_total",
+    "_bucket",
+    "_sum",
+    "_count",
+    "_seconds",
+    "le",
+    "quantile",
+    "__name__",
+    "job",
+    "NaN",
+    "statsidecar",
+    "statsidecar_x",
+    "process_open_fds",
+    "_sc",
+];
+
+fn pieces(len: std::ops::Range<usize>) -> impl Strategy<Value = String> {
+    prop::collection::vec(prop::sample::select(PIECES.to_vec()), len).prop_map(|pieces| pieces.concat())
+}
+
+fn value() -> impl Strategy<Value = String> {
+    prop_oneof![
+        4 => "[+-]?[0-9]{1,3}",
+        2 => prop::sample::select(vec![
+            "1e308", "-1e308", "1.7976931348623157e308", "5e-324", "1e-320", "1e309", "18446744073709551615",
+            "18446744073709551616", "9007199254740993.5", "-0", "+0", "0.1", "1e18", "1e-7", "NaN", "-Inf", "0x1", "",
+            "1:2:x:-3", "1|c:2|ms:3|g",
+        ]).prop_map(str::to_owned),
+        1 => any::<f64>().prop_map(|x| x.to_string()),
+    ]
+}
+
+fn section() -> impl Strategy<Value = String> {
+    let tag = prop_oneof![
+        4 => (pieces(1..3), pieces(0..4)).prop_map(|(key, value)| format!("{key}:{value}")),
+        1 => pieces(0..3),
+    ];
+    prop_oneof![
+        4 => prop::collection::vec(tag, 0..6).prop_map(|tags| format!("#{}", tags.join(","))),
+        2 => prop::sample::select(vec!["@0.1", "@0.3", "@1e-9", "@2", "@"]).prop_map(str::to_owned),
+        1 => pieces(0..3).prop_map(|id| format!("c:{id}")),
+        1 => pieces(0..3),
+    ]
+}
+
+fn line() -> impl Strategy<Value = Vec<u8>> {
+    let kind = prop::sample::select(vec!["c", "g", "ms", "h", "d", "m", "s", "x"]);
+    (pieces(0..6), value(), kind, prop::collection::vec(section(), 0..3)).prop_map(|(name, value, kind, sections)| {
+        let sections: String = sections.iter().map(|section| format!("|{section}")).collect();
+        format!("{name}:{value}|{kind}{sections}").into_bytes()
+    })
+}
+
+/// A datagram: lines, lines with a few bytes changed, or bytes.
+fn packet() -> impl Strategy<Value = Vec<u8>> {
+    let edits = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4);
+    let changed = (line(), edits).prop_map(|(mut line, edits)| {
+        for (at, byte) in edits {
+            let at = at.index(line.len());
+            line[at] = byte;
+        }
+        line
+    });
+    let lines =
+        prop::collection::vec(prop_oneof![6 => line(), 2 => changed], 1..12).prop_map(|lines| lines.join(&b'\n'));
+    prop_oneof![
+        12 => lines,
+        1 => prop::collection::vec(any::<u8>(), 0..200),
+        1 => (1_usize..60_000).prop_map(|len| [&vec![b'n'; len][..], b":1|c"].concat()),
+    ]
+}
