@@ -30,7 +30,8 @@
 //!
 //! [`pipeline`] shows this on one screen; `explain` calls the same functions. Each worker owns a private route table
 //! from the bytes of a line that identify its series (name, type and tags, as they came) to the shared cells. What is
-//! expensive (tag parsing, escaping, rules, limits, the shared map) happens on a miss of that table only.
+//! expensive (tag parsing, escaping, rules, limits, the shared map) happens on a miss of that table only. Plain lines go
+//! through the table in batches, so that the cache misses of many series overlap.
 //!
 //! Intake runs on threads of its own, blocking in `recvmmsg`; HTTP and signals are tokio, on the main thread.
 //!
@@ -38,10 +39,10 @@
 //!
 //! ```text
 //! main.rs        the program
-//! pipeline.rs    * a line becomes a metric here; Worker and its route table
+//! pipeline.rs    * a line becomes a metric here; Worker, its route table, and the batch that known lines go through
 //! reject.rs      the closed list of reasons why a line or sample is lost
 //! intake/        datagram (the receive loop), sys (recvmmsg: the only unsafe code)
-//! parse/         line, value, tags: pure, bytes to groups and numbers
+//! parse/         plain (the shape of nearly every line), line, value, tags: pure, bytes to groups and numbers
 //! mapping/       glob, template, names, operation, compile: rules; the only place names become legal
 //! metric/        counter, gauge, histogram: cells; know no key, clock, text or socket
 //! registry/      series, families: get-or-create, limits, conflicts
@@ -50,12 +51,13 @@
 //! http/          server and one route match, scrape, status page
 //! daemon/        start, drain, what /proc says of the process
 //! config/        structs and defaults, load (file:line:column), address, units
+//! workload.rs    lines to measure with
 //! command/       run, check, explain, load
 //! ```
 //!
 //! | layer | modules | may use |
 //! |---|---|---|
-//! | leaves | `metric` `reject` `config` | std and data crates; `config` the types of `metric` |
+//! | leaves | `metric` `reject` `config` `workload` | std and data crates; `config` the types of `metric` |
 //! | pure | `parse` `telemetry` `expose` `mapping` | leaves; `mapping` and `telemetry` what `parse` gives |
 //! | state | `registry` | leaves, what `mapping` gives, the label text of `expose` |
 //! | join | `pipeline` | the above |
@@ -89,3 +91,4 @@ pub mod pipeline;
 pub mod registry;
 pub mod reject;
 pub mod telemetry;
+pub mod workload;

@@ -9,6 +9,7 @@ const LAYERS: &[(&str, May)] = &[
     ("metric", May::Use(&[])),
     ("reject", May::Use(&[])),
     ("config", May::Use(&["metric"])),
+    ("workload", May::Use(&[])),
     ("parse", May::Use(&["reject"])),
     ("telemetry", May::Use(&["metric", "reject", "parse"])),
     ("expose", May::Use(&["metric"])),
@@ -30,7 +31,8 @@ enum May {
 }
 
 /// The modules that do no I/O, read no clock, log nothing, wait for nothing and hold no global.
-const PURE: [&str; 8] = ["parse", "mapping", "metric", "expose", "telemetry", "registry", "reject", "config"];
+const PURE: [&str; 9] =
+    ["parse", "mapping", "metric", "expose", "telemetry", "registry", "reject", "config", "workload"];
 
 /// What a pure module does not use of the standard library.
 const IMPURE_PATHS: [&str; 9] =

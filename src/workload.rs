@@ -1,13 +1,18 @@
-//! The lines that `load` sends: made before the clock runs.
+//! Lines to measure with, made before the clock runs: what `load` sends, and what the benchmarks apply.
 
 use std::fmt::Write as _;
+use std::str::FromStr;
 
 /// Packets made ready.
+#[derive(Debug)]
 pub struct Workload(Vec<Packet>);
 
 /// One packet.
+#[derive(Debug)]
 pub struct Packet {
+    /// Its lines, with `\n` between them.
     pub bytes: Vec<u8>,
+    /// How many lines they are.
     pub lines: u64,
 }
 
@@ -15,12 +20,23 @@ pub struct Packet {
 #[derive(Clone, Copy, Debug)]
 pub struct Mix([usize; 3]);
 
-/// Reads `5:2:3`.
-pub fn mix(text: &str) -> Result<Mix, String> {
-    let parts: Vec<usize> = text.split(':').map_while(|part| part.parse().ok()).collect();
-    match parts[..] {
-        [c, g, ms] if c + g + ms > 0 => Ok(Mix([c, g, ms])),
-        _ => Err("write three whole numbers, not all 0: counters, gauges and timers, as in 5:2:3".to_owned()),
+impl Default for Mix {
+    /// Half counters, a fifth gauges, the rest timers.
+    fn default() -> Self {
+        Self([5, 2, 3])
+    }
+}
+
+impl FromStr for Mix {
+    type Err = &'static str;
+
+    /// Reads `5:2:3`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts: Vec<usize> = text.split(':').map_while(|part| part.parse().ok()).collect();
+        match parts[..] {
+            [c, g, ms] if c + g + ms > 0 => Ok(Self([c, g, ms])),
+            _ => Err("write three whole numbers, not all 0: counters, gauges and timers, as in 5:2:3"),
+        }
     }
 }
 
@@ -28,7 +44,8 @@ pub fn mix(text: &str) -> Result<Mix, String> {
 const LINES: usize = 1 << 20;
 
 impl Workload {
-    /// Packets filled to `size` bytes with lines of random series out of `series`.
+    /// Packets filled to `size` bytes (0: one line each) with lines of random series out of `series`. With `tags`, a
+    /// line carries as many, and one name has all series of its kind.
     pub fn new(series: usize, tags: usize, mix: Mix, size: usize) -> Self {
         // The same lines in every run, so that runs can be compared.
         let mut random = fastrand::Rng::with_seed(1);

@@ -1,7 +1,6 @@
 //! `statsidecar load`: lines at a given rate, and an account of what became of them.
 
 mod account;
-mod lines;
 
 use std::io;
 use std::net::UdpSocket;
@@ -13,8 +12,8 @@ use clap::Args;
 
 use super::{FAILED, fail, print};
 use crate::config::Address;
+use crate::workload::{Mix, Workload};
 use account::{Account, Page};
-use lines::Workload;
 
 /// Send lines at a given rate, and account for them
 #[derive(Args, Debug)]
@@ -35,8 +34,8 @@ pub(super) struct Load {
     #[arg(long, default_value_t = 0)]
     tags: usize,
     /// The kinds of lines, as parts of counters, gauges and timers
-    #[arg(long, value_name = "C:G:MS", default_value = "5:2:3", value_parser = lines::mix)]
-    mix: lines::Mix,
+    #[arg(long, value_name = "C:G:MS", default_value = "5:2:3")]
+    mix: Mix,
     /// Bytes that a packet is filled to; 0 puts each line in a packet of its own
     #[arg(long, value_name = "BYTES", default_value_t = 1432)]
     packet: usize,
