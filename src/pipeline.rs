@@ -1,22 +1,25 @@
 //! A line becomes a metric: this file is the whole way, and `explain` walks it too.
 //!
 //! ```text
-//! packet -> line -> groups -> number -> route --------------------> change -> cells
-//!                                         `- miss: map -> register -'
+//! packet -> plain lines -> batch: route ----------------------------> change -> cells
+//!      `-> other lines -> groups: route `- miss: map -> register -'
 //! ```
 
+mod batch;
 mod routes;
 
 use std::sync::Arc;
 
-use memchr::memchr_iter;
+use memchr::memchr;
 
-use crate::mapping::{Outcome, Rules, Source};
-use crate::parse::{self, Group, Number, value};
-use crate::registry::Registry;
+use crate::mapping::{Outcome, Rules, Source, TagErrors};
+use crate::metric::Writers;
+use crate::parse::{self, Group, Kind, Number, value};
+use crate::registry::{Registry, Series};
 use crate::reject::Reject;
 use crate::telemetry::{Listener, Tally, Telemetry};
-use routes::{Key, Route, Routes, Target};
+use batch::Batch;
+use routes::{Fate, Key, Meaning, Routes};
 
 /// What all workers share.
 #[derive(Debug)]
@@ -37,30 +40,50 @@ pub struct Worker {
     pipeline: Arc<Pipeline>,
     routes: Routes,
     tally: Tally,
+    writers: Writers,
 }
 
 impl Worker {
-    /// A worker that knows no series yet.
+    /// A worker that knows no series yet, one of several.
     pub fn new(pipeline: Arc<Pipeline>) -> Self {
         let routes = Routes::new(pipeline.registry.limit());
-        Self { pipeline, routes, tally: Tally::default() }
+        Self { pipeline, routes, tally: Tally::default(), writers: Writers::Many }
     }
 
-    /// Applies the lines of one datagram.
-    #[inline]
+    /// The only worker of its pipeline: what it changes, nobody else does.
+    pub fn alone(pipeline: Arc<Pipeline>) -> Self {
+        Self { writers: Writers::One, ..Self::new(pipeline) }
+    }
+
+    /// Applies the lines of one datagram, in their order.
     pub fn packet(&mut self, packet: &[u8]) {
         self.tally.packets += 1;
         self.tally.bytes += packet.len() as u64;
-        let mut start = 0;
-        for end in memchr_iter(b'\n', packet) {
-            self.line(packet.get(start..end).unwrap_or_default());
-            start = end + 1;
+        let mut batch = Batch::new();
+        let mut rest = packet;
+        while !rest.is_empty() {
+            let len = match parse::plain(rest) {
+                Some((plain, len)) if len <= self.pipeline.max_line => {
+                    self.tally.lines += 1;
+                    if batch.push(plain, &self.routes) {
+                        self.apply_batch(&mut batch);
+                    }
+                    len
+                }
+                // Lines are applied in their order: what is waiting comes before this one.
+                _ => {
+                    self.apply_batch(&mut batch);
+                    let len = memchr(b'\n', rest).unwrap_or(rest.len());
+                    self.line(rest.get(..len).unwrap_or_default());
+                    len
+                }
+            };
+            rest = rest.get(len + 1..).unwrap_or_default();
         }
-        self.line(packet.get(start..).unwrap_or_default());
+        self.apply_batch(&mut batch);
     }
 
     /// Applies one line, without its `\n`. What is wrong with it is counted and costs nothing else.
-    #[inline]
     pub fn line(&mut self, line: &[u8]) {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if line.is_empty() {
@@ -82,16 +105,15 @@ impl Worker {
         self.pipeline.telemetry.add(listener, &mut self.tally);
     }
 
-    #[inline]
     fn group(&mut self, line: &[u8], group: &Group<'_>) -> Result<(), Reject> {
         if group.unknown {
             group.unknown_sections().for_each(|section| self.tally.unknown_section(section));
         }
         match value::number(group.values) {
             Ok(number) => {
-                let route = self.route(group, number)?;
-                self.apply(route, group, number)?;
-                self.kept(route);
+                let at = self.route(group, number)?;
+                self.apply(at, group.kind, number, group.rate)?;
+                self.kept(at);
                 Ok(())
             }
             Err(_) if group.values.contains(&b':') => self.packed(line, group),
@@ -109,7 +131,7 @@ impl Worker {
                     Some(route) => route,
                     None => *route.insert(self.route(group, number)?),
                 };
-                self.apply(route, group, number)?;
+                self.apply(route, group.kind, number, group.rate)?;
                 kept = Some(route);
                 Ok(())
             });
@@ -124,38 +146,38 @@ impl Worker {
     }
 
     /// Where the samples of a group go: known, or found out with the first of them.
-    #[inline]
     fn route(&mut self, group: &Group<'_>, number: Number) -> Result<usize, Reject> {
-        let key = Key::new(group, self.pipeline.rules.uses_container());
+        let container: &[u8] = if self.pipeline.rules.uses_container() { group.container } else { &[] };
+        let key = Key { name: group.name, kind: group.kind, tags: group.tags, container };
         let hash = self.routes.hash(&key);
         match self.routes.find(&key, hash) {
             Some(at) => Ok(at),
             None => {
-                let route = self.miss(group, number)?;
-                Ok(self.routes.insert(&key, hash, route))
+                let (series, meaning) = self.miss(group, number)?;
+                Ok(self.routes.insert(&key, hash, series, meaning))
             }
         }
     }
 
     /// Counts the tags that were left out or mended while a sample of the group was kept.
-    #[inline]
+    #[inline(always)]
     fn kept(&mut self, at: usize) {
-        let errors = self.routes.get(at).tag_errors;
+        let errors = self.routes.get(at).1.tag_errors;
         if !errors.is_empty() {
             errors.iter().for_each(|(error, count)| self.tally.tag_error(error, count));
         }
     }
 
-    #[inline]
-    fn apply(&mut self, at: usize, group: &Group<'_>, number: Number) -> Result<(), Reject> {
-        let route = self.routes.get(at);
-        match &route.target {
-            Target::Series(series, operation) => {
-                series.cells.apply(operation.change(number, group.rate?)?);
-                self.tally.applied(group.kind, route.is_mapped);
+    #[inline(always)]
+    fn apply(&mut self, at: usize, kind: Kind, number: Number, rate: Result<f64, Reject>) -> Result<(), Reject> {
+        let (series, meaning) = self.routes.get(at);
+        match (meaning.fate, series) {
+            (Fate::Apply(operation), Some(series)) => {
+                series.cells.apply(operation.change(number, rate?)?, self.writers);
+                self.tally.applied(kind, meaning.is_mapped);
             }
-            Target::Drop => self.tally.dropped(1),
-            Target::Reject(reject) => return Err(*reject),
+            (Fate::Reject(reject), _) => return Err(reject),
+            (Fate::Drop | Fate::Apply(_), _) => self.tally.dropped(1),
         }
         Ok(())
     }
@@ -165,23 +187,23 @@ impl Worker {
     /// A sample that would be rejected makes no series. What rejects every sample alike is a route too; a limit is
     /// not, for it may be raised and must not be paid for with memory.
     #[cold]
-    fn miss(&mut self, group: &Group<'_>, number: Number) -> Result<Route, Reject> {
+    fn miss(&mut self, group: &Group<'_>, number: Number) -> Result<(Option<Arc<Series>>, Meaning), Reject> {
         let Pipeline { rules, registry, .. } = &*self.pipeline;
         let mapping = rules.map(source(group)?);
         let made = match mapping.outcome {
-            Ok(Outcome::Drop) => Ok(Target::Drop),
+            Ok(Outcome::Drop) => Ok((None, Fate::Drop)),
             Ok(Outcome::Feed(metric, operation)) => {
                 operation.change(number, group.rate?)?;
-                registry.get_or_create(&metric).map(|series| Target::Series(series, operation))
+                registry.get_or_create(&metric).map(|series| (Some(series), Fate::Apply(operation)))
             }
             Err(reject) => Err(reject),
         };
-        let (target, tag_errors) = match made {
-            Ok(target) => (target, mapping.tag_errors),
+        let ((series, fate), tag_errors) = match made {
+            Ok(made) => (made, mapping.tag_errors),
             Err(reject @ (Reject::SeriesLimit | Reject::FamilySeriesLimit)) => return Err(reject),
-            Err(reject) => (Target::Reject(reject), Default::default()),
+            Err(reject) => ((None, Fate::Reject(reject)), TagErrors::NONE),
         };
-        Ok(Route { target, tag_errors, is_mapped: mapping.rule.is_some() })
+        Ok((series, Meaning { fate, tag_errors, is_mapped: mapping.rule.is_some() }))
     }
 
     #[cold]

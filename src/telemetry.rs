@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::metric::{Bounds, Histogram, Total, Type};
+use crate::metric::{Bounds, Histogram, Total, Type, Writers};
 use crate::parse::Kind;
 use crate::parse::tags::TagError;
 use crate::reject::Reject;
@@ -219,7 +219,7 @@ impl Telemetry {
     /// Counts a scrape that took `seconds` to answer.
     pub fn scraped(&self, seconds: f64) {
         self.scrapes.fetch_add(1, Ordering::Relaxed);
-        self.scrape_duration.observe(seconds, 1.0);
+        self.scrape_duration.observe(seconds, 1.0, Writers::Many);
     }
 
     /// How many samples were applied.

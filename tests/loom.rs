@@ -13,7 +13,7 @@ use std::sync::Mutex;
 
 use loom::sync::Arc;
 use loom::thread;
-use statsidecar::metric::{Bounds, Counter, Gauge, Histogram, Total};
+use statsidecar::metric::{Bounds, Counter, Gauge, Histogram, Total, Writers};
 
 /// Runs `model` in every order with at most so many interruptions; it must have been run more than once.
 fn check(interruptions: usize, model: impl Fn() + Send + Sync + 'static) {
@@ -50,7 +50,9 @@ fn a_histogram_is_whole_whenever_it_is_read() {
         let cells = Arc::new(histogram());
         let writers = OBSERVATIONS.map(|observations| {
             let cells = Arc::clone(&cells);
-            thread::spawn(move || observations.into_iter().for_each(|(value, weight)| cells.observe(value, weight)))
+            thread::spawn(move || {
+                observations.into_iter().for_each(|(value, weight)| cells.observe(value, weight, Writers::Many))
+            })
         });
         let mut last = vec![0, 0];
         for _ in 0..2 {
@@ -67,7 +69,7 @@ fn a_histogram_is_whole_whenever_it_is_read() {
         let (cumulative, sum) = read(&cells);
         assert_eq!((cumulative[1], sum), (8, 15.0));
         // What the writers left over is in the carry: a quarter more makes the next whole one.
-        cells.observe(0.5, 1.25);
+        cells.observe(0.5, 1.25, Writers::Many);
         assert_eq!(read(&cells).0[1], 10, "the carry is lost");
     });
 }
@@ -80,9 +82,9 @@ fn a_count_is_off_by_less_than_one() {
         let cells = Arc::new(histogram());
         let writer = {
             let cells = Arc::clone(&cells);
-            thread::spawn(move || cells.observe(0.5, 1.5))
+            thread::spawn(move || cells.observe(0.5, 1.5, Writers::Many))
         };
-        cells.observe(2.0, 1.5);
+        cells.observe(2.0, 1.5, Writers::Many);
         writer.join().expect("a writer does not panic");
         let (cumulative, sum) = read(&cells);
         assert_eq!((cumulative[1], sum), (3, 3.75));
@@ -101,15 +103,15 @@ fn a_counter_loses_nothing() {
         let whole = {
             let cells = Arc::clone(&cells);
             thread::spawn(move || {
-                cells.add_whole(3);
-                cells.add(0.5);
+                cells.add_whole(3, Writers::Many);
+                cells.add(0.5, Writers::Many);
             })
         };
         let real = {
             let cells = Arc::clone(&cells);
             thread::spawn(move || {
-                cells.add(1.25);
-                cells.add(2.0);
+                cells.add(1.25, Writers::Many);
+                cells.add(2.0, Writers::Many);
             })
         };
         let mut last = 0.0;
@@ -121,7 +123,7 @@ fn a_counter_loses_nothing() {
         whole.join().expect("a writer does not panic");
         real.join().expect("a writer does not panic");
         assert_eq!(cells.total(), Total::Real(6.75));
-        cells.add(0.25);
+        cells.add(0.25, Writers::Many);
         assert_eq!(cells.total(), Total::Whole(7));
     });
 }
@@ -130,17 +132,17 @@ fn a_counter_loses_nothing() {
 fn a_counter_that_passes_two_to_the_64_is_not_reset() {
     check(3, || {
         let cells = Arc::new(Counter::new());
-        cells.add_whole(u64::MAX - 1);
+        cells.add_whole(u64::MAX - 1, Writers::Many);
         let writers = [2, 3].map(|n| {
             let cells = Arc::clone(&cells);
-            thread::spawn(move || cells.add_whole(n))
+            thread::spawn(move || cells.add_whole(n, Writers::Many))
         });
         for writer in writers {
             writer.join().expect("a writer does not panic");
         }
         // One of the two wrapped, whichever came second, and only one.
         assert_eq!(cells.total(), Total::Real(18_446_744_073_709_551_616.0));
-        cells.add(2.0_f64.powi(65));
+        cells.add(2.0_f64.powi(65), Writers::Many);
         assert_eq!(cells.total(), Total::Real(3.0 * 2.0_f64.powi(64)));
     });
 }
@@ -157,8 +159,8 @@ fn a_gauge_is_one_of_the_orders() {
         let moved = {
             let cells = Arc::clone(&cells);
             thread::spawn(move || {
-                cells.add(1.0);
-                cells.add(-3.0);
+                cells.add(1.0, Writers::Many);
+                cells.add(-3.0, Writers::Many);
             })
         };
         let now = cells.value();
@@ -182,8 +184,8 @@ fn two_that_move_a_gauge_both_do() {
         let writers = [1.0, 2.5].map(|x| {
             let cells = Arc::clone(&cells);
             thread::spawn(move || {
-                cells.add(x);
-                cells.add(x);
+                cells.add(x, Writers::Many);
+                cells.add(x, Writers::Many);
             })
         });
         for writer in writers {

@@ -10,7 +10,7 @@ use clap::Args;
 use super::{FAILED, fail, load_config, print};
 use crate::daemon;
 use crate::mapping::{Mapping, Metric, Operation, Outcome, Source};
-use crate::metric::Change;
+use crate::metric::{Change, Writers};
 use crate::parse::{self, Group, value};
 use crate::pipeline::{self, Pipeline};
 use crate::reject::Reject;
@@ -104,7 +104,7 @@ fn feed(
 ) -> Result<String, Reject> {
     let change = operation.change(number, rate)?;
     let series = pipeline.registry.get_or_create(metric)?;
-    series.cells.apply(change);
+    series.cells.apply(change, Writers::One);
     let what = match change {
         Change::Count(n) => format!("adds {n}"),
         Change::Add(x) => format!("adds {x}"),

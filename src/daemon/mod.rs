@@ -128,10 +128,11 @@ struct Intake {
 impl Intake {
     fn start(sockets: Vec<Arc<Socket>>, pipeline: &Arc<Pipeline>) -> Result<Self, Error> {
         let reading = Arc::new(AtomicUsize::new(sockets.len()));
+        let worker = if sockets.len() == 1 { Worker::alone } else { Worker::new };
         let mut threads = Vec::new();
         for (socket, listener) in sockets.iter().zip(pipeline.telemetry.listeners()) {
             let (socket, listener) = (Arc::clone(socket), Arc::clone(listener));
-            let (worker, ended) = (Worker::new(Arc::clone(pipeline)), Ended(Arc::clone(&reading)));
+            let (worker, ended) = (worker(Arc::clone(pipeline)), Ended(Arc::clone(&reading)));
             let thread = thread::Builder::new().name("intake".to_owned()).spawn(move || {
                 let _ended = ended;
                 intake::receive(&socket, worker, &listener);

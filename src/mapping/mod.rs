@@ -118,13 +118,16 @@ impl Shape {
 }
 
 /// How many tags of one line were left out or mended, by error.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct TagErrors([u8; TagError::ALL.len()]);
 
 impl TagErrors {
+    /// None at all.
+    pub const NONE: Self = Self([0; TagError::ALL.len()]);
+
     /// Whether there was none.
     pub fn is_empty(self) -> bool {
-        self == Self::default()
+        self == Self::NONE
     }
 
     /// Each error with its count.

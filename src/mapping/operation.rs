@@ -1,5 +1,7 @@
 //! How the numbers of a line become changes of a metric: once settled for a series, applied to every sample of it.
 
+use std::hash::{Hash, Hasher};
+
 use crate::metric::{Change, Type};
 use crate::parse::Kind;
 use crate::parse::value::{Magnitude, Number, Sign};
@@ -9,10 +11,20 @@ use crate::reject::Reject;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Operation {
     verb: Verb,
+    /// Finite, so that operations can be compared for being the same.
     scale: f64,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+impl Eq for Operation {}
+
+impl Hash for Operation {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.verb.hash(state);
+        self.scale.to_bits().hash(state);
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Verb {
     /// Add to a counter.
     Count,
@@ -43,7 +55,7 @@ impl Operation {
 
     /// The change that one sample makes. `rate` is in (0, 1]: a counter's value is divided by it, an observation
     /// counts 1/rate times, a gauge ignores it.
-    #[inline]
+    #[inline(always)]
     pub fn change(&self, number: Number, rate: f64) -> Result<Change, Reject> {
         match self.verb {
             Verb::Count => match number.magnitude {

@@ -1,6 +1,7 @@
 //! A sum that goes up only.
 
-use super::float::AtomicF64;
+use super::Writers;
+use super::float::Sum;
 use super::sync::{AtomicU64, Ordering};
 
 /// 2^64: what a wrapped u64 has lost.
@@ -13,7 +14,7 @@ const WRAP: f64 = 18_446_744_073_709_551_616.0;
 #[derive(Debug)]
 pub struct Counter {
     whole: AtomicU64,
-    rest: AtomicF64,
+    rest: Sum,
 }
 
 /// What a counter has come to.
@@ -29,29 +30,29 @@ impl Counter {
     /// A counter at 0.
     #[expect(clippy::new_without_default, reason = "the model checker's atomics have no default")]
     pub fn new() -> Self {
-        Self { whole: AtomicU64::new(0), rest: AtomicF64::new(0.0) }
+        Self { whole: AtomicU64::new(0), rest: Sum::new() }
     }
 
     /// Adds a whole number.
     #[inline]
-    pub fn add_whole(&self, n: u64) {
-        let old = self.whole.fetch_add(n, Ordering::Relaxed);
+    pub fn add_whole(&self, n: u64, writers: Writers) {
+        let old = writers.add(&self.whole, n);
         if old.checked_add(n).is_none() {
-            self.rest.add(WRAP);
+            self.rest.add(WRAP, writers);
         }
     }
 
     /// Adds a finite number, 0 or more.
-    pub fn add(&self, value: f64) {
+    pub fn add(&self, value: f64, writers: Writers) {
         // An f64 below 2^64 parts into a whole number and a fraction without a loss.
         if value < WRAP {
-            self.add_whole(value as u64);
+            self.add_whole(value as u64, writers);
             let fraction = value.fract();
             if fraction > 0.0 {
-                self.rest.add(fraction);
+                self.rest.add(fraction, writers);
             }
         } else {
-            self.rest.add(value);
+            self.rest.add(value, writers);
         }
     }
 
@@ -72,24 +73,28 @@ mod tests {
     #[test]
     fn whole_numbers_are_exact_to_two_to_the_64() {
         let counter = Counter::new();
-        counter.add_whole(u64::MAX - 1);
-        counter.add(1.0);
+        counter.add_whole(u64::MAX - 1, Writers::Many);
+        counter.add(1.0, Writers::Many);
         assert_eq!(counter.total(), Total::Whole(u64::MAX));
-        counter.add_whole(1);
+        counter.add_whole(1, Writers::Many);
         assert_eq!(counter.total(), Total::Real(WRAP), "past it, it is rounded and does not fall");
     }
 
     #[test]
     fn fractions_are_kept_and_may_make_a_whole() {
         let counter = Counter::new();
-        counter.add(1.5);
+        counter.add(1.5, Writers::Many);
         assert_eq!(counter.total(), Total::Real(1.5));
-        counter.add(1.5);
+        counter.add(1.5, Writers::Many);
         assert_eq!(counter.total(), Total::Whole(3));
-        counter.add(1e300);
+        for _ in 0..10 {
+            counter.add(0.1, Writers::Many);
+        }
+        assert_eq!(counter.total(), Total::Whole(4), "to the last digit");
+        counter.add(1e300, Writers::Many);
         assert_eq!(counter.total(), Total::Real(1e300));
-        counter.add(f64::MAX);
-        counter.add(f64::MAX);
+        counter.add(f64::MAX, Writers::Many);
+        counter.add(f64::MAX, Writers::Many);
         assert_eq!(counter.total(), Total::Real(f64::MAX), "never infinite");
     }
 }

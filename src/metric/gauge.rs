@@ -1,5 +1,6 @@
 //! A number that goes up and down.
 
+use super::Writers;
 use super::float::AtomicF64;
 
 /// A gauge's cell. It starts at 0.
@@ -21,8 +22,8 @@ impl Gauge {
 
     /// Moves it by `value`.
     #[inline]
-    pub fn add(&self, value: f64) {
-        self.0.add(value);
+    pub fn add(&self, value: f64, writers: Writers) {
+        self.0.add(value, writers);
     }
 
     /// What it is.

@@ -2,6 +2,7 @@
 
 use memchr::{memchr, memchr2, memmem};
 
+use super::plain::Plain;
 use super::value;
 use crate::reject::Reject;
 
@@ -80,6 +81,14 @@ impl<'a> Group<'a> {
     /// The sections that are not known, as they came: a newer client's, to be counted and skipped.
     pub fn unknown_sections(&self) -> impl Iterator<Item = &'a [u8]> {
         self.sections.split(|&b| b == b'|').filter(|section| self.unknown && Section::of(section) == Section::Unknown)
+    }
+}
+
+impl<'a> From<Plain<'a>> for Group<'a> {
+    /// The one group of a plain line; its value was read already.
+    fn from(plain: Plain<'a>) -> Self {
+        let Plain { name, tags, rate, kind, .. } = plain;
+        Self { name, values: &[], kind, rate: Ok(rate), tags, container: &[], unknown: false, sections: &[] }
     }
 }
 

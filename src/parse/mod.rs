@@ -15,8 +15,10 @@
 #![warn(clippy::indexing_slicing)]
 
 mod line;
+mod plain;
 pub mod tags;
 pub mod value;
 
 pub use line::{Group, Groups, Kind, groups};
+pub use plain::{Plain, plain};
 pub use value::Number;

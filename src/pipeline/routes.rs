@@ -1,37 +1,43 @@
 //! A worker's private route table: the raw bytes that identify a series, to where its samples go.
 
-use std::hash::{BuildHasher, Hasher};
+use std::collections::HashMap;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
-use foldhash::fast::RandomState;
+use foldhash::quality::RandomState;
 
 use crate::mapping::{Operation, TagErrors};
-use crate::parse::{Group, Kind};
+use crate::parse::Kind;
 use crate::registry::Series;
 use crate::reject::Reject;
 
-/// The bytes of a group that identify its series, exactly as they came.
+/// The bytes of a line that identify its series, exactly as they came.
 #[derive(Clone, Copy, Debug)]
 pub struct Key<'a> {
-    name: &'a [u8],
-    kind: Kind,
-    tags: &'a [u8],
-    container: &'a [u8],
+    pub name: &'a [u8],
+    pub kind: Kind,
+    pub tags: &'a [u8],
+    /// Empty where it is no part of the series.
+    pub container: &'a [u8],
 }
 
-impl<'a> Key<'a> {
-    /// The key of a group, with its container where that is part of the series.
+impl Key<'_> {
+    /// The lengths of name, tags and container, which `max_line` keeps below 2^16, and the kind, in one word.
     #[inline]
-    pub fn new(group: &Group<'a>, with_container: bool) -> Self {
-        let container: &[u8] = if with_container { group.container } else { &[] };
-        Self { name: group.name, kind: group.kind, tags: group.tags, container }
+    fn shape(&self) -> u64 {
+        let [name, tags, container] = [self.name, self.tags, self.container].map(|part| part.len() as u64);
+        name | tags << 16 | container << 32 | (self.kind as u64) << 48
+    }
+
+    fn len(&self) -> usize {
+        self.name.len() + self.tags.len() + self.container.len()
     }
 }
 
-/// Where the samples of one key go.
-#[derive(Debug)]
-pub struct Route {
-    pub target: Target,
+/// What the samples of a route mean. Few are different, so routes share them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Meaning {
+    pub fate: Fate,
     /// The tags of the line that are left out or mended, to be counted each time.
     pub tag_errors: TagErrors,
     /// Whether a rule matched.
@@ -39,161 +45,268 @@ pub struct Route {
 }
 
 /// The end of a route.
-#[derive(Debug)]
-pub enum Target {
-    /// Applied to the series by the operation.
-    Series(Arc<Series>, Operation),
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Fate {
+    /// Applied to the route's series.
+    Apply(Operation),
     /// Counted and forgotten, because a rule says so.
     Drop,
     /// Counted as rejected.
     Reject(Reject),
 }
 
-/// An open hash table with linear probing. Keys stand one behind the other in one piece of memory.
+/// A table with linear probing over small slots, whose routes each take one cache line with the key in it.
 ///
 /// It is bounded: at its bound it starts again from empty, since every route can be found out again.
 #[derive(Debug)]
 pub struct Routes {
-    /// A power of two of them, at most three quarters full.
-    slots: Vec<Slot>,
+    /// A power of two of them, at most seven eighths full. The upper half is that of the key's hash, the lower the
+    /// route's index and 1; 0 is vacant.
+    slots: Vec<u64>,
     routes: Vec<Route>,
-    keys: Vec<u8>,
+    meanings: Vec<Meaning>,
+    known_meanings: HashMap<Meaning, u16>,
+    /// Keys that are too long for their route, one behind the other.
+    long_keys: Vec<u8>,
     max_routes: usize,
-    hasher: RandomState,
+    /// Random, the same for the table's life.
+    seeds: [u64; 2],
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    hash: u64,
-    /// The index of the route; [`EMPTY`] where there is none.
-    route: u32,
-    /// Where the key begins in `keys`: the name, then the tags, then the container.
-    key: u32,
-    /// The lengths of the three; `max_line` keeps them below 2^16.
-    lens: [u16; 3],
-    kind: Kind,
+/// Where the samples of one key go.
+#[derive(Debug)]
+#[repr(align(64))]
+struct Route {
+    series: Option<Arc<Series>>,
+    /// The index of the meaning.
+    meaning: u16,
+    /// The lengths of the key's parts, and its kind: see [`Key::shape`].
+    shape: u64,
+    /// The key, one part behind the other; where it is too long, the beginning of it in `long_keys`.
+    key: [u8; SHORT],
 }
 
-const EMPTY: u32 = u32::MAX;
-const VACANT: Slot = Slot { hash: 0, route: EMPTY, key: 0, lens: [0; 3], kind: Kind::Counter };
+/// How many bytes of key a route holds.
+const SHORT: usize = 44;
 
 /// How many bytes of key a route has on average when the table is at its bound.
 const KEY_BYTES: usize = 256;
 
+/// Slots of an empty table.
+const FEW: usize = 64;
+
 impl Routes {
     /// An empty table for a sidecar of at most `series` series, which may each come under two spellings.
     pub fn new(series: usize) -> Self {
-        // 2^24 keys of 256 bytes are as many as the 32 bits of `Slot::key` reach.
+        // 2^24 keys of 256 bytes are as many as 32 bits reach.
         let max_routes = series.saturating_mul(2).clamp(1024, (1 << 24) - 1);
         Self {
-            slots: vec![VACANT; 64],
+            slots: vec![0; FEW],
             routes: Vec::new(),
-            keys: Vec::new(),
+            meanings: Vec::new(),
+            known_meanings: HashMap::new(),
+            long_keys: Vec::new(),
             max_routes,
-            hasher: RandomState::default(),
+            seeds: [1, 2].map(|n| RandomState::default().hash_one(n) | 1),
         }
     }
 
     /// The hash of a key.
-    #[inline]
+    #[inline(always)]
     pub fn hash(&self, key: &Key<'_>) -> u64 {
-        let mut hasher = self.hasher.build_hasher();
-        hasher.write(key.name);
-        hasher.write_u8(key.kind as u8);
-        if !key.tags.is_empty() {
-            hasher.write(key.tags);
+        // The kind is not hashed: a name has one, but for mistakes.
+        let mut hash = hash(key.name, self.seeds[0], self.seeds[1]);
+        for part in [key.tags, key.container] {
+            if !part.is_empty() {
+                hash = self::hash(part, hash, self.seeds[1]);
+            }
         }
-        if !key.container.is_empty() {
-            hasher.write(key.container);
+        hash
+    }
+
+    /// The first route that may be the key's: right but for one hash in billions. It costs one look at the slots.
+    #[inline]
+    pub fn candidate(&self, hash: u64) -> Option<usize> {
+        let mask = self.slots.len() - 1;
+        let mut at = hash as usize & mask;
+        loop {
+            let slot = self.slots[at];
+            if slot == 0 {
+                return None;
+            }
+            if slot >> 32 == hash >> 32 {
+                return Some(slot as u32 as usize - 1);
+            }
+            at = (at + 1) & mask;
         }
-        hasher.finish()
+    }
+
+    /// Whether the route at `index` is the key's.
+    #[inline(always)]
+    pub fn is_key_of(&self, index: usize, key: &Key<'_>) -> bool {
+        let route = &self.routes[index];
+        if route.shape != key.shape() {
+            return false;
+        }
+        let (name, rest) = self.key(route, key.len()).split_at(key.name.len());
+        if !same(name, key.name) {
+            return false;
+        }
+        if rest.is_empty() {
+            return true;
+        }
+        let (tags, container) = rest.split_at(key.tags.len());
+        same(tags, key.tags) && same(container, key.container)
     }
 
     /// The index of the key's route.
-    #[inline]
     pub fn find(&self, key: &Key<'_>, hash: u64) -> Option<usize> {
-        let mut at = self.home(hash);
-        loop {
-            let slot = &self.slots[at];
-            if slot.route == EMPTY {
-                return None;
+        let mask = self.slots.len() - 1;
+        let mut at = hash as usize & mask;
+        while self.slots[at] != 0 {
+            let index = self.slots[at] as u32 as usize - 1;
+            if self.slots[at] >> 32 == hash >> 32 && self.is_key_of(index, key) {
+                return Some(index);
             }
-            if slot.hash == hash && self.is_key_of(slot, key) {
-                return Some(slot.route as usize);
-            }
-            at = (at + 1) & (self.slots.len() - 1);
+            at = (at + 1) & mask;
         }
+        None
     }
 
-    /// The route at an index that [`find`](Self::find) or [`insert`](Self::insert) gave.
+    /// The series of the route at `index`, where it has one, and what its samples mean.
     #[inline]
-    pub fn get(&self, index: usize) -> &Route {
-        &self.routes[index]
+    pub fn get(&self, index: usize) -> (Option<&Series>, &Meaning) {
+        let route = &self.routes[index];
+        (route.series.as_deref(), &self.meanings[usize::from(route.meaning)])
     }
 
     /// Adds the route of a key that is not there, and gives its index.
-    pub fn insert(&mut self, key: &Key<'_>, hash: u64, route: Route) -> usize {
-        let bytes = key.name.len() + key.tags.len() + key.container.len();
-        if self.routes.len() >= self.max_routes || self.keys.len() + bytes > self.max_routes * KEY_BYTES {
-            self.slots = vec![VACANT; 64];
-            self.routes = Vec::new();
-            self.keys = Vec::new();
+    pub fn insert(&mut self, key: &Key<'_>, hash: u64, series: Option<Arc<Series>>, meaning: Meaning) -> usize {
+        let len = key.len();
+        if self.routes.len() >= self.max_routes
+            || self.long_keys.len() + len > self.max_routes * KEY_BYTES
+            || self.meanings.len() >= usize::from(u16::MAX)
+        {
+            self.clear();
         }
-        if (self.routes.len() + 1) * 4 > self.slots.len() * 3 {
+        if (self.routes.len() + 1) * 8 > self.slots.len() * 7 {
             self.grow();
         }
-        let index = self.routes.len();
-        let slot = Slot {
-            hash,
-            route: index as u32,
-            key: self.keys.len() as u32,
-            lens: [key.name.len() as u16, key.tags.len() as u16, key.container.len() as u16],
-            kind: key.kind,
-        };
-        for part in [key.name, key.tags, key.container] {
-            self.keys.extend_from_slice(part);
+        let mut route = Route { series, meaning: self.meaning(meaning), shape: key.shape(), key: [0; SHORT] };
+        let parts = [key.name, key.tags, key.container].concat();
+        match route.key.get_mut(..len) {
+            Some(short) => short.copy_from_slice(&parts),
+            None => {
+                route.key[..4].copy_from_slice(&(self.long_keys.len() as u32).to_le_bytes());
+                self.long_keys.extend_from_slice(&parts);
+            }
         }
+        let index = self.routes.len();
         self.routes.push(route);
-        self.place(slot);
+        self.place(hash, index);
         index
     }
 
+    /// The key of a route, all parts of it, which are `len` bytes long.
     #[inline]
-    fn home(&self, hash: u64) -> usize {
-        hash as usize & (self.slots.len() - 1)
-    }
-
-    #[inline]
-    fn is_key_of(&self, slot: &Slot, key: &Key<'_>) -> bool {
-        let [name, tags, container] = slot.lens.map(usize::from);
-        if slot.kind != key.kind || (name, tags, container) != (key.name.len(), key.tags.len(), key.container.len()) {
-            return false;
-        }
-        let bytes = &self.keys[slot.key as usize..][..name + tags + container];
-        bytes[..name] == *key.name && bytes[name..][..tags] == *key.tags && bytes[name + tags..] == *key.container
-    }
-
-    fn place(&mut self, slot: Slot) {
-        let mut at = self.home(slot.hash);
-        while self.slots[at].route != EMPTY {
-            at = (at + 1) & (self.slots.len() - 1);
-        }
-        self.slots[at] = slot;
-    }
-
-    fn grow(&mut self) {
-        let doubled = vec![VACANT; self.slots.len() * 2];
-        for slot in std::mem::replace(&mut self.slots, doubled) {
-            if slot.route != EMPTY {
-                self.place(slot);
+    fn key<'a>(&'a self, route: &'a Route, len: usize) -> &'a [u8] {
+        match route.key.get(..len) {
+            Some(short) => short,
+            None => {
+                let start = u32::from_le_bytes([route.key[0], route.key[1], route.key[2], route.key[3]]) as usize;
+                &self.long_keys[start..start + len]
             }
         }
     }
+
+    fn meaning(&mut self, meaning: Meaning) -> u16 {
+        *self.known_meanings.entry(meaning).or_insert_with(|| {
+            self.meanings.push(meaning);
+            (self.meanings.len() - 1) as u16
+        })
+    }
+
+    fn clear(&mut self) {
+        self.slots = vec![0; FEW];
+        self.routes = Vec::new();
+        self.meanings = Vec::new();
+        self.known_meanings = HashMap::new();
+        self.long_keys = Vec::new();
+    }
+
+    fn place(&mut self, hash: u64, index: usize) {
+        let mask = self.slots.len() - 1;
+        let mut at = hash as usize & mask;
+        while self.slots[at] != 0 {
+            at = (at + 1) & mask;
+        }
+        self.slots[at] = (hash >> 32) << 32 | (index as u64 + 1);
+    }
+
+    /// Doubles the slots. The lower half of a hash is not kept, so the keys are hashed anew.
+    fn grow(&mut self) {
+        self.slots = vec![0; self.slots.len() * 2];
+        for index in 0..self.routes.len() {
+            let route = &self.routes[index];
+            let [name, tags, container] = [0, 16, 32].map(|shift| usize::from((route.shape >> shift) as u16));
+            let (name, rest) = self.key(route, name + tags + container).split_at(name);
+            let (tags, container) = rest.split_at(tags);
+            let hash = self.hash(&Key { name, tags, container, kind: Kind::Counter });
+            self.place(hash, index);
+        }
+    }
+}
+
+/// Whether two texts of one length are the same: in words, since a call to compare so few bytes costs more than they do.
+#[inline]
+fn same(one: &[u8], two: &[u8]) -> bool {
+    let (one_words, one_rest) = one.as_chunks::<8>();
+    let (two_words, two_rest) = two.as_chunks::<8>();
+    let mut difference = 0;
+    for (one, two) in one_words.iter().zip(two_words) {
+        difference |= u64::from_le_bytes(*one) ^ u64::from_le_bytes(*two);
+    }
+    match (one.last_chunk::<8>(), two.last_chunk::<8>()) {
+        (Some(one), Some(two)) => difference |= u64::from_le_bytes(*one) ^ u64::from_le_bytes(*two),
+        _ => difference |= u64::from(one_rest.iter().zip(two_rest).any(|(one, two)| one != two)),
+    }
+    difference == 0
+}
+
+/// Hashes bytes, sixteen at a time, the last of them twice where they do not come out even. `secret` is random, so that
+/// nobody can send names that all have one hash.
+///
+/// Source: the folded multiplication of wyhash and foldhash.
+#[inline(always)]
+fn hash(bytes: &[u8], state: u64, secret: u64) -> u64 {
+    let word = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
+    let mut state = state ^ bytes.len() as u64;
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        let (chunks, _) = bytes.as_chunks::<16>();
+        for chunk in chunks {
+            let (low, high) = chunk.split_at(8);
+            let [low, high] = [low, high].map(|half| half.first_chunk().map_or(0, word));
+            state = fold(low ^ state, high ^ secret);
+        }
+        let before = bytes.get(bytes.len().saturating_sub(16)..).and_then(<[u8]>::first_chunk).unwrap_or(first);
+        return fold(word(before) ^ state, word(last) ^ secret);
+    }
+    let short = bytes.iter().fold(0, |word, &byte| word << 8 | u64::from(byte));
+    fold(short ^ state, secret)
+}
+
+/// Both halves of a product, so that every bit of either factor reaches both halves of the hash.
+#[inline]
+fn fold(one: u64, two: u64) -> u64 {
+    let product = u128::from(one) * u128::from(two);
+    product as u64 ^ (product >> 64) as u64
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const DROP: Meaning = Meaning { fate: Fate::Drop, tag_errors: TagErrors::NONE, is_mapped: true };
 
     fn key<'a>(name: &'a [u8], tags: &'a [u8]) -> Key<'a> {
         Key { name, kind: Kind::Counter, tags, container: &[] }
@@ -201,11 +314,15 @@ mod tests {
 
     fn insert(routes: &mut Routes, key: Key<'_>) -> usize {
         let hash = routes.hash(&key);
-        routes.insert(&key, hash, Route { target: Target::Drop, tag_errors: TagErrors::default(), is_mapped: false })
+        routes.insert(&key, hash, None, DROP)
     }
 
     fn find(routes: &Routes, key: Key<'_>) -> Option<usize> {
-        routes.find(&key, routes.hash(&key))
+        let hash = routes.hash(&key);
+        let found = routes.find(&key, hash);
+        let candidate = routes.candidate(hash).filter(|&index| routes.is_key_of(index, &key));
+        assert!(candidate.is_none() || candidate == found);
+        found
     }
 
     #[test]
@@ -222,17 +339,17 @@ mod tests {
     #[test]
     fn equal_hashes_are_no_matches() {
         let mut routes = Routes::new(10);
-        let route = || Route { target: Target::Drop, tag_errors: TagErrors::default(), is_mapped: false };
-        let (one, two) = (routes.insert(&key(b"one", b""), 7, route()), routes.insert(&key(b"two", b""), 7, route()));
-        assert_eq!(routes.find(&key(b"one", b""), 7), Some(one));
-        assert_eq!(routes.find(&key(b"two", b""), 7), Some(two));
-        assert_eq!(routes.find(&key(b"six", b""), 7), None);
+        let one = routes.insert(&key(b"one", b""), 7 << 32, None, DROP);
+        let two = routes.insert(&key(b"two", b""), 7 << 32, None, DROP);
+        assert_eq!(routes.find(&key(b"one", b""), 7 << 32), Some(one));
+        assert_eq!(routes.find(&key(b"two", b""), 7 << 32), Some(two));
+        assert_eq!(routes.find(&key(b"six", b""), 7 << 32), None);
     }
 
     #[test]
     fn it_grows_and_is_bounded() {
         let mut routes = Routes::new(1);
-        let names: Vec<String> = (0..10_000).map(|n| format!("name{n}")).collect();
+        let names: Vec<String> = (0..10_000).map(|n| format!("{}name{n}", "long".repeat(n % 20))).collect();
         for name in &names[..1024] {
             insert(&mut routes, key(name.as_bytes(), b""));
         }
@@ -244,5 +361,10 @@ mod tests {
         }
         insert(&mut routes, key(&vec![b'x'; 1024 * KEY_BYTES], b""));
         assert_eq!(routes.routes.len(), 1, "long keys are bounded as many are");
+    }
+
+    #[test]
+    fn a_route_is_a_cache_line() {
+        assert_eq!(size_of::<Route>(), 64);
     }
 }

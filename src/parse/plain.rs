@@ -1,0 +1,277 @@
+//! The plain shape of a line, read in one pass: `name:number|type[|@rate][|#tags]`.
+//!
+//! Nearly every line has it. What has not, an error among it, is left to [`groups`](super::groups), which knows the
+//! whole grammar; on what is plain the two agree, which a property test holds.
+
+use wide::u8x16;
+
+use super::line::Kind;
+use super::value::{self, Magnitude, Number, Sign};
+
+/// A plain line, borrowed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Plain<'a> {
+    /// Everything before the `:`.
+    pub name: &'a [u8],
+    /// The `#` section without its `#`.
+    pub tags: &'a [u8],
+    /// The value.
+    pub number: Number,
+    /// The sample rate, in (0, 1].
+    pub rate: f64,
+    /// The type.
+    pub kind: Kind,
+}
+
+impl Plain<'_> {
+    /// A line of nothing.
+    pub const EMPTY: Self = Self {
+        name: &[],
+        tags: &[],
+        number: Number { sign: Sign::None, magnitude: Magnitude::Whole(0) },
+        rate: 1.0,
+        kind: Kind::Counter,
+    };
+}
+
+/// Reads the line that `bytes` begin with, where it is plain; gives it with its length, its `\n` not counted.
+#[inline]
+pub fn plain(bytes: &[u8]) -> Option<(Plain<'_>, usize)> {
+    let colon = find_either(bytes, 0, b':', b'\n');
+    if byte(bytes, colon) != b':' {
+        return None;
+    }
+    let (number, pipe) = number(bytes, colon + 1)?;
+    if byte(bytes, pipe) != b'|' {
+        return None;
+    }
+    let (kind, mut end) = kind(bytes, pipe + 1)?;
+    let (mut rate, mut tags): (f64, &[u8]) = (1.0, &[]);
+    while end < bytes.len() && byte(bytes, end) != b'\n' {
+        if byte(bytes, end) != b'|' {
+            return None;
+        }
+        let start = end + 2;
+        end = find_either(bytes, end + 1, b'|', b'\n');
+        let text = bytes.get(start..end)?;
+        match byte(bytes, start - 1) {
+            b'#' if tags.is_empty() => tags = text,
+            b'@' => rate = value::rate(text).ok()?,
+            _ => return None,
+        }
+    }
+    // The general reader takes a `\r` off the end.
+    if tags.last() == Some(&b'\r') {
+        return None;
+    }
+    Some((Plain { name: bytes.get(..colon)?, tags, number, rate, kind }, end))
+}
+
+/// Reads a type at `at`; gives it with the place behind it.
+///
+/// From a table rather than by comparing: which type comes next is not to be guessed.
+#[inline]
+fn kind(bytes: &[u8], at: usize) -> Option<(Kind, usize)> {
+    #[expect(clippy::indexing_slicing, reason = "the compiler would not take an index that is none")]
+    const KINDS: [Option<Kind>; 256] = {
+        let mut kinds = [None; 256];
+        kinds[b'c' as usize] = Some(Kind::Counter);
+        kinds[b'g' as usize] = Some(Kind::Gauge);
+        kinds[b'h' as usize] = Some(Kind::Histogram);
+        kinds[b'd' as usize] = Some(Kind::Distribution);
+        kinds[b'm' as usize] = Some(Kind::Meter);
+        kinds
+    };
+    let first = byte(bytes, at);
+    let is_timer = first == b'm' && byte(bytes, at + 1) == b's';
+    let kind = if is_timer { Some(Kind::Timer) } else { KINDS.get(usize::from(first)).copied().flatten() };
+    kind.map(|kind| (kind, at + 1 + usize::from(is_timer)))
+}
+
+/// Reads a short number at `at`: a sign, up to seven digits, a point and up to seven digits more.
+#[inline]
+fn number(bytes: &[u8], at: usize) -> Option<(Number, usize)> {
+    let (sign, start) = match byte(bytes, at) {
+        b'-' => (Sign::Minus, at + 1),
+        b'+' => (Sign::Plus, at + 1),
+        _ => (Sign::None, at),
+    };
+    let (whole, digits) = digits(word(bytes, start));
+    let point = start + digits;
+    if digits == 0 || digits == 8 {
+        return None;
+    }
+    if byte(bytes, point) != b'.' {
+        return Some((Number { sign, magnitude: Magnitude::Whole(whole) }, point));
+    }
+    let (fraction, places) = self::digits(word(bytes, point + 1));
+    if places == 8 {
+        return None;
+    }
+    // Up to 14 digits are exact in an f64, and so is the power: the division rounds once, correctly.
+    const POWERS: [(u64, f64); 8] = [
+        (1, 1e0),
+        (10, 1e1),
+        (100, 1e2),
+        (1000, 1e3),
+        (10_000, 1e4),
+        (100_000, 1e5),
+        (1_000_000, 1e6),
+        (10_000_000, 1e7),
+    ];
+    let (power, divisor) = *POWERS.get(places)?;
+    let magnitude = Magnitude::Real((whole * power + fraction) as f64 / divisor);
+    Some((Number { sign, magnitude }, point + 1 + places))
+}
+
+/// The digits that a word of eight bytes begins with: their value, and how many there are.
+///
+/// Source: the carry tricks of "Bit Twiddling Hacks" (S. E. Anderson), and the three multiplications by which eight
+/// digits are added up at once.
+#[inline]
+fn digits(word: u64) -> (u64, usize) {
+    let values = word ^ (EACH * 0x30);
+    // The high bit of each byte that is above 9. A carry out of such a byte reaches later ones only.
+    let others = (values.wrapping_add(EACH * 0x76) | values) & (EACH * 0x80);
+    let bits = others.trailing_zeros() & !7;
+    // Leading zeros in front, so that the last digit is in the last byte.
+    let aligned = values.checked_shl(64 - bits).unwrap_or_default();
+    let pairs = aligned.wrapping_mul(10).wrapping_add(aligned >> 8);
+    let low = (pairs & 0x0000_00ff_0000_00ff).wrapping_mul(0x000f_4240_0000_0064);
+    let high = ((pairs >> 16) & 0x0000_00ff_0000_00ff).wrapping_mul(0x0000_2710_0000_0001);
+    (low.wrapping_add(high) >> 32, (bits / 8) as usize)
+}
+
+/// The byte at `at`, 0 behind the end.
+#[inline]
+fn byte(bytes: &[u8], at: usize) -> u8 {
+    bytes.get(at).copied().unwrap_or_default()
+}
+
+/// Eight bytes from `at`, the first of them lowest, with 0 behind the end.
+#[inline]
+fn word(bytes: &[u8], at: usize) -> u64 {
+    let rest = bytes.get(at..).unwrap_or_default();
+    match rest.first_chunk() {
+        Some(chunk) => u64::from_le_bytes(*chunk),
+        None => rest.iter().rev().fold(0, |word, &byte| word << 8 | u64::from(byte)),
+    }
+}
+
+/// The place of the first `one` or `two` from `at` on, or the length.
+#[inline]
+fn find_either(bytes: &[u8], at: usize, one: u8, two: u8) -> usize {
+    let mut start = at;
+    while let Some(chunk) = bytes.get(start..).and_then(<[u8]>::first_chunk) {
+        let chunk = u8x16::new(*chunk);
+        let found = (chunk.simd_eq(u8x16::splat(one)) | chunk.simd_eq(u8x16::splat(two))).to_bitmask();
+        if found != 0 {
+            return start + found.trailing_zeros() as usize;
+        }
+        start += 16;
+    }
+    let rest = bytes.get(start..).unwrap_or_default();
+    start + rest.iter().position(|&b| b == one || b == two).unwrap_or(rest.len())
+}
+
+/// 1 in each byte.
+const EACH: u64 = 0x0101_0101_0101_0101;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parse::groups;
+    use proptest::prelude::*;
+
+    /// What is plain, the general reader reads alike.
+    fn agrees(bytes: &[u8]) -> bool {
+        let Some((plain, len)) = plain(bytes) else { return false };
+        let line = &bytes[..len];
+        assert!(matches!(bytes.get(len), None | Some(b'\n')), "{line:?} ends where a line does");
+        let mut groups = groups(line.strip_suffix(b"\r").unwrap_or(line));
+        let group = groups.next().unwrap().unwrap();
+        assert_eq!(groups.next(), None);
+        assert_eq!(
+            (plain.name, plain.tags, plain.kind, Ok(plain.rate)),
+            (group.name, group.tags, group.kind, group.rate)
+        );
+        assert_eq!(Ok(plain.number), value::number(group.values));
+        assert!(!group.unknown && group.container.is_empty());
+        true
+    }
+
+    #[test]
+    fn what_is_plain() {
+        for line in [
+            "a:1|c",
+            "jobs.done:3|c",
+            "a.very.long.name.of.some.forty.characters:1234567|g",
+            "a:1.5|ms|@0.1|#k:v,l",
+            "a:-1|g",
+            "a:+0.25|g|#k:v",
+            "a:1|h|#k:v|@1",
+            "a:1|d",
+            "a:1|m",
+            ":1|c",
+            "a:5.|c",
+            "a:0001|c",
+            "é:1|c",
+        ] {
+            assert!(agrees(line.as_bytes()), "{line}");
+            assert!(agrees(format!("{line}\nnext:1|c").as_bytes()), "{line}, and another");
+        }
+        for line in [
+            "",
+            "\n",
+            "a",
+            "a:1",
+            "a:|c",
+            "a:1|",
+            "a:1|x",
+            "a:1|cc",
+            "a:1|c\r",
+            "a:1:2|c",
+            "a:1|c:2|c",
+            "a:1|c|x",
+            "a:1|c|",
+            "a:1|c|@2",
+            "a:1|c|#k:v|#l:w",
+            "a:1e3|c",
+            "a:.5|c",
+            "a:12345678|c",
+            "a:1.12345678|c",
+            "a:1|ms|c:id",
+            "a\nb:1|c",
+            "a:1|c|#k:v\r",
+        ] {
+            assert!(!agrees(line.as_bytes()), "{line}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn prop_plain_agrees_with_the_general_reader(
+            line in "[a-c:]{0,40}:[-+]?[0-9]{0,9}(\\.[0-9]{0,9})?\\|(c|g|ms|h|d|m|x)(\\|@[0-9.]{0,5}|\\|#[a-z:,]{0,20}|\\|[a-z]){0,3}\r?",
+            next in "(\n.{0,20})?",
+        ) {
+            agrees(format!("{line}{next}").as_bytes());
+        }
+
+        #[test]
+        fn prop_any_bytes(bytes in prop::collection::vec(prop_oneof![any::<u8>(), prop::sample::select(&b":|#@\n1.c"[..])], 0..60)) {
+            agrees(&bytes);
+        }
+
+        #[test]
+        fn prop_digits_are_added_up(n in 0_u64..100_000_000, tail in "[^0-9].{7}") {
+            let text = format!("{n}{tail}");
+            prop_assert_eq!(digits(word(text.as_bytes(), 0)), (n, n.to_string().len()));
+        }
+
+        #[test]
+        fn prop_find_either_finds_the_first(bytes in prop::collection::vec(0_u8..8, 0..70), at in 0_usize..80) {
+            let expected = (at..bytes.len()).find(|&i| bytes[i] == 1 || bytes[i] == 2).unwrap_or(bytes.len().max(at));
+            prop_assert_eq!(find_either(&bytes, at, 1, 2), expected);
+        }
+    }
+}
