@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::glob::Glob;
 use super::template::Template;
-use super::{Metric, Rule, Rules, Shape, default_help, names, shape};
+use super::{Metric, Rule, Rules, Shape, names, shape};
 use crate::config::{Config, Diagnostic, Labels, MetricRule, Spanned};
 use crate::metric::{Bounds, Type};
 use crate::telemetry;
@@ -31,6 +31,7 @@ impl Rules {
             constants,
             container_label: config.defaults.container_label,
             tag_limit: config.limits.tags,
+            helps: Type::ALL.map(|kind| default_help(kind).into()),
         };
         for rule in &config.metrics {
             let made = compiler.initial(rule, &rules);
@@ -208,7 +209,7 @@ impl<'c> Compiler<'c> {
                 self.error(set.span(), format!("init declares this series of {name} twice; remove one of the two"));
                 continue;
             }
-            let help = compiled.help.clone().unwrap_or_else(|| default_help(kind).into());
+            let help = compiled.help.clone().unwrap_or_else(|| rules.default_help(kind));
             let shape: Shape = shape(kind, compiled.bounds.as_ref().unwrap_or(&rules.bounds));
             made.push(Metric { name, labels, help, shape });
         }
@@ -276,4 +277,12 @@ impl<'c> Compiler<'c> {
 
 fn plain(labels: &Labels) -> Vec<(String, String)> {
     labels.iter().map(|(key, value)| (key.get_ref().clone(), value.get_ref().clone())).collect()
+}
+
+fn default_help(kind: Type) -> &'static str {
+    match kind {
+        Type::Counter => "Counter fed by StatsD; no rule gives it a help text.",
+        Type::Gauge => "Gauge fed by StatsD; no rule gives it a help text.",
+        Type::Histogram => "Histogram fed by StatsD; no rule gives it a help text.",
+    }
 }

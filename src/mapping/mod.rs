@@ -33,6 +33,8 @@ pub struct Rules {
     constants: Vec<(String, String)>,
     container_label: bool,
     tag_limit: usize,
+    /// The help of metrics that no rule gives any, by type: one text for however many there are.
+    helps: [Arc<str>; Type::ALL.len()],
 }
 
 /// One compiled `[[metric]]`.
@@ -206,9 +208,14 @@ impl Rules {
             return Err(Reject::ReservedName);
         }
         let labels = self.labels(source, rule, tag_errors)?;
-        let help = rule.and_then(|(rule, _)| rule.help.clone()).unwrap_or_else(|| default_help(kind).into());
+        let help = rule.and_then(|(rule, _)| rule.help.clone()).unwrap_or_else(|| self.default_help(kind));
         let bounds = rule.and_then(|(rule, _)| rule.bounds.as_ref()).unwrap_or(&self.bounds);
         Ok(Outcome::Feed(Metric { name, labels, help, shape: shape(kind, bounds) }, operation))
+    }
+
+    /// The help of a metric that no rule gives any. It says the same for every line of a type, whichever comes first.
+    fn default_help(&self, kind: Type) -> Arc<str> {
+        self.helps.get(kind as usize).cloned().unwrap_or_default()
     }
 
     /// The name that a line gets where no rule gives one.
@@ -283,14 +290,5 @@ fn shape(kind: Type, bounds: &Bounds) -> Shape {
         Type::Counter => Shape::Counter,
         Type::Gauge => Shape::Gauge,
         Type::Histogram => Shape::Histogram(bounds.clone()),
-    }
-}
-
-/// The help of a metric that no rule gives any. It says the same for every line of a type, whichever comes first.
-fn default_help(kind: Type) -> &'static str {
-    match kind {
-        Type::Counter => "Counter fed by StatsD; no rule gives it a help text.",
-        Type::Gauge => "Gauge fed by StatsD; no rule gives it a help text.",
-        Type::Histogram => "Histogram fed by StatsD; no rule gives it a help text.",
     }
 }
