@@ -147,6 +147,54 @@ fn a_counter_that_passes_two_to_the_64_is_not_reset() {
     });
 }
 
+/// A single writer loads and stores, which a reader must not notice. It is the reader that is spawned: of a writer that
+/// loads before it stores, loom would explore one order only.
+#[test]
+fn what_one_writer_changes_is_whole_too() {
+    check(3, || {
+        let (counter, cells) = (Arc::new(Counter::new()), Arc::new(histogram()));
+        let reader = {
+            let (counter, cells) = (Arc::clone(&counter), Arc::clone(&cells));
+            thread::spawn(move || {
+                let (mut last_total, mut last) = (0.0, vec![0, 0]);
+                for _ in 0..2 {
+                    let (total, (now, sum)) = (number(counter.total()), read(&cells));
+                    assert!(total >= last_total && total <= 4.5, "{total} after {last_total}");
+                    assert!(now.is_sorted() && now[1] <= 4 && (0.0..=4.25).contains(&sum), "{now:?} {sum}");
+                    assert!(now.iter().zip(&last).all(|(now, before)| now >= before), "{now:?} after {last:?}");
+                    (last_total, last) = (total, now);
+                }
+            })
+        };
+        counter.add_whole(3, Writers::One);
+        counter.add(1.5, Writers::One);
+        cells.observe(0.5, 2.5, Writers::One);
+        cells.observe(2.0, 1.5, Writers::One);
+        reader.join().expect("the reader does not panic");
+        assert_eq!((counter.total(), read(&cells)), (Total::Real(4.5), (vec![2, 4], 4.25)));
+    });
+}
+
+/// A fall by the last digit would look like a restart from 0.
+#[test]
+fn a_counter_does_not_fall_while_it_is_read() {
+    check(2, || {
+        let counter = Arc::new(Counter::new());
+        for _ in 0..12 {
+            counter.add(0.1, Writers::One);
+        }
+        let reader = {
+            let counter = Arc::clone(&counter);
+            thread::spawn(move || {
+                let (one, two) = (number(counter.total()), number(counter.total()));
+                assert!(two >= one, "{one} then {two}");
+            })
+        };
+        counter.add(0.1, Writers::One);
+        reader.join().expect("the reader does not panic");
+    });
+}
+
 #[test]
 fn a_gauge_is_one_of_the_orders() {
     let seen: &'static Mutex<Vec<i64>> = Box::leak(Box::default());

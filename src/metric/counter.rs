@@ -69,6 +69,7 @@ impl Counter {
 #[cfg(all(test, not(loom_cells)))]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn whole_numbers_are_exact_to_two_to_the_64() {
@@ -78,6 +79,23 @@ mod tests {
         assert_eq!(counter.total(), Total::Whole(u64::MAX));
         counter.add_whole(1, Writers::Many);
         assert_eq!(counter.total(), Total::Real(WRAP), "past it, it is rounded and does not fall");
+    }
+
+    proptest! {
+        #[test]
+        fn prop_it_never_falls(values in prop::collection::vec(0.0_f64..3.0, 1..300)) {
+            let counter = Counter::new();
+            let mut last = 0.0;
+            for value in values {
+                counter.add(value, Writers::One);
+                let total = match counter.total() {
+                    Total::Whole(n) => n as f64,
+                    Total::Real(x) => x,
+                };
+                prop_assert!(total >= last, "{} after {}", total, last);
+                last = total;
+            }
+        }
     }
 
     #[test]

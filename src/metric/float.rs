@@ -26,6 +26,19 @@ impl AtomicF64 {
         self.0.store(value.to_bits(), Ordering::Relaxed);
     }
 
+    /// The number, and 0 in its place.
+    #[inline]
+    fn take(&self, writers: Writers) -> f64 {
+        match writers {
+            Writers::One => {
+                let old = self.get();
+                self.set(0.0);
+                old
+            }
+            Writers::Many => f64::from_bits(self.0.swap(0, Ordering::Relaxed)),
+        }
+    }
+
     #[inline]
     pub fn add(&self, value: f64, writers: Writers) {
         self.update(|old| (old + value).clamp(f64::MIN, f64::MAX), writers);
@@ -48,41 +61,50 @@ impl AtomicF64 {
     }
 }
 
-/// A sum that does not lose what rounding takes from each addition: a million times 0.1 is 100,000 to the last digit.
+/// A sum that does not lose what rounding takes from each addition: a million times 0.1 is 100,000.
 ///
-/// `Relaxed` is enough here too: a reader that sees one of the two cells a moment before the other is off by the
-/// rounding of one addition.
+/// What is lost is carried to the next addition, and not shown: the sum is one cell, so that a reader never sees it
+/// fall by a last digit between two stores, which Prometheus would take for a restart from 0. `Relaxed` is enough, as
+/// for any single number; that the carried part is seen late costs no more than a rounding.
 ///
-/// Source: the error-free transformation `TwoSum` (Knuth), as in Neumaier's summation.
+/// Source: Kahan's summation, with the error-free transformation `TwoSum` (Knuth).
 #[derive(Debug)]
 pub(super) struct Sum {
-    rounded: AtomicF64,
+    sum: AtomicF64,
     lost: AtomicF64,
 }
 
 impl Sum {
     pub fn new() -> Self {
-        Self { rounded: AtomicF64::new(0.0), lost: AtomicF64::new(0.0) }
+        Self { sum: AtomicF64::new(0.0), lost: AtomicF64::new(0.0) }
     }
 
     pub fn get(&self) -> f64 {
-        (self.rounded.get() + self.lost.get()).clamp(f64::MIN, f64::MAX)
+        self.sum.get()
     }
 
     #[inline]
     pub fn add(&self, value: f64, writers: Writers) {
+        let added = value + self.lost.take(writers);
         let mut lost = 0.0;
-        self.rounded.update(
+        self.sum.update(
             |old| {
-                let new = (old + value).clamp(f64::MIN, f64::MAX);
-                let added = new - old;
-                lost = (old - (new - added)) + (value - added);
+                let mut new = (old + added).clamp(f64::MIN, f64::MAX);
+                if value >= 0.0 {
+                    // What is carried may be below 0, and must not show as a fall.
+                    new = new.max(old);
+                }
+                let grown = new - old;
+                lost = (old - (new - grown)) + (added - grown);
+                if new.abs() == f64::MAX {
+                    // What is over is no rounding.
+                    lost = 0.0;
+                }
                 new
             },
             writers,
         );
-        // At the largest number what is over is no rounding.
-        if lost != 0.0 && lost.is_finite() && self.rounded.get().abs() < f64::MAX {
+        if lost != 0.0 {
             self.lost.add(lost, writers);
         }
     }
