@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use statsd_parser::{Message, Metric, ParseError};
-use statsidecar::parse::{self, Group, Kind, tags, value};
+use statsidecar::parse::{self, Group, Kind, Plain, tags, value};
 use statsidecar::reject::Reject;
 
 // ---- What is meant to differ ----
@@ -212,15 +212,29 @@ fn ours(line: &str) -> Vec<Option<Reading>> {
         .collect()
 }
 
-fn reading(group: &Group<'_>, text: &[u8]) -> Reading {
-    let section = std::str::from_utf8(group.tags).expect("the line is UTF-8 and `|` cuts no character");
+/// A line as the short way for plain ones reads it; `None` where it leaves the line to the other.
+fn ours_if_plain(line: &str) -> Option<Reading> {
+    let (Plain { name, tags, number, rate, kind }, len) = parse::plain(line.as_bytes())?;
+    assert_eq!(len, line.len(), "{line:?} ends where it ends");
+    Some(Reading { name: text(name), value: Ok(number.to_f64()), kind, rate: Ok(rate), tags: tags_of(tags) })
+}
+
+fn reading(group: &Group<'_>, value: &[u8]) -> Reading {
     Reading {
-        name: String::from_utf8(group.name.to_vec()).expect("the line is UTF-8 and `:` cuts no character"),
-        value: value::number(text).map(value::Number::to_f64),
+        name: text(group.name),
+        value: value::number(value).map(value::Number::to_f64),
         kind: group.kind,
         rate: group.rate,
-        tags: tags::dogstatsd(section).flatten().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+        tags: tags_of(group.tags),
     }
+}
+
+fn tags_of(section: &[u8]) -> BTreeMap<String, String> {
+    tags::dogstatsd(&text(section)).flatten().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+}
+
+fn text(part: &[u8]) -> String {
+    String::from_utf8(part.to_vec()).expect("the line is UTF-8, and is cut at characters")
 }
 
 /// The other parser's reading of a line as it stands; `Err` where it refuses the line.
@@ -331,7 +345,7 @@ fn prop_mutated_lines_are_read_alike() {
 fn compare(lines: impl Strategy<Value = String>, taken: u32) {
     const CASES: u32 = 5_000;
     let mut runner = TestRunner::new(Config { cases: CASES, failure_persistence: None, ..Config::default() });
-    let accepted = Cell::new(0);
+    let (accepted, plain) = (Cell::new(0), Cell::new(0));
     let result = runner.run(&lines, |line| {
         let Some(expected) = expected(&line, |_| true) else { return Ok(()) };
         // Its reader of service checks panics on some lines, so it is asked only where it must not take one for that.
@@ -339,11 +353,16 @@ fn compare(lines: impl Strategy<Value = String>, taken: u32) {
         accepted.set(accepted.get() + u32::from(is_accepted));
         // A line that it refuses as it stands is compared if it takes all that the line is rewritten to.
         if is_accepted || expected.iter().all(Option::is_some) {
+            if let Some(reading) = ours_if_plain(&line) {
+                plain.set(plain.get() + 1);
+                prop_assert_eq!(&[Some(reading)][..], &expected, "{:?}", line);
+            }
             prop_assert_eq!(ours(&line), expected, "{:?}", line);
         }
         Ok(())
     });
     result.unwrap_or_else(|error| panic!("{error}"));
+    assert!(plain.get() > CASES / 50, "only {} of {CASES} lines were plain", plain.get());
     assert!(accepted.get() >= CASES / 10 * taken, "only {} of {CASES} lines were taken", accepted.get());
 }
 
@@ -353,13 +372,13 @@ fn name() -> impl Strategy<Value = String> {
     prop_oneof![
         6 => "[a-z][a-z0-9_]{0,8}(\\.[a-z0-9_-]{1,8}){0,3}",
         2 => "[ -9;-~]{1,12}",
-        1 => text(1..8).prop_map(|text| format!("n{}", text.replace(':', "_"))),
+        1 => characters(1..8).prop_map(|text| format!("n{}", text.replace(':', "_"))),
         1 => "(_sc|_e)[a-z|{]{0,4}",
     ]
 }
 
 /// Any characters that can stand in a line.
-fn text(len: std::ops::Range<usize>) -> impl Strategy<Value = String> {
+fn characters(len: std::ops::Range<usize>) -> impl Strategy<Value = String> {
     prop::collection::vec(any::<char>(), len)
         .prop_map(|chars| chars.into_iter().filter(|c| !matches!(*c, '\n' | MARK)).collect())
 }
@@ -397,7 +416,7 @@ fn tag() -> impl Strategy<Value = String> {
         2 => "[a-z_]{1,6}",
         1 => "[a-z]{1,3}:[a-z:/@#]{0,8}",
         1 => "#?[a-z]{0,2}:?[a-z]{0,2}",
-        1 => text(0..6).prop_map(|text| text.replace(['|', ','], "/")),
+        1 => characters(0..6).prop_map(|text| text.replace(['|', ','], "/")),
     ]
 }
 

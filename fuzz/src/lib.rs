@@ -18,8 +18,16 @@ use statsidecar::pipeline::{Pipeline, Worker};
 use statsidecar::telemetry::Facts;
 use statsidecar::{daemon, http};
 
-/// Takes a line apart: what comes out is a part of the line, and a number is one.
+/// Takes a line apart: what comes out is a part of the line, a number is one, and the short way for plain lines reads
+/// what the long one does.
 pub fn line(line: &[u8]) {
+    if let Some((plain, len)) = parse::plain(line) {
+        assert!(matches!(line.get(len), None | Some(b'\n')));
+        let groups: Vec<_> = parse::groups(&line[..len]).collect();
+        let [Ok(group)] = groups.as_slice() else { panic!("{groups:?}") };
+        assert_eq!((plain.name, plain.tags, plain.kind), (group.name, group.tags, group.kind));
+        assert_eq!((Ok(plain.number), Ok(plain.rate)), (value::number(group.values), group.rate));
+    }
     let range = line.as_ptr_range();
     let is_part =
         |part: &[u8]| part.is_empty() || (range.contains(&part.as_ptr()) && part.as_ptr_range().end <= range.end);

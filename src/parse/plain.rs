@@ -46,7 +46,7 @@ pub fn plain(bytes: &[u8]) -> Option<(Plain<'_>, usize)> {
         return None;
     }
     let (kind, mut end) = kind(bytes, pipe + 1)?;
-    let (mut rate, mut tags): (f64, &[u8]) = (1.0, &[]);
+    let (mut rate, mut tags): (f64, Option<&[u8]>) = (1.0, None);
     while end < bytes.len() && byte(bytes, end) != b'\n' {
         if byte(bytes, end) != b'|' {
             return None;
@@ -55,11 +55,12 @@ pub fn plain(bytes: &[u8]) -> Option<(Plain<'_>, usize)> {
         end = find_either(bytes, end + 1, b'|', b'\n');
         let text = bytes.get(start..end)?;
         match byte(bytes, start - 1) {
-            b'#' if tags.is_empty() => tags = text,
+            b'#' if tags.is_none() => tags = Some(text),
             b'@' => rate = value::rate(text).ok()?,
             _ => return None,
         }
     }
+    let tags = tags.unwrap_or_default();
     // The general reader takes a `\r` off the end.
     if tags.last() == Some(&b'\r') {
         return None;
@@ -236,6 +237,7 @@ mod tests {
             "a:1|c|",
             "a:1|c|@2",
             "a:1|c|#k:v|#l:w",
+            "a:1|c|#|#l:w",
             "a:1e3|c",
             "a:.5|c",
             "a:12345678|c",
