@@ -84,8 +84,7 @@ pub fn run(config: &Config, rules: Rules) -> Result<(), Error> {
         let pipeline = Arc::new(pipeline(config, rules, &addresses)?);
         let intake = Intake::start(sockets, &pipeline)?;
 
-        let state =
-            http::State { pipeline: Arc::clone(&pipeline), facts: intake.facts(&pipeline), ready: intake.ready() };
+        let state = http::State::new(Arc::clone(&pipeline), intake.facts(&pipeline), intake.ready());
         announce(&addresses, page).map_err(|error| Error::System("write to the standard output", error))?;
         tokio::select! {
             () = http::serve(http, Arc::new(state), config.http.max_connections) => {}

@@ -2,7 +2,7 @@
 //!
 //! Source: <https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format>.
 
-use crate::metric::{Total, Type};
+use crate::metric::{Bounds, Total, Type};
 
 /// The `Content-Type` of a page.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -37,26 +37,58 @@ pub fn gauge(out: &mut Vec<u8>, series: &str, value: f64) {
     out.push(b'\n');
 }
 
-/// Writes a histogram from its name and its labels as they stand between the braces, without `le`. `cumulative` has
-/// one count for each bound, and one more: all observations.
-pub fn histogram(out: &mut Vec<u8>, name: &str, labels: &str, bounds: &[f64], cumulative: &[u64], sum: f64) {
-    let comma = if labels.is_empty() { "" } else { "," };
-    for (at, &count) in cumulative.iter().enumerate() {
-        put(out, &[name, "_bucket{", labels, comma, "le=\""]);
-        match bounds.get(at) {
-            Some(&bound) => number(out, bound),
-            None => put(out, &["+Inf"]),
+/// Writes histograms, and keeps what one has in common with the next.
+#[derive(Debug, Default)]
+pub struct Histograms {
+    bounds: Option<Bounds>,
+    /// `le="1"} ` for each of the bounds, and for infinity.
+    ends: Vec<String>,
+    /// What every line of the buckets of a series begins with.
+    begin: Vec<u8>,
+}
+
+impl Histograms {
+    /// Writes a histogram from its name and its labels as they stand between the braces, without `le`. `cumulative` has
+    /// one count for each bound, and one more: all observations.
+    pub fn write(
+        &mut self,
+        out: &mut Vec<u8>,
+        name: &str,
+        labels: &str,
+        bounds: &Bounds,
+        cumulative: &[u64],
+        sum: f64,
+    ) {
+        self.prepare(bounds);
+        self.begin.clear();
+        put(&mut self.begin, &[name, "_bucket{", labels, if labels.is_empty() { "" } else { "," }]);
+        for (end, &count) in self.ends.iter().zip(cumulative) {
+            out.extend_from_slice(&self.begin);
+            out.extend_from_slice(end.as_bytes());
+            whole(out, count);
+            out.push(b'\n');
         }
-        put(out, &["\"} "]);
-        whole(out, count);
+        let braces = if labels.is_empty() { ["", ""] } else { ["{", "}"] };
+        put(out, &[name, "_sum", braces[0], labels, braces[1], " "]);
+        number(out, sum);
+        put(out, &["\n", name, "_count", braces[0], labels, braces[1], " "]);
+        whole(out, cumulative.last().copied().unwrap_or_default());
         out.push(b'\n');
     }
-    let braces = if labels.is_empty() { ["", ""] } else { ["{", "}"] };
-    put(out, &[name, "_sum", braces[0], labels, braces[1], " "]);
-    number(out, sum);
-    put(out, &["\n", name, "_count", braces[0], labels, braces[1], " "]);
-    whole(out, cumulative.last().copied().unwrap_or_default());
-    out.push(b'\n');
+
+    fn prepare(&mut self, bounds: &Bounds) {
+        if self.bounds.as_ref() == Some(bounds) {
+            return;
+        }
+        self.ends.clear();
+        for &bound in bounds.as_slice() {
+            let mut text = Vec::new();
+            number(&mut text, bound);
+            self.ends.push(format!("le=\"{}\"}} ", String::from_utf8_lossy(&text)));
+        }
+        self.ends.push("le=\"+Inf\"} ".to_owned());
+        self.bounds = Some(bounds.clone());
+    }
 }
 
 /// Writes `key="value"`, after a comma where `out` already holds a label.
@@ -136,9 +168,15 @@ mod tests {
 
     #[test]
     fn histograms() {
+        let mut histograms = Histograms::default();
+        let mut histogram = |labels: &str, bounds: &[f64], cumulative: &[u64], sum| {
+            let bounds = Bounds::new(bounds).expect("they rise");
+            written(|out| histograms.write(out, "h", labels, &bounds, cumulative, sum))
+        };
         let expected = "h_bucket{le=\"0.5\"} 1\nh_bucket{le=\"1\"} 1\nh_bucket{le=\"+Inf\"} 3\nh_sum 7.25\nh_count 3\n";
-        assert_eq!(written(|out| histogram(out, "h", "", &[0.5, 1.0], &[1, 1, 3], 7.25)), expected);
+        assert_eq!(histogram("", &[0.5, 1.0], &[1, 1, 3], 7.25), expected);
+        assert_eq!(histogram("", &[0.5, 1.0], &[1, 1, 3], 7.25), expected, "the same bounds again");
         let expected = "h_bucket{a=\"b\",le=\"+Inf\"} 2\nh_sum{a=\"b\"} 4\nh_count{a=\"b\"} 2\n";
-        assert_eq!(written(|out| histogram(out, "h", "a=\"b\"", &[], &[2], 4.0)), expected);
+        assert_eq!(histogram("a=\"b\"", &[], &[2], 4.0), expected, "other bounds");
     }
 }

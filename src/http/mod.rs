@@ -1,12 +1,14 @@
 //! The page and what stands around it, over HTTP/1.1: one route match, read-only.
 
+mod body;
+mod page;
 mod scrape;
 mod status;
 
 use std::convert::Infallible;
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -22,10 +24,14 @@ use tokio::sync::Semaphore;
 use crate::pipeline::Pipeline;
 use crate::telemetry::Facts;
 
-pub use scrape::page;
+use body::{Body, Impatient};
+pub use page::page;
 
 /// How long a client may take to send the head of a request, and may keep an idle connection.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a client may take nothing of what is sent to it.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What the handlers serve. The rest of the program is asked through the two functions, so that this module knows no
 /// socket but its own.
@@ -36,6 +42,19 @@ pub struct State {
     pub facts: Box<dyn Fn() -> Facts + Send + Sync>,
     /// Whether every listener is bound and being read.
     pub ready: Box<dyn Fn() -> bool + Send + Sync>,
+    /// Who has it is at work on a page. It guards no data, only the CPU.
+    turn: Mutex<()>,
+}
+
+impl State {
+    /// What the handlers serve.
+    pub fn new(
+        pipeline: Arc<Pipeline>,
+        facts: Box<dyn Fn() -> Facts + Send + Sync>,
+        ready: Box<dyn Fn() -> bool + Send + Sync>,
+    ) -> Self {
+        Self { pipeline, facts, ready, turn: Mutex::default() }
+    }
 }
 
 impl fmt::Debug for State {
@@ -75,41 +94,42 @@ async fn connection(stream: TcpStream, state: Arc<State>) {
         // Without a timer the header timeout is silently off.
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(Impatient::new(stream, WRITE_TIMEOUT)), service)
         .await;
     if let Err(error) = served {
         tracing::debug!(%error, "an HTTP connection ended early");
     }
 }
 
-fn respond(request: &Request<Incoming>, state: &State) -> Response<Full<Bytes>> {
-    let handler: fn(&State) -> Response<Full<Bytes>> = match request.uri().path() {
-        "/" => status::page,
-        "/metrics" => scrape::respond,
-        "/-/healthy" => |_| text(StatusCode::OK, "statsidecar is healthy.\n"),
-        "/-/ready" => |state| match (state.ready)() {
+fn respond(request: &Request<Incoming>, state: &Arc<State>) -> Response<Body> {
+    // hyper leaves out the body of an answer to HEAD, and keeps its length.
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are served here.\n");
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return response;
+    }
+    match request.uri().path() {
+        "/" => status::page(state),
+        "/metrics" => scrape::respond(request, state),
+        "/-/healthy" => text(StatusCode::OK, "statsidecar is healthy.\n"),
+        "/-/ready" => match (state.ready)() {
             true => text(StatusCode::OK, "statsidecar is ready.\n"),
             false => text(StatusCode::SERVICE_UNAVAILABLE, "statsidecar is not ready: not every listener is read.\n"),
         },
-        _ => |_| text(StatusCode::NOT_FOUND, "There is nothing here; try / or /metrics.\n"),
-    };
-    match *request.method() {
-        // hyper leaves out the body of an answer to HEAD, and keeps its length.
-        Method::GET | Method::HEAD => handler(state),
-        _ => {
-            let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are served here.\n");
-            response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-            response
-        }
+        _ => text(StatusCode::NOT_FOUND, "There is nothing here; try / or /metrics.\n"),
     }
 }
 
-fn text(status: StatusCode, body: &'static str) -> Response<Full<Bytes>> {
-    answer(status, "text/plain; charset=utf-8", body)
+fn text(status: StatusCode, body: &'static str) -> Response<Body> {
+    answer(status, "text/plain; charset=utf-8", whole(body))
 }
 
-fn answer(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body.into()));
+fn whole(body: impl Into<Bytes>) -> Body {
+    Body::Whole(Full::new(body.into()))
+}
+
+fn answer(status: StatusCode, content_type: &'static str, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -1,16 +1,15 @@
 //! `/`: a small page for a person: what runs here, and where the rest is.
 
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::{Response, StatusCode};
 
-use super::{State, answer};
+use super::body::Body;
+use super::{State, answer, whole};
 use crate::metric::Type;
 use crate::reject::Reject;
 
 const HEAD: &str = include_str!("status.html");
 
-pub(super) fn page(state: &State) -> Response<Full<Bytes>> {
+pub(super) fn page(state: &State) -> Response<Body> {
     let facts = (state.facts)();
     let telemetry = &state.pipeline.telemetry;
     let mut html = HEAD.to_owned();
@@ -52,7 +51,7 @@ pub(super) fn page(state: &State) -> Response<Full<Bytes>> {
         html.push_str("</table>\n");
     }
     html.push_str("</main></body></html>\n");
-    answer(StatusCode::OK, "text/html; charset=utf-8", html)
+    answer(StatusCode::OK, "text/html; charset=utf-8", whole(html))
 }
 
 fn escape(text: &str) -> String {

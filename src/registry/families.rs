@@ -1,29 +1,33 @@
 //! Series by the name they share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use super::series::Series;
+use super::series::{ByName, Series};
 use crate::mapping::{Metric, Shape};
 use crate::metric::{Bounds, Type};
 use crate::reject::Reject;
 
-/// The families, by name.
+/// The families, by name, and all their series.
 #[derive(Debug, Default)]
-pub(super) struct Families(BTreeMap<Arc<str>, Family>);
+pub(super) struct Families {
+    by_name: BTreeMap<Arc<str>, Family>,
+    /// One order for the series of all families. It is kept where a series is made, a few comparisons each time, so
+    /// that a scrape has nothing to sort and can go on behind any series.
+    series: BTreeSet<ByName>,
+}
 
 #[derive(Debug)]
 struct Family {
-    head: FamilyHead,
+    head: Arc<FamilyHead>,
     /// The buckets of a histogram: those of its first series hold for all.
     bounds: Option<Bounds>,
-    series: Vec<Arc<Series>>,
-    /// How many of `series`, from the first, are in the order of their text.
-    sorted: usize,
+    /// How many series it has.
+    len: usize,
 }
 
-/// What a family says of all its series.
+/// What a family says of all its series, which share it.
 #[derive(Clone, Debug)]
 pub struct FamilyHead {
     /// What they are.
@@ -32,15 +36,7 @@ pub struct FamilyHead {
     pub help: Arc<str>,
 }
 
-/// A copy of a family's handles.
-#[derive(Debug)]
-pub(super) struct Copied {
-    pub name: Arc<str>,
-    pub head: FamilyHead,
-    pub series: Vec<Arc<Series>>,
-}
-
-/// How many series a copy holds before it ends with the family that it is in.
+/// How many series are copied at a time: the lock is held for some 100 us then.
 const CHUNK: usize = 1024;
 
 /// The series that a histogram exposes beside its name.
@@ -49,7 +45,7 @@ const SUFFIXES: [&str; 3] = ["_bucket", "_sum", "_count"];
 impl Families {
     /// Whether a series of `metric` may be made, and then whether its family is new.
     pub fn admits(&self, metric: &Metric) -> Result<bool, Reject> {
-        match self.0.get(metric.name.as_str()) {
+        match self.by_name.get(metric.name.as_str()) {
             Some(family) if family.head.kind == metric.shape.type_of() => Ok(false),
             Some(_) => Err(Reject::TypeConflict),
             None if self.collides(metric) => Err(Reject::NameCollision),
@@ -59,51 +55,40 @@ impl Families {
 
     /// Whether a new family would expose a series that another one does.
     fn collides(&self, metric: &Metric) -> bool {
-        let is_histogram = |name: &str| self.0.get(name).is_some_and(|family| family.head.kind == Type::Histogram);
+        let is_histogram =
+            |name: &str| self.by_name.get(name).is_some_and(|family| family.head.kind == Type::Histogram);
         SUFFIXES.iter().any(|suffix| {
             metric.name.strip_suffix(suffix).is_some_and(is_histogram)
                 || metric.shape.type_of() == Type::Histogram
-                    && self.0.contains_key(format!("{}{suffix}", metric.name).as_str())
+                    && self.by_name.contains_key(format!("{}{suffix}", metric.name).as_str())
         })
     }
 
     /// How many series a name has.
     pub fn series_of(&self, name: &str) -> usize {
-        self.0.get(name).map_or(0, |family| family.series.len())
+        self.by_name.get(name).map_or(0, |family| family.len)
     }
 
     /// Makes the series of `metric`, and its family where it is the first.
     pub fn add(&mut self, metric: &Metric, text: String) -> Arc<Series> {
-        let family = self.0.entry(metric.name.as_str().into()).or_insert_with(|| Family {
-            head: FamilyHead { kind: metric.shape.type_of(), help: Arc::clone(&metric.help) },
+        let family = self.by_name.entry(metric.name.as_str().into()).or_insert_with(|| Family {
+            head: Arc::new(FamilyHead { kind: metric.shape.type_of(), help: Arc::clone(&metric.help) }),
             bounds: match &metric.shape {
                 Shape::Histogram(bounds) => Some(bounds.clone()),
                 _ => None,
             },
-            series: Vec::with_capacity(1),
-            sorted: 0,
+            len: 0,
         });
-        let series = Arc::new(Series::new(metric, text, family.bounds.as_ref()));
-        family.series.push(Arc::clone(&series));
+        family.len += 1;
+        let series = Arc::new(Series::new(metric, text, Arc::clone(&family.head), family.bounds.as_ref()));
+        self.series.insert(ByName(Arc::clone(&series)));
         series
     }
 
-    /// Copies the families behind the name `after`, in order, until they have [`CHUNK`] series together.
-    pub fn chunk(&mut self, after: Option<&str>) -> Vec<Copied> {
+    /// Adds the series that follow `after` to `chunk`, as many as are copied at a time.
+    pub fn next(&self, after: Option<&ByName>, chunk: &mut Vec<Arc<Series>>) {
         let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        let mut copied: Vec<Copied> = Vec::new();
-        let mut len = 0;
-        for (name, family) in self.0.range_mut::<str, _>((from, Bound::Unbounded)) {
-            if family.sorted < family.series.len() {
-                family.series.sort_by(|a, b| a.text().cmp(b.text()));
-                family.sorted = family.series.len();
-            }
-            len += family.series.len();
-            copied.push(Copied { name: Arc::clone(name), head: family.head.clone(), series: family.series.clone() });
-            if len >= CHUNK {
-                break;
-            }
-        }
-        copied
+        let following = self.series.range::<ByName, _>((from, Bound::Unbounded));
+        chunk.extend(following.take(CHUNK).map(|ByName(series)| Arc::clone(series)));
     }
 }

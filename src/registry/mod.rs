@@ -19,6 +19,7 @@ use crate::mapping::Metric;
 use crate::metric::Type;
 use crate::reject::Reject;
 use families::Families;
+use series::ByName;
 
 /// Every series, by its text.
 #[derive(Debug)]
@@ -26,7 +27,7 @@ pub struct Registry {
     /// What a worker asks on a miss of its own route table.
     series: DashMap<Arc<str>, Arc<Series>, RandomState>,
     /// The same series by family, for those who make one and for a scrape. Makers are few, and a scrape holds it only
-    /// to copy handles.
+    /// to copy some handles.
     families: Mutex<Families>,
     limits: Limits,
     counts: [Counts; Type::ALL.len()],
@@ -77,17 +78,12 @@ impl Registry {
         Ok(series)
     }
 
-    /// Shows every family with its series, both in the order of their text. No lock is held while `visit` runs.
-    pub fn for_each(&self, mut visit: impl FnMut(&str, &FamilyHead, &[Arc<Series>])) {
-        let mut after: Option<Arc<str>> = None;
-        loop {
-            let chunk = self.families().chunk(after.as_deref());
-            let Some(last) = chunk.last() else { return };
-            after = Some(Arc::clone(&last.name));
-            for family in &chunk {
-                visit(&family.name, &family.head, &family.series);
-            }
-        }
+    /// Puts the series that follow `after` into `chunk`, which is emptied first: about a thousand, in the order of
+    /// their names and then of their labels; none where `after` is the last. No lock is held from one call to the next.
+    pub fn next(&self, after: Option<Arc<Series>>, chunk: &mut Vec<Arc<Series>>) {
+        let after = after.map(ByName);
+        chunk.clear();
+        self.families().next(after.as_ref(), chunk);
     }
 
     /// How many series there are.

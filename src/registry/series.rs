@@ -1,7 +1,9 @@
 //! One series: its text, ready-made, and its cells.
 
+use std::cmp::Ordering;
 use std::sync::Arc;
 
+use super::families::FamilyHead;
 use crate::expose::text::label;
 use crate::mapping::{Metric, Shape};
 use crate::metric::{Bounds, Cells, Counter, Gauge, Histogram};
@@ -12,24 +14,35 @@ pub struct Series {
     /// `name` or `name{key="value"}`, which is also what identifies it.
     text: Arc<str>,
     name_len: usize,
+    head: Arc<FamilyHead>,
     /// Its values.
     pub cells: Cells,
 }
 
 impl Series {
     /// The series of `metric` at 0, whose text is `text`; a histogram has the buckets of its family.
-    pub(super) fn new(metric: &Metric, text: String, bounds: Option<&Bounds>) -> Self {
+    pub(super) fn new(metric: &Metric, text: String, head: Arc<FamilyHead>, bounds: Option<&Bounds>) -> Self {
         let cells = match &metric.shape {
             Shape::Counter => Cells::Counter(Counter::new()),
             Shape::Gauge => Cells::Gauge(Gauge::new()),
             Shape::Histogram(own) => Cells::Histogram(Histogram::new(bounds.unwrap_or(own).clone())),
         };
-        Self { text: text.into(), name_len: metric.name.len(), cells }
+        Self { text: text.into(), name_len: metric.name.len(), head, cells }
     }
 
     /// Its name with its labels, as the text formats write it.
     pub fn text(&self) -> &str {
         &self.text
+    }
+
+    /// Its name: that of its family.
+    pub fn name(&self) -> &str {
+        self.text.get(..self.name_len).unwrap_or_default()
+    }
+
+    /// What its family says, one and the same for all series of it.
+    pub fn head(&self) -> &Arc<FamilyHead> {
+        &self.head
     }
 
     /// Its labels, as they stand between the braces; empty where it has none.
@@ -42,6 +55,37 @@ impl Series {
         &self.text
     }
 }
+
+/// A series in the order of the page: by name, so that those of a family stand together, then by labels. The text alone
+/// would not do: `ab` stands between `a` and `a{k="v"}`.
+#[derive(Clone, Debug)]
+pub(super) struct ByName(pub Arc<Series>);
+
+impl ByName {
+    fn parts(&self) -> (&[u8], &[u8]) {
+        self.0.text.as_bytes().split_at_checked(self.0.name_len).unwrap_or_default()
+    }
+}
+
+impl Ord for ByName {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.parts().cmp(&other.parts())
+    }
+}
+
+impl PartialOrd for ByName {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for ByName {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for ByName {}
 
 /// The text that identifies the series of `metric`.
 pub(super) fn text(metric: &Metric) -> String {
