@@ -33,7 +33,8 @@
 //! expensive (tag parsing, escaping, rules, limits, the shared map) happens on a miss of that table only. Plain lines go
 //! through the table in batches, so that the cache misses of many series overlap.
 //!
-//! Intake runs on threads of its own, blocking in `recvmmsg`; HTTP and signals are tokio, on the main thread.
+//! Intake runs on threads of its own, blocking in `recvmmsg`; HTTP and signals are tokio, on the main thread. A page is
+//! written on a thread that may wait for its client, one page at any moment, and never with a lock of the registry held.
 //!
 //! # Where things are
 //!
@@ -48,7 +49,7 @@
 //! registry/      series, families: get-or-create, limits, conflicts
 //! expose/        text: values to bytes; pure
 //! telemetry.rs   the sidecar's own metrics: one table that every output is made from
-//! http/          server and one route match, scrape, status page
+//! http/          server and one route match, scrape, page (written piece by piece), body, status page
 //! daemon/        start, drain, what /proc says of the process
 //! config/        structs and defaults, load (file:line:column), address, units
 //! workload.rs    lines to measure with

@@ -2,6 +2,8 @@
 //!
 //! Source: <https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format>.
 
+use memchr::memchr2;
+
 use crate::metric::{Bounds, Total, Type};
 
 /// The `Content-Type` of a page.
@@ -10,13 +12,13 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// Writes the `# HELP` and `# TYPE` lines of a family.
 pub fn header(out: &mut Vec<u8>, name: &str, kind: Type, help: &str) {
     put(out, &["# HELP ", name, " "]);
-    for c in help.bytes() {
-        match c {
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            _ => out.push(c),
-        }
+    let mut rest = help.as_bytes();
+    while let Some((plain, [c, after @ ..])) = memchr2(b'\\', b'\n', rest).and_then(|at| rest.split_at_checked(at)) {
+        out.extend_from_slice(plain);
+        out.extend_from_slice(if *c == b'\n' { b"\\n" } else { b"\\\\" });
+        rest = after;
     }
+    out.extend_from_slice(rest);
     put(out, &["\n# TYPE ", name, " ", kind.as_str(), "\n"]);
 }
 

@@ -17,6 +17,9 @@ pub(super) const PIECE: usize = 64 << 10;
 /// What the last series of a piece may take beyond that, as a rule, before the memory of the piece grows.
 const ROOM: usize = 4 << 10;
 
+/// How many series are brought to the cache together.
+const FETCHED: usize = 32;
+
 /// The page in text format 0.0.4: every family, the sidecar's own among them, in the order of the names.
 pub fn page(pipeline: &Pipeline, facts: &Facts) -> Vec<u8> {
     let (mut whole, mut piece) = (Vec::new(), Vec::new());
@@ -76,6 +79,10 @@ impl<'a> Page<'a> {
                 return false;
             };
             self.next += 1;
+            if self.next % FETCHED == 1 {
+                // The cache misses of one series would wait for those of the one before.
+                self.series.iter().skip(self.next).take(FETCHED).for_each(|series| series.fetch());
+            }
             if !self.head.as_ref().is_some_and(|head| Arc::ptr_eq(head, series.head())) {
                 while let Some(before) = self.own.next_if(|family| family.description.name < series.name()) {
                     self.writer.own(out, &before);
