@@ -1,0 +1,151 @@
+//! The parts of the path, each by itself: where the time of a line goes, and what is beside the path.
+//!
+//! `cargo bench --bench micro [-- FILTER]`. Figures of one run belong together, as those of `path` do; whether a change
+//! made a line dearer is better asked of `benches/instructions`, which no other program on the machine disturbs.
+
+mod support;
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Duration;
+
+use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
+use statsidecar::config::DEFAULT_BUCKETS;
+use statsidecar::http;
+use statsidecar::mapping::Source;
+use statsidecar::metric::{Bounds, Cells, Change, Counter, Gauge, Histogram, Writers};
+use statsidecar::parse::{self, Kind, tags, value};
+use statsidecar::pipeline::Worker;
+use statsidecar::telemetry::Facts;
+use statsidecar::workload::{Mix, Packet, Workload};
+
+/// What fits an Ethernet frame, as `load` fills them.
+const PACKET: usize = 1432;
+
+/// A line taken apart: by what the path takes plain lines with, by the reader of all others, and by another crate.
+fn parse(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("parse");
+    for (name, line) in [
+        ("plain", "etl.stage07.instance00042.batch_took:1234.5|ms"),
+        ("rated and tagged", "etl.pipeline.batch_took:1234.5|ms|@0.5|#stage:stage07,instance:00042,tag2:value2"),
+    ] {
+        assert!(parse::plain(line.as_bytes()).is_some() && statsd_parser::parse(line).is_ok());
+        group.throughput(Throughput::Elements(1));
+        group.bench_function(BenchmarkId::new("plain", name), |bencher| {
+            bencher.iter(|| parse::plain(black_box(line.as_bytes())));
+        });
+        group.bench_function(BenchmarkId::new("groups", name), |bencher| {
+            bencher.iter(|| {
+                for group in parse::groups(black_box(line.as_bytes())) {
+                    let _ = black_box(group.map(|group| (value::number(group.values), group)));
+                }
+            });
+        });
+        // The other crate gives tags as pairs, which the path needs once a series only.
+        group.bench_function(BenchmarkId::new("groups and pairs of tags", name), |bencher| {
+            bencher.iter(|| {
+                for group in parse::groups(black_box(line.as_bytes())).flatten() {
+                    black_box(value::number(group.values)).expect("the value is a number");
+                    let tags = std::str::from_utf8(group.tags).expect("the tags are text");
+                    for tag in tags::dogstatsd(tags) {
+                        let _ = black_box(tag);
+                    }
+                }
+            });
+        });
+        group.bench_function(BenchmarkId::new("statsd-parser", name), |bencher| {
+            bencher.iter(|| statsd_parser::parse(black_box(line)));
+        });
+    }
+    group.finish();
+}
+
+/// Packets of known lines, through the whole worker; the time is that of a line.
+fn worker(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("worker");
+    group.sampling_mode(SamplingMode::Flat).sample_size(10).measurement_time(Duration::from_secs(3));
+    for series in [1000, 100_000] {
+        for tags in [0, 3] {
+            let workload = Workload::new(series, tags, Mix::default(), PACKET);
+            let mut worker = Worker::alone(support::pipeline(""));
+            let mut round = || workload.packets().iter().for_each(|Packet { bytes, .. }| worker.packet(bytes));
+            round();
+            group.throughput(Throughput::Elements(workload.packets().iter().map(|packet| packet.lines).sum()));
+            let id = BenchmarkId::new(format!("{series} series"), format!("{tags} tags"));
+            group.bench_function(id, |bencher| bencher.iter(&mut round));
+        }
+    }
+    group.finish();
+}
+
+/// One change of each sort, by the only thread that writes and by one of several.
+fn cells(criterion: &mut Criterion) {
+    let bounds = Bounds::new(&DEFAULT_BUCKETS).expect("the bounds rise");
+    let (counter, gauge) = (Cells::Counter(Counter::new()), Cells::Gauge(Gauge::new()));
+    let histogram = Cells::Histogram(Histogram::new(bounds));
+    let mut group = criterion.benchmark_group("cells");
+    for (name, cells, change) in [
+        ("counter, whole", &counter, Change::Count(1)),
+        ("counter, real", &counter, Change::Add(1.5)),
+        ("gauge, set", &gauge, Change::Set(1.5)),
+        ("gauge, moved", &gauge, Change::Move(1.5)),
+        ("histogram", &histogram, Change::Observe { value: 0.3, weight: 1.0 }),
+        ("histogram, sampled", &histogram, Change::Observe { value: 0.3, weight: 1.0 / 0.3 }),
+    ] {
+        for writers in [Writers::One, Writers::Many] {
+            let id = BenchmarkId::new(name, format!("{writers:?}"));
+            group.bench_function(id, |bencher| bencher.iter(|| cells.apply(black_box(change), black_box(writers))));
+        }
+    }
+    group.finish();
+}
+
+/// What a worker asks once for each series: here the last rule is the one that matches.
+fn mapping(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("mapping");
+    for rules in [0, 1, 200] {
+        let config: String = (1..=rules)
+            .rev()
+            .map(|n| {
+                format!(
+                    "[[metric]]\nmatch = \"etl.*.job{n}.took\"\nname = \"job_seconds\"\nlabels = {{ stage = \"$1\" }}\n"
+                )
+            })
+            .collect();
+        let pipeline = support::pipeline(&config);
+        let tags = "instance:00042,env:prod,team:data";
+        let source = Source { name: "etl.stage07.job1.took", kind: Kind::Timer, tags, container: "" };
+        assert_eq!(pipeline.rules.map(source).rule.map(|(index, _)| index + 1).unwrap_or(0), rules);
+        group.bench_function(BenchmarkId::from_parameter(format!("{rules} rules")), |bencher| {
+            bencher.iter(|| pipeline.rules.map(black_box(source)));
+        });
+    }
+    group.finish();
+}
+
+/// The page; the time is that of a series.
+fn page(criterion: &mut Criterion) {
+    const SERIES: usize = 10_000;
+    let mut group = criterion.benchmark_group("page");
+    group.sampling_mode(SamplingMode::Flat).sample_size(20);
+    for tags in [0, 3] {
+        let pipeline = support::pipeline("");
+        let mut worker = Worker::alone(Arc::clone(&pipeline));
+        for packet in Workload::new(SERIES, tags, Mix::default(), PACKET).packets() {
+            worker.packet(&packet.bytes);
+        }
+        assert_eq!(pipeline.registry.len(), SERIES);
+        group.throughput(Throughput::Elements(SERIES as u64));
+        group.bench_function(BenchmarkId::new(format!("{SERIES} series"), format!("{tags} tags")), |bencher| {
+            bencher.iter(|| http::page(&pipeline, &Facts::default()));
+        });
+    }
+    group.finish();
+}
+
+criterion_group! {
+    name = benches;
+    config = Criterion::default().warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_millis(1200));
+    targets = parse, worker, cells, mapping, page
+}
+criterion_main!(benches);

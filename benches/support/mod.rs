@@ -1,0 +1,23 @@
+//! What the benchmarks share.
+
+use std::sync::Arc;
+
+use statsidecar::config::{self, Severity};
+use statsidecar::mapping::Rules;
+use statsidecar::pipeline::Pipeline;
+use statsidecar::registry::Registry;
+use statsidecar::telemetry::Telemetry;
+
+/// A pipeline by this config, without a series.
+pub fn pipeline(config: &str) -> Arc<Pipeline> {
+    let (config, mut diagnostics) = config::load(config);
+    let (rules, more) = Rules::compile(&config);
+    diagnostics.extend(more);
+    assert!(diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error), "{diagnostics:?}");
+    Arc::new(Pipeline {
+        rules,
+        registry: Registry::new(config.limits),
+        telemetry: Telemetry::new(["udp://bench".to_owned()]),
+        max_line: config.intake.max_line,
+    })
+}
