@@ -5,12 +5,18 @@
 //! the other, and prints the CPU time that each took for a line, what got lost, and the memory it had at its peak.
 //! Figures of one run belong together: compare them with each other, not with those of another run. With two cores or
 //! more, the receiver has the first and the sender the second.
+//!
+//! With `--peers` it gives the same lines, untagged, to other daemons that Debian packages, each with nothing on but its
+//! StatsD listener and otherwise as it comes (so with the system's receive buffer, which loses packets in any pause). A
+//! row of theirs is at the highest rate, by steps, that the daemon loses no packet at; the floor that it is divided by
+//! ran at the rate of its own row. Both flush every 10 s at most: less than `-- 20 --peers` may miss the pause.
 
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::AsFd;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{env, fs, io};
 
 use statsidecar::config::Address;
@@ -35,22 +41,36 @@ fn main() {
     if arguments.first().is_some_and(|argument| argument == "floor") {
         return floor();
     }
+    let (options, arguments): (Vec<_>, Vec<_>) = arguments.iter().partition(|argument| argument.starts_with("--"));
+    let with_peers = options.iter().any(|option| *option == "--peers");
     let seconds = arguments.first().map_or(5, |seconds| seconds.parse().expect("the argument is a number of seconds"));
     println!("| workload | lines/s | program | CPU ns/line | x floor | lost packets | peak MiB |");
     println!("|---|---|---|---|---|---|---|");
     for (name, rate, args) in WORKLOADS {
         let (rate, runs) = at_a_rate_without_loss(rate, seconds, args);
         for run in &runs {
-            println!(
-                "| {name} | {rate} | {} | {:.1} | {:.2} | {} | {:.1} |",
-                run.program,
-                run.nanoseconds_per_line,
-                run.nanoseconds_per_line / runs[0].nanoseconds_per_line,
-                run.lost,
-                run.peak_bytes as f64 / 1_048_576.0
-            );
+            row(name, rate, run, &runs[0]);
+        }
+        if with_peers && !args.contains(&"--tags") {
+            for peer in PEERS {
+                match run_peer(peer, rate, seconds, args) {
+                    Some((rate, run)) => row(name, rate, &run, &runs[0]),
+                    None => eprintln!("{0} is not here: apt-get install --no-install-recommends {0}-core", peer.name),
+                }
+            }
         }
     }
+}
+
+fn row(name: &str, rate: u64, run: &Run, floor: &Run) {
+    println!(
+        "| {name} | {rate} | {} | {:.1} | {:.2} | {} | {:.1} |",
+        run.program,
+        run.nanoseconds_per_line,
+        run.nanoseconds_per_line / floor.nanoseconds_per_line,
+        run.lost,
+        run.peak_bytes as f64 / 1_048_576.0
+    );
 }
 
 /// Receives and forgets, and says at the end how many packets there were.
@@ -127,6 +147,118 @@ fn run_statsidecar(rate: u64, seconds: u64, args: &[&str]) -> Run {
     }
 }
 
+/// Another daemon, and how to start it on a port with its files in a directory.
+#[derive(Clone, Copy)]
+struct Peer {
+    name: &'static str,
+    path: &'static str,
+    config: fn(&Path, u16) -> String,
+    foreground: [&'static str; 2],
+}
+
+const PEERS: [Peer; 2] = [
+    Peer { name: "collectd", path: "/usr/sbin/collectd", config: collectd, foreground: ["-f", "-C"] },
+    Peer { name: "netdata", path: "/usr/sbin/netdata", config: netdata, foreground: ["-D", "-c"] },
+];
+
+fn collectd(dir: &Path, port: u16) -> String {
+    let dir = dir.display();
+    format!(
+        "Hostname \"bench\"\nBaseDir \"{dir}\"\nPIDFile \"{dir}/pid\"\nTypesDB \"/usr/share/collectd/types.db\"\n\
+         LoadPlugin statsd\n<Plugin statsd>\nHost \"127.0.0.1\"\nPort \"{port}\"\n</Plugin>\n"
+    )
+}
+
+fn netdata(dir: &Path, port: u16) -> String {
+    let dir = dir.display();
+    let output = Command::new("id").arg("-un").output().expect("id runs");
+    let user = String::from_utf8(output.stdout).expect("a name that is text");
+    let off = ["proc", "diskspace", "cgroups", "tc", "idlejitter", "timex", "loops", "profile", "checks", "slabinfo"];
+    let off: String = off.iter().map(|plugin| format!("{plugin} = no\n")).collect();
+    format!(
+        "[global]\nrun as user = {user}\n[db]\nmode = ram\n[directories]\ncache = {dir}\nlib = {dir}\nlog = {dir}\n\
+         [logs]\ndebug = none\nerror = none\naccess = none\n[web]\nmode = none\n[health]\nenabled = no\n\
+         [ml]\nenabled = no\n[statsd]\nbind to = udp:127.0.0.1:{port}\n\
+         [plugins]\nstatsd = yes\nnetdata monitoring = no\nenable running new plugins = no\n{off}"
+    )
+}
+
+/// The highest rate without a loss, by steps down from `rate`, and what it took; `None` where it is not installed.
+fn run_peer(peer: Peer, rate: u64, seconds: u64, args: &[&str]) -> Option<(u64, Run)> {
+    if !Path::new(peer.path).exists() {
+        return None;
+    }
+    let running = RunningPeer::start(peer);
+    let target = SocketAddr::from(([127, 0, 0, 1], running.port));
+    load(target, rate.min(50_000), 3, args);
+    let mut rate = rate;
+    loop {
+        let (before, dropped) = (cpu_nanoseconds(running.child.id()), running.dropped());
+        let (lines, _) = load(target, rate, seconds, args);
+        let nanoseconds = cpu_nanoseconds(running.child.id()) - before;
+        let lost = running.dropped() - dropped;
+        if lost == 0 {
+            let nanoseconds_per_line = nanoseconds / lines as f64;
+            let peak_bytes = peak_bytes(running.child.id());
+            return Some((rate, Run { program: peer.name, nanoseconds_per_line, lost, peak_bytes }));
+        }
+        rate = (rate as f64 * SLOWER) as u64;
+        assert!(rate > 1000, "{} loses packets at any rate", peer.name);
+    }
+}
+
+/// A peer with its directory; both end with this.
+struct RunningPeer {
+    child: Child,
+    dir: PathBuf,
+    port: u16,
+}
+
+impl RunningPeer {
+    fn start(peer: Peer) -> Self {
+        // Nobody else takes a port that was just free, in all likelihood.
+        let free = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
+        let port = free.local_addr().expect("it has an address").port();
+        drop(free);
+        let dir = env::temp_dir().join(format!("statsidecar-bench-{}-{}", peer.name, std::process::id()));
+        fs::create_dir_all(&dir).expect("a directory");
+        let file = dir.join("config");
+        fs::write(&file, (peer.config)(&dir, port)).expect("a file");
+        let mut command = pinned(peer.path, 0);
+        command.args(peer.foreground).arg(&file).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let running = Self { child: command.spawn().expect("the peer starts"), dir, port };
+        let started = Instant::now();
+        while running.socket().is_none() {
+            assert!(started.elapsed() < Duration::from_secs(20), "{} does not listen", peer.name);
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        running
+    }
+
+    /// What the kernel says of its socket.
+    fn socket(&self) -> Option<String> {
+        let table = fs::read_to_string("/proc/net/udp").expect("the kernel lists its sockets");
+        let port = format!(":{:04X}", self.port);
+        let row = table.lines().find(|row| row.split_whitespace().nth(1).is_some_and(|local| local.ends_with(&port)));
+        row.map(str::to_owned)
+    }
+
+    /// Packets that the kernel dropped for it.
+    fn dropped(&self) -> u64 {
+        let row = self.socket().expect("it listens");
+        row.split_whitespace().last().expect("the last column").parse().expect("a number of packets")
+    }
+}
+
+impl Drop for RunningPeer {
+    fn drop(&mut self) {
+        // Any may fail where it has ended; then there is nothing to do.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
 /// Packets dropped by the kernel, and lines received.
 fn counts(page: SocketAddr) -> (u64, u64) {
     let mut stream = TcpStream::connect(page).expect("the page answers");
@@ -190,20 +322,12 @@ impl Receiver {
         line.trim_end().to_owned()
     }
 
-    /// CPU time of all its threads so far, once it has read what it was sent.
     fn cpu_nanoseconds(&self) -> f64 {
-        std::thread::sleep(Duration::from_millis(200));
-        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("it runs");
-        tasks
-            .map(|task| fs::read_to_string(task.expect("a thread").path().join("schedstat")).expect("it is counted"))
-            .map(|schedstat| schedstat.split(' ').next().expect("a time").parse::<f64>().expect("nanoseconds"))
-            .sum()
+        cpu_nanoseconds(self.child.id())
     }
 
     fn peak_bytes(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("its peak is counted");
-        line.trim().split(' ').next().expect("a number").parse::<u64>().expect("KiB") * 1024
+        peak_bytes(self.child.id())
     }
 }
 
@@ -213,4 +337,20 @@ impl Drop for Receiver {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// CPU time of all threads of a process so far, once it has read what it was sent.
+fn cpu_nanoseconds(process: u32) -> f64 {
+    std::thread::sleep(Duration::from_millis(200));
+    let tasks = fs::read_dir(format!("/proc/{process}/task")).expect("it runs");
+    tasks
+        .map(|task| fs::read_to_string(task.expect("a thread").path().join("schedstat")).expect("it is counted"))
+        .map(|schedstat| schedstat.split(' ').next().expect("a time").parse::<f64>().expect("nanoseconds"))
+        .sum()
+}
+
+fn peak_bytes(process: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("its peak is counted");
+    line.trim().split(' ').next().expect("a number").parse::<u64>().expect("KiB") * 1024
 }
