@@ -59,10 +59,19 @@ impl Worker {
     pub fn packet(&mut self, packet: &[u8]) {
         self.tally.packets += 1;
         self.tally.bytes += packet.len() as u64;
+        let mut line = parse::plain(packet);
+        if let Some((plain, len)) = line
+            && len + 1 >= packet.len()
+            && len <= self.pipeline.max_line
+        {
+            // A lone line has nothing to wait for.
+            self.tally.lines += 1;
+            return self.plain(&plain);
+        }
         let mut batch = Batch::new();
         let mut rest = packet;
         while !rest.is_empty() {
-            let len = match parse::plain(rest) {
+            let len = match line {
                 Some((plain, len)) if len <= self.pipeline.max_line => {
                     self.tally.lines += 1;
                     if batch.push(plain, &self.routes) {
@@ -79,6 +88,7 @@ impl Worker {
                 }
             };
             rest = rest.get(len + 1..).unwrap_or_default();
+            line = parse::plain(rest);
         }
         self.apply_batch(&mut batch);
     }

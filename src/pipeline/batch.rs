@@ -90,17 +90,19 @@ impl Worker {
     /// The way of lines of which one at least is new.
     #[cold]
     fn apply_one_by_one(&mut self, waiting: &[Waiting<'_>]) {
-        for Waiting { plain, .. } in waiting {
-            let group = Group::from(*plain);
-            let result = self.route(&group, plain.number).and_then(|at| {
-                self.apply(at, plain.kind, plain.number, group.rate)?;
-                self.kept(at);
-                Ok(())
-            });
-            if let Err(reject) = result {
-                // A plain line holds no byte that its route has not shown to be text.
-                self.tally.rejected(reject, 1);
-            }
+        waiting.iter().for_each(|Waiting { plain, .. }| self.plain(plain));
+    }
+
+    /// Applies one plain line by itself.
+    pub(super) fn plain(&mut self, plain: &Plain<'_>) {
+        let result = self.route(&Group::from(*plain), plain.number).and_then(|at| {
+            self.apply(at, plain.kind, plain.number, Ok(plain.rate))?;
+            self.kept(at);
+            Ok(())
+        });
+        if let Err(reject) = result {
+            // A plain line holds no byte that its route has not shown to be text.
+            self.tally.rejected(reject, 1);
         }
     }
 }
