@@ -59,38 +59,33 @@ impl Worker {
     pub fn packet(&mut self, packet: &[u8]) {
         self.tally.packets += 1;
         self.tally.bytes += packet.len() as u64;
-        let mut line = parse::plain(packet);
-        if let Some((plain, len)) = line
-            && len + 1 >= packet.len()
-            && len <= self.pipeline.max_line
-        {
-            // A lone line has nothing to wait for.
-            self.tally.lines += 1;
-            return self.plain(&plain);
-        }
-        let mut batch = Batch::new();
+        // Made for the first line that has another to wait for: clearing it costs a lone line more than all the rest.
+        let mut batch: Option<Batch<'_>> = None;
         let mut rest = packet;
         while !rest.is_empty() {
-            let len = match line {
+            let len = match parse::plain(rest) {
                 Some((plain, len)) if len <= self.pipeline.max_line => {
                     self.tally.lines += 1;
+                    if batch.is_none() && len + 1 >= rest.len() {
+                        return self.plain(&plain);
+                    }
+                    let batch = batch.get_or_insert_with(Batch::new);
                     if batch.push(plain, &self.routes) {
-                        self.apply_batch(&mut batch);
+                        self.apply_batch(batch);
                     }
                     len
                 }
                 // Lines are applied in their order: what is waiting comes before this one.
                 _ => {
-                    self.apply_batch(&mut batch);
+                    batch.iter_mut().for_each(|batch| self.apply_batch(batch));
                     let len = memchr(b'\n', rest).unwrap_or(rest.len());
                     self.line(rest.get(..len).unwrap_or_default());
                     len
                 }
             };
             rest = rest.get(len + 1..).unwrap_or_default();
-            line = parse::plain(rest);
         }
-        self.apply_batch(&mut batch);
+        batch.iter_mut().for_each(|batch| self.apply_batch(batch));
     }
 
     /// Applies one line, without its `\n`. What is wrong with it is counted and costs nothing else.
