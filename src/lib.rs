@@ -52,13 +52,14 @@
 //! http/          server and one route match, scrape, page (written piece by piece), body, status page
 //! daemon/        start, drain, what /proc says of the process
 //! config/        structs and defaults, load (file:line:column), address, units
+//! clock.rs       the time by which series grow old
 //! workload.rs    lines to measure with
 //! command/       run, check, explain, load
 //! ```
 //!
 //! | layer | modules | may use |
 //! |---|---|---|
-//! | leaves | `metric` `reject` `config` `workload` | std and data crates; `config` the types of `metric` |
+//! | leaves | `clock` `metric` `reject` `config` `workload` | std and data crates; `config` the types of `metric` |
 //! | pure | `parse` `telemetry` `expose` `mapping` | leaves; `mapping` and `telemetry` what `parse` gives |
 //! | state | `registry` | leaves, what `mapping` gives, the label text of `expose` |
 //! | join | `pipeline` | the above |
@@ -69,7 +70,7 @@
 //!
 //! Each has a test; `tests/layers.rs` holds those that are about the code itself.
 //!
-//! 1. Shared mutable state is the registry, the telemetry counters and the shutdown signal: nothing else.
+//! 1. Shared mutable state is the registry, the telemetry counters, the clock and the shutdown signal: nothing else.
 //! 2. A line of a known series allocates nothing and takes no lock.
 //! 3. Limits, kind conflicts and name collisions are decided where a series is made, and there only.
 //! 4. `parse`, `mapping`, `metric` and `expose` do no I/O, read no clock, log nothing, hold no global.
@@ -79,6 +80,7 @@
 //! 8. Output is sorted and byte-stable.
 //! 9. `unsafe` stands in `intake/sys.rs` alone, each block with its argument.
 
+pub mod clock;
 pub mod command;
 pub mod config;
 pub mod daemon;

@@ -12,6 +12,8 @@ use std::sync::Arc;
 
 use memchr::memchr;
 
+use crate::clock::Clock;
+use crate::config::Config;
 use crate::mapping::{Outcome, Rules, Source, TagErrors};
 use crate::metric::Writers;
 use crate::parse::{self, Group, Kind, Number, value};
@@ -32,6 +34,21 @@ pub struct Pipeline {
     pub telemetry: Telemetry,
     /// The longest line that is read, in bytes.
     pub max_line: usize,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl Pipeline {
+    /// The pipeline of a config whose rules are compiled, for listeners at these addresses; it has no series yet.
+    pub fn new(config: &Config, rules: Rules, listeners: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            rules,
+            registry: Registry::new(config.limits.clone()),
+            telemetry: Telemetry::new(listeners),
+            max_line: config.intake.max_line,
+            clock: Clock::default(),
+        }
+    }
 }
 
 /// One thread's way from packets to cells, with its private route table.

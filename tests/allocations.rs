@@ -11,8 +11,7 @@ use statsidecar::config::{self, Severity};
 use statsidecar::http;
 use statsidecar::mapping::Rules;
 use statsidecar::pipeline::{Pipeline, Worker};
-use statsidecar::registry::Registry;
-use statsidecar::telemetry::{Facts, Telemetry};
+use statsidecar::telemetry::Facts;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -130,12 +129,7 @@ fn known_lines_allocate_nothing() {
     let (rules, more) = Rules::compile(&config);
     diagnostics.extend(more);
     assert!(diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error), "{diagnostics:?}");
-    let pipeline = Arc::new(Pipeline {
-        rules,
-        registry: Registry::new(config.limits.clone()),
-        telemetry: Telemetry::new(["udp://test".to_owned()]),
-        max_line: config.intake.max_line,
-    });
+    let pipeline = Arc::new(Pipeline::new(&config, rules, ["udp://test".to_owned()]));
     let page = || String::from_utf8(http::page(&pipeline, &Facts::default())).expect("the page is UTF-8");
     let listener = Arc::clone(&pipeline.telemetry.listeners()[0]);
     let mut worker = Worker::new(Arc::clone(&pipeline));

@@ -7,12 +7,11 @@ use std::net::{SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use statsidecar::config::{Config, Limits};
+use statsidecar::config::Config;
 use statsidecar::http::{State, bind, page, serve};
 use statsidecar::mapping::Rules;
 use statsidecar::pipeline::{Pipeline, Worker};
-use statsidecar::registry::Registry;
-use statsidecar::telemetry::{Facts, Telemetry};
+use statsidecar::telemetry::Facts;
 use support::{Daemon, PATIENCE, Scratch, get, request};
 
 const PATHS: [&str; 4] = ["/", "/metrics", "/-/healthy", "/-/ready"];
@@ -300,12 +299,7 @@ fn the_page_is_compressed_for_who_asks() {
 #[test]
 fn pieces_make_the_page() {
     let (rules, _) = Rules::compile(&Config::default());
-    let pipeline = Arc::new(Pipeline {
-        rules,
-        registry: Registry::new(Limits::default()),
-        telemetry: Telemetry::new(["udp://test".to_owned()]),
-        max_line: 8192,
-    });
+    let pipeline = Arc::new(Pipeline::new(&Config::default(), rules, ["udp://test".to_owned()]));
     let mut worker = Worker::new(Arc::clone(&pipeline));
     // Families of one series, one of many, and lengths that bring the ends of the pieces everywhere.
     for n in 0..20_000_usize {

@@ -6,6 +6,7 @@ use std::path::Path;
 
 /// Each module and what it may use of the crate, from the bottom to the top.
 const LAYERS: &[(&str, May)] = &[
+    ("clock", May::Use(&[])),
     ("metric", May::Use(&[])),
     ("reject", May::Use(&[])),
     ("config", May::Use(&["metric"])),
@@ -31,8 +32,8 @@ enum May {
 }
 
 /// The modules that do no I/O, read no clock, log nothing, wait for nothing and hold no global.
-const PURE: [&str; 9] =
-    ["parse", "mapping", "metric", "expose", "telemetry", "registry", "reject", "config", "workload"];
+const PURE: [&str; 10] =
+    ["clock", "parse", "mapping", "metric", "expose", "telemetry", "registry", "reject", "config", "workload"];
 
 /// What a pure module does not use of the standard library.
 const IMPURE_PATHS: [&str; 9] =

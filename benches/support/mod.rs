@@ -5,8 +5,6 @@ use std::sync::Arc;
 use statsidecar::config::{self, Severity};
 use statsidecar::mapping::Rules;
 use statsidecar::pipeline::Pipeline;
-use statsidecar::registry::Registry;
-use statsidecar::telemetry::Telemetry;
 
 /// A pipeline by this config, without a series.
 pub fn pipeline(config: &str) -> Arc<Pipeline> {
@@ -14,10 +12,5 @@ pub fn pipeline(config: &str) -> Arc<Pipeline> {
     let (rules, more) = Rules::compile(&config);
     diagnostics.extend(more);
     assert!(diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error), "{diagnostics:?}");
-    Arc::new(Pipeline {
-        rules,
-        registry: Registry::new(config.limits),
-        telemetry: Telemetry::new(["udp://bench".to_owned()]),
-        max_line: config.intake.max_line,
-    })
+    Arc::new(Pipeline::new(&config, rules, ["udp://bench".to_owned()]))
 }

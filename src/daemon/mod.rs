@@ -7,18 +7,19 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 use std::{error, fmt};
 
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::MissedTickBehavior;
 
 use crate::config::{Address, Config};
 use crate::http;
 use crate::intake::{self, Socket};
 use crate::mapping::Rules;
 use crate::pipeline::{Pipeline, Worker};
-use crate::registry::Registry;
 use crate::reject::Reject;
-use crate::telemetry::{Facts, Telemetry};
+use crate::telemetry::Facts;
 
 /// Why the sidecar could not run.
 #[derive(Debug)]
@@ -59,12 +60,11 @@ fn because(error: &io::Error) -> String {
 
 /// The pipeline of a config whose rules are compiled, with its `init` series made.
 pub fn pipeline(config: &Config, rules: Rules, listeners: &[Address]) -> Result<Pipeline, Error> {
-    let registry = Registry::new(config.limits.clone());
-    for metric in rules.initial() {
-        registry.get_or_create(metric).map_err(|reject| Error::Initial(metric.name.clone(), reject))?;
+    let pipeline = Pipeline::new(config, rules, listeners.iter().map(Address::to_string));
+    for metric in pipeline.rules.initial() {
+        pipeline.registry.get_or_create(metric).map_err(|reject| Error::Initial(metric.name.clone(), reject))?;
     }
-    let telemetry = Telemetry::new(listeners.iter().map(Address::to_string));
-    Ok(Pipeline { rules, registry, telemetry, max_line: config.intake.max_line })
+    Ok(pipeline)
 }
 
 /// Runs until SIGTERM or SIGINT; then applies what the kernel has queued, and returns.
@@ -87,6 +87,7 @@ pub fn run(config: &Config, rules: Rules) -> Result<(), Error> {
         let state = http::State::new(Arc::clone(&pipeline), intake.facts(&pipeline), intake.ready());
         announce(&addresses, page).map_err(|error| Error::System("write to the standard output", error))?;
         tokio::select! {
+            () = tell_time(&pipeline) => {}
             () = http::serve(http, Arc::new(state), config.http.max_connections) => {}
             _ = terminate.recv() => tracing::info!("SIGTERM: applying what is queued"),
             _ = interrupt.recv() => tracing::info!("SIGINT: applying what is queued"),
@@ -96,6 +97,17 @@ pub fn run(config: &Config, rules: Rules) -> Result<(), Error> {
         tracing::info!(lines, samples = pipeline.telemetry.applied(), "stopped");
         Ok(())
     })
+}
+
+/// Sets the pipeline's clock each second, for ever.
+async fn tell_time(pipeline: &Pipeline) {
+    let start = Instant::now();
+    let mut seconds = tokio::time::interval(Duration::from_secs(1));
+    seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        seconds.tick().await;
+        pipeline.clock.set(start.elapsed().as_secs() as u32);
+    }
 }
 
 /// Binds every listener. An IPv6 wildcard takes IPv4 too, unless a listener of its own asks for that port.

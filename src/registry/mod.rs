@@ -133,17 +133,11 @@ mod tests {
     use crate::config::Config;
     use crate::mapping::Rules;
     use crate::pipeline::{Pipeline, Worker};
-    use crate::telemetry::Telemetry;
 
     #[test]
     fn known_lines_take_no_lock() {
         let (rules, _) = Rules::compile(&Config::default());
-        let pipeline = Arc::new(Pipeline {
-            rules,
-            registry: Registry::new(Limits::default()),
-            telemetry: Telemetry::new(["udp://test".to_owned()]),
-            max_line: 8192,
-        });
+        let pipeline = Arc::new(Pipeline::new(&Config::default(), rules, ["udp://test".to_owned()]));
         let lines = b"a:1|c\na:1|c|@0.3|#k:v\nb:1|g\nb:+1|g\nd:5:6|ms\ne:1|h|@0.5\nf:1|d\ng:1|m\na_total:1|g\nh:x|c";
         let listener = Arc::clone(&pipeline.telemetry.listeners()[0]);
         let mut worker = Worker::new(Arc::clone(&pipeline));

@@ -19,8 +19,7 @@ use statsidecar::config::{self, Severity};
 use statsidecar::http;
 use statsidecar::mapping::Rules;
 use statsidecar::pipeline::{Pipeline, Worker};
-use statsidecar::registry::Registry;
-use statsidecar::telemetry::{Facts, Telemetry};
+use statsidecar::telemetry::Facts;
 
 use crate::support::{PATIENCE, Process, get, lines_of};
 use crate::tools;
@@ -173,9 +172,7 @@ fn pipeline(config: &str) -> Arc<Pipeline> {
     let (rules, more) = Rules::compile(&config);
     diagnostics.extend(more);
     assert!(diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error), "{diagnostics:?}");
-    let registry = Registry::new(config.limits.clone());
-    let telemetry = Telemetry::new(["udp://test".to_owned()]);
-    Arc::new(Pipeline { rules, registry, telemetry, max_line: config.intake.max_line })
+    Arc::new(Pipeline::new(&config, rules, ["udp://test".to_owned()]))
 }
 
 fn page(pipeline: &Pipeline) -> String {
