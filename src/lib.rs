@@ -33,6 +33,9 @@
 //! expensive (tag parsing, escaping, rules, limits, the shared map) happens on a miss of that table only. Plain lines go
 //! through the table in batches, so that the cache misses of many series overlap.
 //!
+//! Where several workers share a socket, what they add up needs no order; gauges are applied in the order of arrival
+//! ([`pipeline::Order`]).
+//!
 //! Intake runs on threads of its own, blocking in `recvmmsg`; HTTP and signals are tokio, on the main thread. A page is
 //! written on a thread that may wait for its client, one page at any moment, and never with a lock of the registry held.
 //!

@@ -6,7 +6,10 @@
 //! ```
 
 mod batch;
+mod order;
 mod routes;
+
+pub use order::{Order, Turn};
 
 use std::sync::Arc;
 
@@ -15,7 +18,7 @@ use memchr::memchr;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::mapping::{Outcome, Rules, Source, TagErrors};
-use crate::metric::Writers;
+use crate::metric::{Change, Type, Writers};
 use crate::parse::{self, Group, Kind, Number, value};
 use crate::registry::{Registry, Series};
 use crate::reject::Reject;
@@ -58,18 +61,38 @@ pub struct Worker {
     routes: Routes,
     tally: Tally,
     writers: Writers,
+    /// Where others read the same socket: when this one's gauges come.
+    turn: Option<Turn>,
+    /// Whether others have still to apply what came before, so that changes of gauges wait.
+    is_ahead: bool,
+    /// The changes of gauges that wait, by the index of their route.
+    waiting: Vec<(usize, Change)>,
 }
 
 impl Worker {
     /// A worker that knows no series yet, one of several.
     pub fn new(pipeline: Arc<Pipeline>) -> Self {
         let routes = Routes::new(pipeline.registry.limit());
-        Self { pipeline, routes, tally: Tally::default(), writers: Writers::Many }
+        Self {
+            pipeline,
+            routes,
+            tally: Tally::default(),
+            writers: Writers::Many,
+            turn: None,
+            is_ahead: false,
+            waiting: Vec::new(),
+        }
     }
 
     /// The only worker of its pipeline: what it changes, nobody else does.
     pub fn alone(pipeline: Arc<Pipeline>) -> Self {
         Self { writers: Writers::One, ..Self::new(pipeline) }
+    }
+
+    /// What comes until the next [`Worker::flush`] has this place among what the workers of its socket took.
+    pub fn takes_turn(&mut self, turn: Turn) {
+        self.is_ahead = !turn.has_come();
+        self.turn = Some(turn);
     }
 
     /// Applies the lines of one datagram, in their order.
@@ -122,9 +145,26 @@ impl Worker {
         }
     }
 
-    /// Adds what was counted to the telemetry: once a batch.
+    /// Ends a batch: applies what waits for others, and adds what was counted to the telemetry.
     pub fn flush(&mut self, listener: &Listener) {
+        if self.turn.is_some() {
+            self.catch_up();
+            self.turn = None;
+        }
         self.pipeline.telemetry.add(listener, &mut self.tally);
+    }
+
+    /// Waits for the workers whose packets came before, and applies the changes of gauges that had to wait.
+    fn catch_up(&mut self) {
+        if let Some(turn) = &mut self.turn {
+            turn.wait();
+        }
+        self.is_ahead = false;
+        for (at, change) in self.waiting.drain(..) {
+            if let (Some(series), _) = self.routes.get(at) {
+                series.cells.apply(change, self.writers);
+            }
+        }
     }
 
     fn group(&mut self, line: &[u8], group: &Group<'_>) -> Result<(), Reject> {
@@ -134,7 +174,7 @@ impl Worker {
         match value::number(group.values) {
             Ok(number) => {
                 let at = self.route(group, number)?;
-                self.apply(at, group.kind, number, group.rate)?;
+                self.apply_in_turn(at, group.kind, number, group.rate)?;
                 self.kept(at);
                 Ok(())
             }
@@ -153,7 +193,7 @@ impl Worker {
                     Some(route) => route,
                     None => *route.insert(self.route(group, number)?),
                 };
-                self.apply(route, group.kind, number, group.rate)?;
+                self.apply_in_turn(route, group.kind, number, group.rate)?;
                 kept = Some(route);
                 Ok(())
             });
@@ -176,6 +216,10 @@ impl Worker {
             Some(at) => Ok(at),
             None => {
                 let (series, meaning) = self.miss(group, number)?;
+                if self.is_ahead {
+                    // A full table starts anew, and what waits knows its routes by their places in it.
+                    self.catch_up();
+                }
                 Ok(self.routes.insert(&key, hash, series, meaning))
             }
         }
@@ -190,6 +234,20 @@ impl Worker {
         }
     }
 
+    /// Applies a sample, or keeps it where it changes a gauge whose turn has not come.
+    fn apply_in_turn(
+        &mut self,
+        at: usize,
+        kind: Kind,
+        number: Number,
+        rate: Result<f64, Reject>,
+    ) -> Result<(), Reject> {
+        if self.is_ahead && self.routes.get(at).0.is_some_and(|series| series.cells.type_of() == Type::Gauge) {
+            return self.hold(at, kind, number, rate);
+        }
+        self.apply(at, kind, number, rate)
+    }
+
     #[inline(always)]
     fn apply(&mut self, at: usize, kind: Kind, number: Number, rate: Result<f64, Reject>) -> Result<(), Reject> {
         let (series, meaning) = self.routes.get(at);
@@ -200,6 +258,17 @@ impl Worker {
             }
             (Fate::Reject(reject), _) => return Err(reject),
             (Fate::Drop | Fate::Apply(_), _) => self.tally.dropped(1),
+        }
+        Ok(())
+    }
+
+    /// Keeps the change of a gauge for when its turn comes.
+    #[cold]
+    fn hold(&mut self, at: usize, kind: Kind, number: Number, rate: Result<f64, Reject>) -> Result<(), Reject> {
+        let Meaning { fate, is_mapped, .. } = *self.routes.get(at).1;
+        if let Fate::Apply(operation) = fate {
+            self.waiting.push((at, operation.change(number, rate?)?));
+            self.tally.applied(kind, is_mapped);
         }
         Ok(())
     }

@@ -52,6 +52,8 @@ pub type Labels = Vec<(Spanned<String>, Spanned<String>)>;
 pub struct Intake {
     /// `listen`: the addresses to receive on; never empty.
     pub listen: Vec<Address>,
+    /// `workers`: how many threads share each listener's packets.
+    pub workers: usize,
     /// `receive_buffer`: bytes asked of the kernel for each socket; `None` (`0` in the file) leaves the system's default.
     pub receive_buffer: Option<usize>,
     /// `max_line`: the longest line that is read, in bytes without its end.
@@ -62,6 +64,7 @@ impl Default for Intake {
     fn default() -> Self {
         Self {
             listen: vec![Address::udp(SocketAddr::from((Ipv4Addr::LOCALHOST, 8125)))],
+            workers: 1,
             receive_buffer: Some(8 * 1024 * 1024),
             max_line: 8 * 1024,
         }

@@ -15,7 +15,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::config::{Address, Config};
 use crate::http;
-use crate::intake::{self, Socket};
+use crate::intake::{self, Socket, Turns};
 use crate::mapping::Rules;
 use crate::pipeline::{Pipeline, Worker};
 use crate::reject::Reject;
@@ -82,7 +82,7 @@ pub fn run(config: &Config, rules: Rules) -> Result<(), Error> {
         let http = http::bind(config.http.listen).await.map_err(|error| Error::Http(config.http.listen, error))?;
         let page = http.local_addr().unwrap_or(config.http.listen);
         let pipeline = Arc::new(pipeline(config, rules, &addresses)?);
-        let intake = Intake::start(sockets, &pipeline)?;
+        let intake = Intake::start(sockets, &pipeline, config.intake.workers)?;
 
         let state = http::State::new(Arc::clone(&pipeline), intake.facts(&pipeline), intake.ready());
         announce(&addresses, page).map_err(|error| Error::System("write to the standard output", error))?;
@@ -137,20 +137,37 @@ struct Intake {
 }
 
 impl Intake {
-    fn start(sockets: Vec<Arc<Socket>>, pipeline: &Arc<Pipeline>) -> Result<Self, Error> {
-        let reading = Arc::new(AtomicUsize::new(sockets.len()));
-        let worker = if sockets.len() == 1 { Worker::alone } else { Worker::new };
-        let mut threads = Vec::new();
-        for (socket, listener) in sockets.iter().zip(pipeline.telemetry.listeners()) {
-            let (socket, listener) = (Arc::clone(socket), Arc::clone(listener));
-            let (worker, ended) = (worker(Arc::clone(pipeline)), Ended(Arc::clone(&reading)));
-            let thread = thread::Builder::new().name("intake".to_owned()).spawn(move || {
-                let _ended = ended;
-                intake::receive(&socket, worker, &listener);
-            });
-            threads.push(thread.map_err(|error| Error::System("start a thread", error))?);
+    /// Starts `workers` threads for each socket.
+    fn start(sockets: Vec<Arc<Socket>>, pipeline: &Arc<Pipeline>, workers: usize) -> Result<Self, Error> {
+        let threads = sockets.len() * workers;
+        let mut intake = Self { sockets: sockets.into(), threads: Vec::new(), reading: Arc::new(threads.into()) };
+        for (socket, listener) in Arc::clone(&intake.sockets).iter().zip(pipeline.telemetry.listeners()) {
+            let turns = Arc::new(Turns::default());
+            for _ in 0..workers {
+                let (socket, listener, pipeline) = (Arc::clone(socket), Arc::clone(listener), Arc::clone(pipeline));
+                let turns = Arc::clone(&turns);
+                intake.spawn(move || {
+                    if threads == 1 {
+                        intake::receive(&socket, Worker::alone(pipeline), &listener);
+                    } else if workers == 1 {
+                        intake::receive(&socket, Worker::new(pipeline), &listener);
+                    } else {
+                        intake::receive_shared(&socket, Worker::new(pipeline), &listener, &turns);
+                    }
+                })?;
+            }
         }
-        Ok(Self { sockets: sockets.into(), threads, reading })
+        Ok(intake)
+    }
+
+    fn spawn(&mut self, read: impl FnOnce() + Send + 'static) -> Result<(), Error> {
+        let ended = Ended(Arc::clone(&self.reading));
+        let thread = thread::Builder::new().name("intake".to_owned()).spawn(move || {
+            let _ended = ended;
+            read();
+        });
+        self.threads.push(thread.map_err(|error| Error::System("start a thread", error))?);
+        Ok(())
     }
 
     fn facts(&self, pipeline: &Arc<Pipeline>) -> Box<dyn Fn() -> Facts + Send + Sync> {
@@ -168,7 +185,7 @@ impl Intake {
     }
 
     fn ready(&self) -> Box<dyn Fn() -> bool + Send + Sync> {
-        let (all, reading) = (self.sockets.len(), Arc::clone(&self.reading));
+        let (all, reading) = (self.threads.len(), Arc::clone(&self.reading));
         Box::new(move || reading.load(Ordering::Relaxed) == all)
     }
 

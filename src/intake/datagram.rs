@@ -3,13 +3,13 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::net::{self, AddressFamily, Shutdown, SocketFlags, SocketType, sockopt};
 
 use super::sys::{self, Batch, Wait};
 use crate::config::Address;
-use crate::pipeline::Worker;
+use crate::pipeline::{Order, Worker};
 use crate::telemetry::{Listener, SocketFacts};
 
 /// How many datagrams one call receives at most.
@@ -95,52 +95,102 @@ impl AsFd for Socket {
 
 /// Hands every datagram of `socket` to `worker`, until [`Socket::stop`] and then until all that was queued at that
 /// moment is applied.
-pub fn receive(socket: &Socket, mut worker: Worker, listener: &Listener) {
-    let mut batch = Batch::new(BATCH);
+pub fn receive(socket: &Socket, worker: Worker, listener: &Listener) {
+    let mut reader = Reader { socket, batch: Batch::new(BATCH), worker, listener };
     while !socket.is_stopping() {
-        if let Err(error) = take(socket, &mut batch, Wait::ForOne, &mut worker, listener) {
-            tracing::warn!(listener = %socket.address, %error, "receiving failed; going on");
-        }
+        reader.take_or_warn(Wait::ForOne, |_, _| {});
     }
-    drain(socket, &mut batch, &mut worker, listener);
+    reader.drain(|_, _| {});
 }
 
-/// Reads what is queued. Senders may go on sending, so it ends at the latest when as much was read as was there: the
-/// kernel charges a datagram its bytes and [`OVERHEAD`] at the least.
-fn drain(socket: &Socket, batch: &mut Batch, worker: &mut Worker, listener: &Listener) {
-    const OVERHEAD: usize = 256;
-    let mut queued = sys::memory(socket.fd.as_fd()).map_or(usize::MAX, |memory| memory.queued as usize);
-    while queued > 0 {
-        match take(socket, batch, Wait::No, worker, listener) {
-            Ok((packets, bytes)) => queued = queued.saturating_sub(bytes + packets * OVERHEAD),
-            Err(_) => return,
-        }
+/// As [`receive`] does, one of several threads that share the datagrams of `socket`, those of one sender too.
+///
+/// One thread waits for datagrams; the others wait for their turn. Only where a whole batch came, so that more is likely
+/// to be queued, does the next one take over while this one applies the batch. So a load that one worker bears costs no
+/// more than with one.
+pub fn receive_shared(socket: &Socket, worker: Worker, listener: &Listener, turns: &Turns) {
+    let mut reader = Reader { socket, batch: Batch::new(BATCH), worker, listener };
+    let mut lead = None;
+    while !socket.is_stopping() {
+        let mut next = lead.take().unwrap_or_else(|| turns.lock());
+        reader.take_or_warn(Wait::ForOne, |packets, worker| {
+            worker.takes_turn(turns.order.turn(*next));
+            *next += 1;
+            if packets < BATCH {
+                lead = Some(next);
+            }
+        });
+    }
+    let mut next = lead.take().unwrap_or_else(|| turns.lock());
+    reader.drain(|_, worker| {
+        worker.takes_turn(turns.order.turn(*next));
+        *next += 1;
+    });
+}
+
+/// The turns of the threads that share a socket.
+#[derive(Debug, Default)]
+pub struct Turns {
+    /// The number of the next batch. Who holds it receives.
+    next: Mutex<u64>,
+    order: Arc<Order>,
+}
+
+impl Turns {
+    fn lock(&self) -> MutexGuard<'_, u64> {
+        // A number is whole at any moment.
+        self.next.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Receives a batch and applies it; gives its packets and bytes. A signal that comes in between is no error.
-fn take(
-    socket: &Socket,
-    batch: &mut Batch,
-    wait: Wait,
-    worker: &mut Worker,
-    listener: &Listener,
-) -> io::Result<(usize, usize)> {
-    let packets = match batch.receive(socket.fd.as_fd(), wait) {
-        Ok(packets) => packets,
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok((0, 0)),
-        Err(error) => return Err(error),
-    };
-    let (mut count, mut bytes) = (0, 0);
-    for packet in packets {
-        // A socket that is shut down gives an empty datagram that nobody sent.
-        if packet.is_empty() && socket.is_stopping() {
-            continue;
+/// What a thread reads with.
+struct Reader<'a> {
+    socket: &'a Socket,
+    batch: Batch,
+    worker: Worker,
+    listener: &'a Listener,
+}
+
+impl Reader<'_> {
+    /// Reads what is queued. Senders may go on sending, so it ends at the latest when as much was read as was there: the
+    /// kernel charges a datagram its bytes and [`OVERHEAD`] at the least.
+    fn drain(&mut self, mut before: impl FnMut(usize, &mut Worker)) {
+        const OVERHEAD: usize = 256;
+        let mut queued = sys::memory(self.socket.as_fd()).map_or(usize::MAX, |memory| memory.queued as usize);
+        while queued > 0 {
+            match self.take(Wait::No, &mut before) {
+                Ok((packets, bytes)) => queued = queued.saturating_sub(bytes + packets * OVERHEAD),
+                Err(_) => return,
+            }
         }
-        count += 1;
-        bytes += packet.len();
-        worker.packet(packet);
     }
-    worker.flush(listener);
-    Ok((count, bytes))
+
+    fn take_or_warn(&mut self, wait: Wait, before: impl FnOnce(usize, &mut Worker)) {
+        if let Err(error) = self.take(wait, before) {
+            tracing::warn!(listener = %self.socket.address, %error, "receiving failed; going on");
+        }
+    }
+
+    /// Receives a batch and applies it; gives its packets and bytes. `before` is called in between with the number of
+    /// packets that came. A signal that comes in between is no error.
+    fn take(&mut self, wait: Wait, before: impl FnOnce(usize, &mut Worker)) -> io::Result<(usize, usize)> {
+        let packets = match self.batch.receive(self.socket.as_fd(), wait) {
+            Ok(packets) => packets,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok((0, 0)),
+            Err(error) => return Err(error),
+        };
+        before(packets.len(), &mut self.worker);
+        let (mut count, mut bytes) = (0, 0);
+        for packet in packets {
+            // A socket that is shut down gives an empty datagram that nobody sent.
+            if packet.is_empty() && self.socket.is_stopping() {
+                continue;
+            }
+            count += 1;
+            bytes += packet.len();
+            self.worker.packet(packet);
+        }
+        self.worker.flush(self.listener);
+        Ok((count, bytes))
+    }
 }

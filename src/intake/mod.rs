@@ -6,5 +6,5 @@ mod datagram;
 #[allow(unsafe_code, reason = "the only module that calls the kernel without a safe wrapper")]
 mod sys;
 
-pub use datagram::{BATCH, Socket, receive};
+pub use datagram::{BATCH, Socket, Turns, receive, receive_shared};
 pub use sys::{Batch, Wait};

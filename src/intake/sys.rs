@@ -61,7 +61,7 @@ impl Batch {
     }
 
     /// Receives datagrams and gives those that came, in order: no more of the buffers than the kernel says it filled.
-    pub fn receive(&mut self, socket: BorrowedFd<'_>, wait: Wait) -> io::Result<impl Iterator<Item = &[u8]>> {
+    pub fn receive(&mut self, socket: BorrowedFd<'_>, wait: Wait) -> io::Result<impl ExactSizeIterator<Item = &[u8]>> {
         let flags = match wait {
             Wait::ForOne => libc::MSG_WAITFORONE,
             Wait::No => libc::MSG_DONTWAIT,

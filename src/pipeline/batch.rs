@@ -52,7 +52,7 @@ impl Worker {
         let waiting = &batch.lines[..len];
         let mut at = [0; LEN];
         let at = &mut at[..len];
-        if !self.find_all(waiting, at) {
+        if !self.find_all(waiting, at) || self.is_ahead {
             return self.apply_one_by_one(waiting);
         }
         // By type, for what comes next in a mix of types is not to be guessed. Lines of one series stay in their order.
@@ -87,7 +87,7 @@ impl Worker {
         known && at.iter().zip(waiting).all(|(&at, Waiting { plain, .. })| self.routes.is_key_of(at, &key(plain)))
     }
 
-    /// The way of lines of which one at least is new.
+    /// The way of lines of which one at least is new, or may have to wait for its turn.
     #[cold]
     fn apply_one_by_one(&mut self, waiting: &[Waiting<'_>]) {
         waiting.iter().for_each(|Waiting { plain, .. }| self.plain(plain));
@@ -96,7 +96,7 @@ impl Worker {
     /// Applies one plain line by itself.
     pub(super) fn plain(&mut self, plain: &Plain<'_>) {
         let result = self.route(&Group::from(*plain), plain.number).and_then(|at| {
-            self.apply(at, plain.kind, plain.number, Ok(plain.rate))?;
+            self.apply_in_turn(at, plain.kind, plain.number, Ok(plain.rate))?;
             self.kept(at);
             Ok(())
         });

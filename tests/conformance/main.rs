@@ -24,6 +24,7 @@ mod sections;
 mod support;
 mod tags;
 mod types;
+mod workers;
 
 use std::net::UdpSocket;
 

@@ -73,6 +73,7 @@ fn intake(item: Item<'_>) -> Option<Intake> {
     let max_line = size(16..=64 * 1024, "a size from \"16B\" to \"64KiB\"");
     let intake = Intake {
         listen: section.read("listen", addresses).unwrap_or(default.listen),
+        workers: section.read("workers", whole(1..=64, "a whole number from 1 to 64")).unwrap_or(default.workers),
         receive_buffer: section.read("receive_buffer", receive_buffer).map_or(default.receive_buffer, unless_0),
         max_line: section.read("max_line", max_line).unwrap_or(default.max_line),
     };
