@@ -151,7 +151,7 @@ impl Worker {
             self.catch_up();
             self.turn = None;
         }
-        self.pipeline.telemetry.add(listener, &mut self.tally);
+        self.pipeline.telemetry.add(listener, &mut self.tally, self.writers);
     }
 
     /// Waits for the workers whose packets came before, and applies the changes of gauges that had to wait.
