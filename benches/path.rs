@@ -1,7 +1,7 @@
 //! The whole path, from the socket to the cells, beside the floor: a program that receives the same packets by the
 //! same calls and throws them away.
 //!
-//! `cargo bench --bench path [-- SECONDS]` starts each of them with the same load from `statsidecar load`, one after
+//! `cargo bench --bench path [-- SECONDS [WORKLOAD]]` starts each of them with the same load from `statsidecar load`, one after
 //! the other, and prints the CPU time that each took for a line, what got lost, and the memory it had at its peak.
 //! Figures of one run belong together: compare them with each other, not with those of another run. With two cores or
 //! more, the receiver has the first and the sender the second.
@@ -44,9 +44,10 @@ fn main() {
     let (options, arguments): (Vec<_>, Vec<_>) = arguments.iter().partition(|argument| argument.starts_with("--"));
     let with_peers = options.iter().any(|option| *option == "--peers");
     let seconds = arguments.first().map_or(5, |seconds| seconds.parse().expect("the argument is a number of seconds"));
+    let only = arguments.get(1).map_or("", |only| only.as_str());
     println!("| workload | lines/s | program | CPU ns/line | x floor | lost packets | peak MiB |");
     println!("|---|---|---|---|---|---|---|");
-    for (name, rate, args) in WORKLOADS {
+    for (name, rate, args) in WORKLOADS.into_iter().filter(|(name, ..)| name.contains(only)) {
         let (rate, runs) = at_a_rate_without_loss(rate, seconds, args);
         for run in &runs {
             row(name, rate, run, &runs[0]);
