@@ -49,7 +49,7 @@
 //! parse/         plain (the shape of nearly every line), line, value, tags: pure, bytes to groups and numbers
 //! mapping/       glob, template, names, operation, compile: rules; the only place names become legal
 //! metric/        counter, gauge, histogram: cells; know no key, clock, text or socket
-//! registry/      series, families: get-or-create, limits, conflicts
+//! registry/      series, families: get-or-create, limits, conflicts; expiry, presence: how series leave
 //! expose/        text: values to bytes; pure
 //! telemetry.rs   the sidecar's own metrics: one table that every output is made from
 //! http/          server and one route match, scrape, page (written piece by piece), body, status page

@@ -20,7 +20,7 @@ use crate::config::Config;
 use crate::mapping::{Outcome, Rules, Source, TagErrors};
 use crate::metric::{Change, Type, Writers};
 use crate::parse::{self, Group, Kind, Number, value};
-use crate::registry::{Registry, Series};
+use crate::registry::{Presence, Registry, Series};
 use crate::reject::Reject;
 use crate::telemetry::{Listener, Tally, Telemetry};
 use batch::Batch;
@@ -61,6 +61,11 @@ pub struct Worker {
     routes: Routes,
     tally: Tally,
     writers: Writers,
+    /// What others see of it, and whether they see it at work.
+    presence: Arc<Presence>,
+    is_working: bool,
+    /// The time at the last packet.
+    now: u32,
     /// Where others read the same socket: when this one's gauges come.
     turn: Option<Turn>,
     /// Whether others have still to apply what came before, so that changes of gauges wait.
@@ -73,11 +78,15 @@ impl Worker {
     /// A worker that knows no series yet, one of several.
     pub fn new(pipeline: Arc<Pipeline>) -> Self {
         let routes = Routes::new(pipeline.registry.limit());
+        let presence = pipeline.registry.join();
         Self {
             pipeline,
             routes,
             tally: Tally::default(),
             writers: Writers::Many,
+            presence,
+            is_working: false,
+            now: 0,
             turn: None,
             is_ahead: false,
             waiting: Vec::new(),
@@ -97,6 +106,9 @@ impl Worker {
 
     /// Applies the lines of one datagram, in their order.
     pub fn packet(&mut self, packet: &[u8]) {
+        if !self.is_working {
+            self.enter();
+        }
         self.tally.packets += 1;
         self.tally.bytes += packet.len() as u64;
         // Made for the first line that has another to wait for: clearing it costs a lone line more than all the rest.
@@ -128,8 +140,16 @@ impl Worker {
         batch.iter_mut().for_each(|batch| self.apply_batch(batch));
     }
 
+    /// Begins to apply: from here to [`Worker::flush`], no series leaves that there is a route to.
+    fn enter(&mut self) {
+        self.is_working = true;
+        let Self { pipeline, routes, .. } = self;
+        pipeline.registry.enter(&self.presence, || routes.review());
+        self.now = pipeline.clock.now();
+    }
+
     /// Applies one line, without its `\n`. What is wrong with it is counted and costs nothing else.
-    pub fn line(&mut self, line: &[u8]) {
+    fn line(&mut self, line: &[u8]) {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if line.is_empty() {
             return;
@@ -150,6 +170,9 @@ impl Worker {
         if self.turn.is_some() {
             self.catch_up();
             self.turn = None;
+        }
+        if std::mem::take(&mut self.is_working) {
+            self.pipeline.registry.leave(&self.presence);
         }
         self.pipeline.telemetry.add(listener, &mut self.tally, self.writers);
     }
@@ -253,7 +276,9 @@ impl Worker {
         let (series, meaning) = self.routes.get(at);
         match (meaning.fate, series) {
             (Fate::Apply(operation), Some(series)) => {
-                series.cells.apply(operation.change(number, rate?)?, self.writers);
+                let change = operation.change(number, rate?)?;
+                series.touch(self.now);
+                series.cells.apply(change, self.writers);
                 self.tally.applied(kind, meaning.is_mapped);
             }
             (Fate::Reject(reject), _) => return Err(reject),
@@ -268,6 +293,7 @@ impl Worker {
         let Meaning { fate, is_mapped, .. } = *self.routes.get(at).1;
         if let Fate::Apply(operation) = fate {
             self.waiting.push((at, operation.change(number, rate?)?));
+            self.routes.get(at).0.inspect(|series| series.touch(self.now));
             self.tally.applied(kind, is_mapped);
         }
         Ok(())
@@ -285,7 +311,7 @@ impl Worker {
             Ok(Outcome::Drop) => Ok((None, Fate::Drop)),
             Ok(Outcome::Feed(metric, operation)) => {
                 operation.change(number, group.rate?)?;
-                registry.get_or_create(&metric).map(|series| (Some(series), Fate::Apply(operation)))
+                registry.get_or_create(&metric, self.now).map(|series| (Some(series), Fate::Apply(operation)))
             }
             Err(reject) => Err(reject),
         };

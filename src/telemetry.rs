@@ -53,6 +53,7 @@ own_metrics! {
     SCRAPE_DURATION = "statsidecar_scrape_duration_seconds", Histogram, "Time to make the page of a scrape.";
     SCRAPES = "statsidecar_scrapes_total", Counter, "Scrapes answered, by format; the one under way is not among them.";
     SERIES = "statsidecar_series", Gauge, "Series that exist, by type.";
+    SERIES_EXPIRED = "statsidecar_series_expired_total", Counter, "Series that left because no sample came in their time to live.";
     SERIES_LIMIT = "statsidecar_series_limit", Gauge, "How many series there may be.";
     TAG_ERRORS = "statsidecar_tag_errors_total", Counter, "Tags that were left out or renamed while their sample was kept, by reason.";
     UNKNOWN_SECTIONS = "statsidecar_unknown_sections_total", Counter, "Sections of lines that were skipped because they are not known, by the character they begin with.";
@@ -280,6 +281,7 @@ impl Telemetry {
         push(SCRAPE_DURATION, vec![Row { labels: Vec::new(), value }]);
         push(SCRAPES, vec![Row::count(&[("format", "text")], &self.scrapes)]);
         push(SERIES, by_type(&facts.series));
+        push(SERIES_EXPIRED, vec![Row::total(&[], facts.series_expired)]);
         push(SERIES_LIMIT, vec![Row::number(&[], facts.series_limit as f64)]);
         push(TAG_ERRORS, rows(&TagError::ALL.map(|e| [("reason", e.reason())]), &self.tag_errors));
         push(UNKNOWN_SECTIONS, self.unknown_sections());
@@ -312,6 +314,8 @@ pub struct Facts {
     pub families: [u64; Type::ALL.len()],
     /// How many series there may be.
     pub series_limit: usize,
+    /// How many series have expired.
+    pub series_expired: u64,
     /// The sockets, in the order of the listeners.
     pub sockets: Vec<SocketFacts>,
     /// The process; `None` where the system does not tell.

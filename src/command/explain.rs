@@ -103,7 +103,7 @@ fn feed(
     rate: f64,
 ) -> Result<String, Reject> {
     let change = operation.change(number, rate)?;
-    let series = pipeline.registry.get_or_create(metric)?;
+    let series = pipeline.registry.get_or_create(metric, pipeline.clock.now())?;
     series.cells.apply(change, Writers::One);
     let what = match change {
         Change::Count(n) => format!("adds {n}"),

@@ -62,7 +62,7 @@ fn because(error: &io::Error) -> String {
 pub fn pipeline(config: &Config, rules: Rules, listeners: &[Address]) -> Result<Pipeline, Error> {
     let pipeline = Pipeline::new(config, rules, listeners.iter().map(Address::to_string));
     for metric in pipeline.rules.initial() {
-        pipeline.registry.get_or_create(metric).map_err(|reject| Error::Initial(metric.name.clone(), reject))?;
+        pipeline.registry.get_or_create(metric, 0).map_err(|reject| Error::Initial(metric.name.clone(), reject))?;
     }
     Ok(pipeline)
 }
@@ -99,14 +99,18 @@ pub fn run(config: &Config, rules: Rules) -> Result<(), Error> {
     })
 }
 
-/// Sets the pipeline's clock each second, for ever.
+/// Sets the pipeline's clock each second, for ever, and takes out what is over by then.
 async fn tell_time(pipeline: &Pipeline) {
     let start = Instant::now();
     let mut seconds = tokio::time::interval(Duration::from_secs(1));
     seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         seconds.tick().await;
-        pipeline.clock.set(start.elapsed().as_secs() as u32);
+        let now = start.elapsed().as_secs() as u32;
+        pipeline.clock.set(now);
+        while pipeline.registry.sweep(now) {
+            tokio::task::yield_now().await;
+        }
     }
 }
 
@@ -178,6 +182,7 @@ impl Intake {
                 series,
                 families,
                 series_limit: pipeline.registry.limit(),
+                series_expired: pipeline.registry.expired(),
                 sockets: sockets.iter().map(|socket| socket.facts()).collect(),
                 process: process::facts(),
             }

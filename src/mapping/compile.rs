@@ -211,7 +211,7 @@ impl<'c> Compiler<'c> {
             }
             let help = compiled.help.clone().unwrap_or_else(|| rules.default_help(kind));
             let shape: Shape = shape(kind, compiled.bounds.as_ref().unwrap_or(&rules.bounds));
-            made.push(Metric { name, labels, help, shape });
+            made.push(Metric { name, labels, help, shape, ttl: None });
         }
         made
     }

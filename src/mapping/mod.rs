@@ -13,6 +13,7 @@ mod template;
 pub use operation::Operation;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::config::Naming;
 use crate::metric::{Bounds, Type};
@@ -95,6 +96,8 @@ pub struct Metric {
     pub help: Arc<str>,
     /// What it is, and the buckets of a histogram.
     pub shape: Shape,
+    /// For how long it stays after its last sample; `None`: for ever.
+    pub ttl: Option<Duration>,
 }
 
 /// A metric's type with what a series of it needs to be made.
@@ -210,7 +213,7 @@ impl Rules {
         let labels = self.labels(source, rule, tag_errors)?;
         let help = rule.and_then(|(rule, _)| rule.help.clone()).unwrap_or_else(|| self.default_help(kind));
         let bounds = rule.and_then(|(rule, _)| rule.bounds.as_ref()).unwrap_or(&self.bounds);
-        Ok(Outcome::Feed(Metric { name, labels, help, shape: shape(kind, bounds) }, operation))
+        Ok(Outcome::Feed(Metric { name, labels, help, shape: shape(kind, bounds), ttl: None }, operation))
     }
 
     /// The help of a metric that no rule gives any. It says the same for every line of a type, whichever comes first.

@@ -190,7 +190,7 @@ impl Routes {
             self.clear();
         }
         if (self.routes.len() + 1) * 8 > self.slots.len() * 7 {
-            self.grow();
+            self.place_all(self.slots.len() * 2);
         }
         let mut route = Route { series, meaning: self.meaning(meaning), shape: key.shape(), key: [0; SHORT] };
         let parts = [key.name, key.tags, key.container].concat();
@@ -234,6 +234,13 @@ impl Routes {
         self.long_keys = Vec::new();
     }
 
+    /// Gives up the routes to series that are about to leave, and those that lead to no series: what was rejected
+    /// because of a series that has left is not any more.
+    pub fn review(&mut self) {
+        self.routes.retain(|route| route.series.as_ref().is_some_and(|series| !series.is_leaving()));
+        self.place_all(self.slots.len());
+    }
+
     fn place(&mut self, hash: u64, index: usize) {
         let mask = self.slots.len() - 1;
         let mut at = hash as usize & mask;
@@ -243,9 +250,10 @@ impl Routes {
         self.slots[at] = (hash >> 32) << 32 | (index as u64 + 1);
     }
 
-    /// Doubles the slots. The lower half of a hash is not kept, so the keys are hashed anew.
-    fn grow(&mut self) {
-        self.slots = vec![0; self.slots.len() * 2];
+    /// Makes as many slots, and places all routes in them. The lower half of a hash is not kept, so the keys are hashed
+    /// anew.
+    fn place_all(&mut self, slots: usize) {
+        self.slots = vec![0; slots];
         for index in 0..self.routes.len() {
             let route = &self.routes[index];
             let [name, tags, container] = [0, 16, 32].map(|shift| usize::from((route.shape >> shift) as u16));

@@ -1,40 +1,37 @@
 //! Series by the name they share.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::hint::black_box;
 use std::ops::Bound;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use super::series::{ByName, Series};
+use super::series::{ByName, Parts, Series};
 use crate::mapping::{Metric, Shape};
 use crate::metric::{Bounds, Type};
 use crate::reject::Reject;
 
-/// The families, by name, and all their series.
+/// All series, in the order of their names and then of their labels, so that those of a family stand together.
+///
+/// A family is no more than the series that share its head: with the last of them it is gone, and its name is free.
 #[derive(Debug, Default)]
 pub(super) struct Families {
-    by_name: BTreeMap<Arc<str>, Family>,
-    /// One order for the series of all families. It is kept where a series is made, a few comparisons each time, so
-    /// that a scrape has nothing to sort and can go on behind any series.
+    /// The order is kept where a series is made, a few comparisons each time, so that a scrape has nothing to sort and
+    /// can go on behind any series.
     series: BTreeSet<ByName>,
 }
 
-#[derive(Debug)]
-struct Family {
-    head: Arc<FamilyHead>,
-    /// The buckets of a histogram: those of its first series hold for all.
-    bounds: Option<Bounds>,
-    /// How many series it has.
-    len: usize,
-}
-
 /// What a family says of all its series, which share it.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct FamilyHead {
     /// What they are.
     pub kind: Type,
     /// The help text: that of the first series.
     pub help: Arc<str>,
+    /// The buckets of a histogram: those of its first series hold for all.
+    bounds: Option<Bounds>,
+    /// How many series it has. `Relaxed`: it is written under the lock of the families.
+    len: AtomicUsize,
 }
 
 /// How many series are copied at a time: the lock is held for some 100 us then.
@@ -44,10 +41,17 @@ const CHUNK: usize = 1024;
 const SUFFIXES: [&str; 3] = ["_bucket", "_sum", "_count"];
 
 impl Families {
+    /// The head of the family of this name, where there is one.
+    fn head(&self, name: &str) -> Option<&Arc<FamilyHead>> {
+        let first: &dyn Parts = &(name.as_bytes(), &b""[..]);
+        let ByName(series) = self.series.range::<dyn Parts, _>((Bound::Included(first), Bound::Unbounded)).next()?;
+        (series.name() == name).then(|| series.head())
+    }
+
     /// Whether a series of `metric` may be made, and then whether its family is new.
     pub fn admits(&self, metric: &Metric) -> Result<bool, Reject> {
-        match self.by_name.get(metric.name.as_str()) {
-            Some(family) if family.head.kind == metric.shape.type_of() => Ok(false),
+        match self.head(&metric.name) {
+            Some(head) if head.kind == metric.shape.type_of() => Ok(false),
             Some(_) => Err(Reject::TypeConflict),
             None if self.collides(metric) => Err(Reject::NameCollision),
             None => Ok(true),
@@ -56,34 +60,38 @@ impl Families {
 
     /// Whether a new family would expose a series that another one does.
     fn collides(&self, metric: &Metric) -> bool {
-        let is_histogram =
-            |name: &str| self.by_name.get(name).is_some_and(|family| family.head.kind == Type::Histogram);
+        let is_histogram = |name: &str| self.head(name).is_some_and(|head| head.kind == Type::Histogram);
         SUFFIXES.iter().any(|suffix| {
             metric.name.strip_suffix(suffix).is_some_and(is_histogram)
-                || metric.shape.type_of() == Type::Histogram
-                    && self.by_name.contains_key(format!("{}{suffix}", metric.name).as_str())
+                || metric.shape.type_of() == Type::Histogram && self.head(&format!("{}{suffix}", metric.name)).is_some()
         })
     }
 
     /// How many series a name has.
     pub fn series_of(&self, name: &str) -> usize {
-        self.by_name.get(name).map_or(0, |family| family.len)
+        self.head(name).map_or(0, |head| head.len.load(Ordering::Relaxed))
     }
 
-    /// Makes the series of `metric`, and its family where it is the first.
-    pub fn add(&mut self, metric: &Metric, text: String) -> Arc<Series> {
-        let family = self.by_name.entry(metric.name.as_str().into()).or_insert_with(|| Family {
-            head: Arc::new(FamilyHead { kind: metric.shape.type_of(), help: Arc::clone(&metric.help) }),
-            bounds: match &metric.shape {
+    /// Makes the series of `metric`, with the head of its family.
+    pub fn add(&mut self, metric: &Metric, text: String, now: u32) -> Arc<Series> {
+        let head = self.head(&metric.name).cloned().unwrap_or_else(|| {
+            let bounds = match &metric.shape {
                 Shape::Histogram(bounds) => Some(bounds.clone()),
                 _ => None,
-            },
-            len: 0,
+            };
+            let help = Arc::clone(&metric.help);
+            Arc::new(FamilyHead { kind: metric.shape.type_of(), help, bounds, len: AtomicUsize::new(0) })
         });
-        family.len += 1;
-        let series = Arc::new(Series::new(metric, text, Arc::clone(&family.head), family.bounds.as_ref()));
+        head.len.fetch_add(1, Ordering::Relaxed);
+        let bounds = head.bounds.clone();
+        let series = Arc::new(Series::new(metric, text, head, bounds.as_ref(), now));
         self.series.insert(ByName(Arc::clone(&series)));
         series
+    }
+
+    /// Takes a series out; whether its family is gone with it.
+    pub fn remove(&mut self, series: &Arc<Series>) -> bool {
+        self.series.remove(&ByName(Arc::clone(series))) && series.head().len.fetch_sub(1, Ordering::Relaxed) == 1
     }
 
     /// Adds the series that follow `after` to `chunk`, as many as are copied at a time.

@@ -2,10 +2,13 @@
 //!
 //! Limits, conflicts of type and collisions of names are decided where a series is made, and only there.
 
+mod expiry;
 mod families;
+mod presence;
 mod series;
 
 pub use families::FamilyHead;
+pub use presence::Presence;
 pub use series::Series;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +21,9 @@ use crate::config::Limits;
 use crate::mapping::Metric;
 use crate::metric::Type;
 use crate::reject::Reject;
+use expiry::Expiry;
 use families::Families;
+use presence::Generations;
 use series::ByName;
 
 /// Every series, by its text.
@@ -29,8 +34,12 @@ pub struct Registry {
     /// The same series by family, for those who make one and for a scrape. Makers are few, and a scrape holds it only
     /// to copy some handles.
     families: Mutex<Families>,
+    /// Those that have a time to live. Its lock is taken with that of the families held, never the other way round.
+    expiry: Mutex<Expiry>,
+    generations: Generations,
     limits: Limits,
     counts: [Counts; Type::ALL.len()],
+    expired: AtomicU64,
 }
 
 /// How many there are of one type. `Relaxed`: they are written under the lock of the families and read as numbers.
@@ -46,20 +55,24 @@ impl Registry {
         Self {
             series: DashMap::with_hasher(RandomState::default()),
             families: Mutex::default(),
+            expiry: Mutex::default(),
+            generations: Generations::default(),
             limits,
             counts: Default::default(),
+            expired: AtomicU64::new(0),
         }
     }
 
-    /// The series of `metric`, made at 0 where it is not there yet, or why there can be none.
-    pub fn get_or_create(&self, metric: &Metric) -> Result<Arc<Series>, Reject> {
+    /// The series of `metric` for a sample that comes at `now`, made at 0 where it is not there yet, or why there can be
+    /// none.
+    pub fn get_or_create(&self, metric: &Metric, now: u32) -> Result<Arc<Series>, Reject> {
         let text = series::text(metric);
-        if let Some(series) = self.find(&text, metric)? {
+        if let Some(series) = self.find(&text, metric, now)? {
             return Ok(series);
         }
         let mut families = self.families();
         // Another worker may have made it meanwhile.
-        if let Some(series) = self.find(&text, metric)? {
+        if let Some(series) = self.find(&text, metric, now)? {
             return Ok(series);
         }
         let kind = metric.shape.type_of();
@@ -70,11 +83,12 @@ impl Registry {
         if self.limits.family_series.is_some_and(|limit| families.series_of(&metric.name) >= limit) {
             return Err(Reject::FamilySeriesLimit);
         }
-        let series = families.add(metric, text);
+        let series = families.add(metric, text, now);
         let counts = &self.counts[kind as usize];
         counts.series.fetch_add(1, Ordering::Relaxed);
         counts.families.fetch_add(u64::from(is_new), Ordering::Relaxed);
         self.series.insert(Arc::clone(series.key()), Arc::clone(&series));
+        self.watch(&series);
         Ok(series)
     }
 
@@ -96,6 +110,29 @@ impl Registry {
         self.series.is_empty()
     }
 
+    /// A worker that is going to have routes to series.
+    pub fn join(&self) -> Arc<Presence> {
+        self.generations.join()
+    }
+
+    /// Says that a worker begins to apply. `review` is called where series are about to leave: the worker gives up its
+    /// routes to those that [are](Series::is_leaving), and to nowhere.
+    #[inline]
+    pub fn enter(&self, worker: &Presence, review: impl FnOnce()) {
+        self.generations.enter(worker, review);
+    }
+
+    /// Says that a worker has applied all it had.
+    #[inline]
+    pub fn leave(&self, worker: &Presence) {
+        self.generations.leave(worker);
+    }
+
+    /// How many series have expired.
+    pub fn expired(&self) -> u64 {
+        self.expired.load(Ordering::Relaxed)
+    }
+
     /// How many series there may be.
     pub fn limit(&self) -> usize {
         self.limits.series
@@ -109,9 +146,14 @@ impl Registry {
         (read(|c| &c.series), read(|c| &c.families))
     }
 
-    fn find(&self, text: &str, metric: &Metric) -> Result<Option<Arc<Series>>, Reject> {
+    fn find(&self, text: &str, metric: &Metric, now: u32) -> Result<Option<Arc<Series>>, Reject> {
         match self.series.get(text) {
-            Some(series) if series.cells.type_of() == metric.shape.type_of() => Ok(Some(Arc::clone(&series))),
+            Some(series) if series.cells.type_of() == metric.shape.type_of() => {
+                // Before the lock is given back: who would take it out sees that it is met.
+                series.touch(now);
+                series.set_leaving(false);
+                Ok(Some(Arc::clone(&series)))
+            }
             Some(_) => Err(Reject::TypeConflict),
             None => Ok(None),
         }
