@@ -108,7 +108,7 @@ async fn tell_time(pipeline: &Pipeline) {
         seconds.tick().await;
         let now = start.elapsed().as_secs() as u32;
         pipeline.clock.set(now);
-        while pipeline.registry.sweep(now) {
+        while pipeline.registry.sweep(now).is_some() {
             tokio::task::yield_now().await;
         }
     }

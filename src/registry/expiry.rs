@@ -21,19 +21,20 @@ pub(super) struct Expiry {
 const CHUNK: usize = 256;
 
 impl Registry {
-    /// Takes out series whose time to live is over at `now`, some of them: whether there are more that can go at once.
+    /// Takes out series whose time to live is over at `now`, and gives them: some at a time, `None` when no more can go.
     ///
     /// What is over is announced first, and goes when no worker has a route to it any more: see
     /// [`presence`](super::presence). A worker that meets it meanwhile keeps it from going.
-    pub fn sweep(&self, now: u32) -> bool {
+    pub fn sweep(&self, now: u32) -> Option<Vec<Arc<Series>>> {
         self.announce(now);
         let reached = self.generations.reached();
-        let Some(chunk) = self.expiry().chunk(reached) else { return false };
-        let mut a_family_is_gone = false;
+        let chunk = self.expiry().chunk(reached)?;
+        let (mut gone, mut a_family_is_gone) = (Vec::new(), false);
         let mut families = self.families();
         for series in chunk {
-            // Who finds it in the registry touches it under the same lock of the map.
-            let over = |_: &Arc<str>, found: &mut Arc<Series>| Arc::ptr_eq(found, &series) && series.due() <= now;
+            // Who finds it in the registry touches it, and says that it stays, under the same lock of the map. Either alone
+            // would not do: its route may have been kept since, and the time that it was touched with may be an old one.
+            let over = |_: &Arc<str>, found: &mut Arc<Series>| found.is_leaving() && found.due() <= now;
             if self.series.remove_if_mut(series.key(), over).is_some() {
                 let counts = &self.counts[series.head().kind as usize];
                 counts.series.fetch_sub(1, Ordering::Relaxed);
@@ -42,6 +43,7 @@ impl Registry {
                     counts.families.fetch_sub(1, Ordering::Relaxed);
                     a_family_is_gone = true;
                 }
+                gone.push(series);
             } else {
                 series.set_leaving(false);
                 self.expiry().add(series);
@@ -55,7 +57,7 @@ impl Registry {
             // Its name is free: routes of lines that were rejected because of it are to be given up.
             self.generations.begin();
         }
-        true
+        Some(gone)
     }
 
     /// Announces the series that are over, and puts off those that a sample came for.
