@@ -14,7 +14,7 @@ mod units;
 pub use address::{Address, Transport};
 pub use diagnostic::{Diagnostic, Severity, render};
 pub use load::load;
-pub use units::parse_size;
+pub use units::{parse_duration, parse_size};
 
 use std::net::{Ipv4Addr, SocketAddr};
 

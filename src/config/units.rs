@@ -1,9 +1,11 @@
-//! Sizes as the file and the command line write them: `8MiB`.
+//! Sizes and durations as the file and the command line write them: `8MiB`, `1m30s`.
+
+use std::time::Duration;
 
 use super::diagnostic::quoted;
 
 /// The units of a size and how many bytes one of them is.
-const UNITS: [(&str, usize); 8] = [
+const SIZES: [(&str, usize); 8] = [
     ("", 1),
     ("B", 1),
     ("KB", 1000),
@@ -24,7 +26,7 @@ const UNITS: [(&str, usize); 8] = [
 pub fn parse_size(text: &str) -> Result<usize, String> {
     let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
     let number = text.strip_suffix(unit).unwrap_or_default();
-    let factor = UNITS.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor);
+    let factor = SIZES.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor);
     let (Some(factor), false) = (factor, number.is_empty()) else {
         return Err(format!(
             "{} is not a size; write a whole number and B, KB, MB, GB, KiB, MiB or GiB, as in \"8MiB\"",
@@ -35,9 +37,85 @@ pub fn parse_size(text: &str) -> Result<usize, String> {
     size.ok_or_else(|| format!("{} is too large a size; at most {} bytes can be counted", quoted(text), usize::MAX))
 }
 
+/// The units of a duration, from the longest, and how many milliseconds one of them is.
+const DURATIONS: [(&str, u64); 5] =
+    [("d", 24 * 60 * 60 * 1000), ("h", 60 * 60 * 1000), ("m", 60 * 1000), ("s", 1000), ("ms", 1)];
+
+/// The longest duration, about a hundred years: far beyond use, and safe to add to any time.
+const LONGEST_DAYS: u64 = 36_500;
+
+/// Reads whole numbers with units, each unit once and the longest first, or `0`; the error says what would be right.
+///
+/// ```
+/// use std::time::Duration;
+/// assert_eq!(statsidecar::config::parse_duration("1m30s"), Ok(Duration::from_secs(90)));
+/// assert_eq!(statsidecar::config::parse_duration("0"), Ok(Duration::ZERO));
+/// assert!(statsidecar::config::parse_duration("90").is_err());
+/// ```
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    let wrong = || {
+        format!(
+            "{} is not a duration; write whole numbers with d, h, m, s or ms, the longest unit first, as in \"1m30s\"",
+            quoted(text)
+        )
+    };
+    let long = || format!("{} is too long; at most {LONGEST_DAYS}d can be given", quoted(text));
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    let (mut rest, mut units, mut sum) = (text, DURATIONS.as_slice(), 0_u64);
+    loop {
+        let unit = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+        let number = rest.strip_suffix(unit).unwrap_or_default();
+        rest = unit.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+        let unit = unit.strip_suffix(rest).unwrap_or_default();
+        let at = units.iter().position(|(name, _)| *name == unit).filter(|_| !number.is_empty()).ok_or_else(wrong)?;
+        let (used, shorter) = units.split_at_checked(at + 1).unwrap_or_default();
+        let factor = used.last().map_or(1, |(_, factor)| *factor);
+        let part = number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
+        sum = part.and_then(|part| sum.checked_add(part)).ok_or_else(long)?;
+        units = shorter;
+        if rest.is_empty() {
+            break;
+        }
+    }
+    let duration = Duration::from_millis(sum);
+    if duration > Duration::from_secs(LONGEST_DAYS * 24 * 60 * 60) { Err(long()) } else { Ok(duration) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_unit_of_time() {
+        for (text, milliseconds) in [
+            ("0", 0),
+            ("0s", 0),
+            ("500ms", 500),
+            ("10s", 10_000),
+            ("1m30s", 90_000),
+            ("2h", 7_200_000),
+            ("2d", 172_800_000),
+            ("1d2h3m4s5ms", 93_784_005),
+            ("90m", 5_400_000),
+            ("36500d", 3_153_600_000_000),
+        ] {
+            assert_eq!(parse_duration(text), Ok(Duration::from_millis(milliseconds)), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_duration_says_what_is() {
+        for text in
+            ["", "s", "90", "1.5s", "-1s", "+1s", "1 s", " 1s", "1S", "30s1m", "1s1s", "1m30", "1w", "1us", "٣s", "0 "]
+        {
+            assert!(parse_duration(text).is_err_and(|message| message.contains("as in \"1m30s\"")), "{text}");
+        }
+        for text in ["36501d", "36500d1ms", "99999999999999999999s", "18446744073709551615d"] {
+            assert!(parse_duration(text).is_err_and(|message| message.contains("at most 36500d")), "{text}");
+        }
+    }
 
     #[test]
     fn every_unit() {
