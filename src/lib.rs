@@ -47,7 +47,8 @@
 //! reject.rs      the closed list of reasons why a line or sample is lost
 //! intake/        datagram (the receive loop), sys (recvmmsg: the only unsafe code)
 //! parse/         plain (the shape of nearly every line), line, value, tags: pure, bytes to groups and numbers
-//! mapping/       glob, template, names, operation, compile: rules; the only place names become legal
+//! mapping/       pattern, glob, condition, template, labels, names, operation; compile, shadow (what is wrong with the
+//!                rules): the only place names become legal
 //! metric/        counter, gauge, histogram: cells; know no key, clock, text or socket
 //! registry/      series, families: get-or-create, limits, conflicts; expiry, presence: how series leave
 //! expose/        text: values to bytes; pure

@@ -94,7 +94,7 @@ match = "c.*"
 name = "c d"
 labels = { x = "$2", __zz = "y" }
 buckets = [3, 2, 1]
-ttl = "1d"
+ttl = "1w"
 
 [[metric]]
 match = "c.*"
@@ -109,7 +109,7 @@ wrong.toml:10:16: in "$2", $2 has nothing to stand for: the match captures 1
 wrong.toml:10:22: the label "__zz" is reserved for Prometheus itself; choose another name
 wrong.toml:11:15: "buckets" must rise, and 2 comes after 3
 wrong.toml:11:18: "buckets" must rise, and 1 comes after 3
-wrong.toml:12:1: unknown key "ttl" in [[metric]]; known are "match", "name", "type", "help", "unit", "labels", "buckets", "scale", "drop", "init"
+wrong.toml:12:7: "ttl": "1w" is not a duration; write whole numbers with d, h, m, s or ms, the longest unit first, as in "1m30s"
 wrong.toml:15:9: match "c.*" is declared twice, and only the first can match; remove one of the two
 wrong.toml:16:8: "type" must be "counter", "gauge" or "histogram", not "couter"
 "#;
@@ -359,6 +359,34 @@ debug.a.b:1:2|c
   rule     3 (match = "debug.**"), $1 = "a.b"
   dropped  the rule says drop: counted, and not exposed
   dropped  the rule says drop: counted, and not exposed
+"#,
+    );
+}
+
+#[test]
+fn explain_shows_a_regex_and_its_groups() {
+    let config = r#"
+[[metric]]
+match = "jobs.*"
+match_type = "g"
+[[metric]]
+match_regex = '(?P<queue>[a-z]+)\.(\d+)\.done'
+name = "${queue}_done_total"
+labels = { shard = "$2" }
+drop_tags = ["le"]
+"#;
+    explains(
+        config,
+        &["jobs.7.done:2|c|#le:1", "jobs.7:1|c"],
+        r#"
+jobs.7.done:2|c|#le:1
+  parsed   name "jobs.7.done", value "2", type c, tags "le:1"
+  rule     2 (match_regex = '(?P<queue>[a-z]+)\.(\d+)\.done'), $queue = "jobs", $2 = "7"
+  series   jobs_done_total{shard="7"} (counter) adds 2
+jobs.7:1|c
+  parsed   name "jobs.7", value "1", type c
+  rule     none matches; the name is the line's own
+  series   jobs_7_total (counter) adds 1
 "#,
     );
 }

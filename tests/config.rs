@@ -6,9 +6,10 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use proptest::prelude::*;
-use statsidecar::config::{Config, Diagnostic, load, render};
+use statsidecar::config::{Config, Diagnostic, Prefer, Spanned, Tags, load, render};
 use statsidecar::mapping::Rules;
 use statsidecar::metric::Type;
 use toml::de::DeTable;
@@ -28,11 +29,12 @@ fn the_shipped_file_names_every_key() {
     let example = with_examples(SHIPPED);
     let file = DeTable::parse(&example).expect("the examples are TOML").into_inner();
     let keys = documented_keys();
-    assert_eq!(keys.len(), 6 + 23, "a key more or less, or docs that are written in another way: {keys:?}");
+    assert_eq!(keys.len(), 6 + 33, "a key more or less, or docs that are written in another way: {keys:?}");
     for (table, key) in keys {
         let table = file.get(table.as_str()).unwrap_or_else(|| panic!("config.toml lacks [{table}]")).get_ref();
-        let table = table.as_array().map_or(table, |array| array[0].get_ref());
-        assert!(key.is_empty() || table.get(key.as_str()).is_some(), "config.toml lacks {key:?}");
+        let tables = table.as_array().map_or(vec![table], |array| array.iter().map(|table| table.get_ref()).collect());
+        let is_there = tables.iter().any(|table| table.get(key.as_str()).is_some());
+        assert!(key.is_empty() || is_there, "config.toml lacks {key:?}");
     }
 }
 
@@ -40,9 +42,10 @@ fn the_shipped_file_names_every_key() {
 fn the_examples_in_the_shipped_file_are_right() {
     let config = accepted("config.toml with its examples", &with_examples(SHIPPED));
     assert_eq!(config.labels.len(), 1);
-    let [rule] = config.metrics.as_slice() else { panic!("one example, not {}", config.metrics.len()) };
-    assert_eq!(rule.pattern.get_ref(), "shop.*.request_micros");
+    let [rule, other] = config.metrics.as_slice() else { panic!("two examples, not {}", config.metrics.len()) };
+    assert_eq!((rule.pattern.key(), rule.pattern.text()), ("match", "shop.*.request_micros"));
     assert_eq!(rule.init.len(), 2);
+    assert_eq!(other.pattern.key(), "match_regex");
 }
 
 /// The file with the `#` taken from every example.
@@ -82,7 +85,12 @@ fn every_key_is_taken_as_it_stands() {
     let config = accepted(
         "every key",
         r#"
-        metric = [{ match = "a.*", type = "gauge", scale = 2, labels.team = "x" }]
+        metric = [
+            { match = "a.*", type = "gauge", scale = 2, labels.team = "x", tags = "drop", ttl = "0" },
+            { match_regex = "b", match_type = "ms", keep_tags = ["a-b", "le"], rename_tags = { "a-b" = "c" } },
+            { match = "b", match_type = ["h", "d"], match_tags = { "a-b" = "x*" }, drop_tags = ["k"], prefer = "tag",
+              labels = { k = "$0" }, ttl = "1h" },
+        ]
         intake = { listen = ["udp://[::1]:1", "udp://0.0.0.0:0", "udp://0.0.0.0:0"], receive_buffer = 0, max_line = 16 }
         [http]
         listen = "0.0.0.0:80"
@@ -90,6 +98,7 @@ fn every_key_is_taken_as_it_stands() {
         [defaults]
         naming = "verbatim"
         buckets = [-1, 0.5, 0x10]
+        ttl = "1m30s"
         container_label = true
         [limits]
         series = 5_000
@@ -109,10 +118,20 @@ fn every_key_is_taken_as_it_stands() {
     assert_eq!((config.limits.series, config.limits.family_series, config.limits.tags), (5000, Some(7), 1));
     let labels: Vec<_> = config.labels.iter().map(|(k, v)| (k.get_ref().as_str(), v.get_ref().as_str())).collect();
     assert_eq!(labels, [("a", "1"), ("b", "2")]);
-    let [rule] = config.metrics.as_slice() else { panic!("one rule") };
+    assert_eq!(config.defaults.ttl, Some(Duration::from_secs(90)));
+    let [rule, two, three] = config.metrics.as_slice() else { panic!("three rules") };
     assert_eq!(rule.kind.as_ref().map(|kind| *kind.get_ref()), Some(Type::Gauge));
     assert_eq!(rule.scale.as_ref().map(|scale| *scale.get_ref()), Some(2.0));
     assert_eq!(rule.labels.len(), 1);
+    assert_eq!((&rule.tags, rule.ttl.as_ref().map(|ttl| *ttl.get_ref())), (&Tags::None, Some(Duration::ZERO)));
+    let texts = |list: &[Spanned<String>]| list.iter().map(|text| text.get_ref().clone()).collect::<Vec<_>>();
+    assert_eq!(texts(&two.match_type), ["ms"]);
+    assert!(matches!(&two.tags, Tags::Only(only) if texts(only) == ["a-b", "le"]));
+    assert_eq!((two.rename_tags.len(), two.prefer, &two.ttl), (1, Prefer::Rule, &None));
+    assert_eq!((texts(&three.match_type), three.match_tags.len()), (vec!["h".to_owned(), "d".to_owned()], 1));
+    assert!(matches!(&three.tags, Tags::AllBut(all_but) if texts(all_but) == ["k"]));
+    assert_eq!(three.ttl.as_ref().map(|ttl| *ttl.get_ref()), Some(Duration::from_secs(3600)));
+    assert_eq!(three.prefer, Prefer::Tag);
 }
 
 #[test]
@@ -120,7 +139,7 @@ fn spans_are_those_of_the_source() {
     let source = "[[metric]]\nmatch = \"a\"\nlabels = { team = \"x\" }\n";
     let config = accepted("spans", source);
     let rule = &config.metrics[0];
-    assert_eq!(&source[rule.pattern.span()], "\"a\"");
+    assert_eq!((rule.pattern.key(), &source[rule.pattern.span()]), ("match", "\"a\""));
     let (name, value) = &rule.labels[0];
     assert_eq!((&source[name.span()], &source[value.span()]), ("team", "\"x\""));
 }
@@ -244,6 +263,13 @@ fn toml_like() -> impl Strategy<Value = String> {
         "labels",
         "[[metric]]\n",
         "match",
+        "match_regex",
+        "match_type",
+        "match_tags",
+        "keep_tags",
+        "\"a(b\"",
+        "\"1m30s\"",
+        "ttl",
         "type",
         "scale",
         "drop",

@@ -144,9 +144,14 @@ fn mapped(out: &mut String, pipeline: &Pipeline, mapping: &Mapping<'_>) {
     match &mapping.rule {
         None => line(out, "rule", "none matches; the name is the line's own"),
         Some((index, captures)) => {
-            let mut text = format!("{} (match = {:?})", index + 1, pipeline.rules.pattern(*index).unwrap_or_default());
+            let pattern = pipeline.rules.pattern(*index).map(|pattern| (pattern.key(), pattern.quoted()));
+            let (key, pattern) = pattern.unwrap_or_default();
+            let mut text = format!("{} ({key} = {pattern})", index + 1);
             for (number, capture) in captures.iter().enumerate().skip(1) {
-                text.push_str(&format!(", ${number} = {capture:?}"));
+                match pipeline.rules.capture_name(*index, number) {
+                    Some(name) => text.push_str(&format!(", ${name} = {capture:?}")),
+                    None => text.push_str(&format!(", ${number} = {capture:?}")),
+                }
             }
             line(out, "rule", &text);
         }

@@ -17,6 +17,8 @@ pub use load::load;
 pub use units::{parse_duration, parse_size};
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::ops::Range;
+use std::time::Duration;
 
 pub use toml::Spanned;
 
@@ -95,6 +97,8 @@ pub struct Defaults {
     pub timer: Timer,
     /// `buckets`: upper bounds of a histogram whose rule gives none; strictly rising, without `+Inf`.
     pub buckets: Vec<f64>,
+    /// `ttl`: how long a series stays without a line; `None` (`"0"` in the file) is for ever.
+    pub ttl: Option<Duration>,
     /// `container_label`: whether the `c:` section of a line becomes the label `container_id`.
     pub container_label: bool,
 }
@@ -105,6 +109,7 @@ impl Default for Defaults {
             naming: Naming::Prometheus,
             timer: Timer::Histogram,
             buckets: DEFAULT_BUCKETS.to_vec(),
+            ttl: None,
             container_label: false,
         }
     }
@@ -146,8 +151,12 @@ impl Default for Limits {
 /// One `[[metric]]`: a metric declared once.
 #[derive(Clone, Debug, PartialEq)]
 pub struct MetricRule {
-    /// `match`: the glob over the dotted name. Its span stands for the rule in messages.
-    pub pattern: Spanned<String>,
+    /// The names it is for. Its span stands for the rule in messages.
+    pub pattern: Pattern,
+    /// `match_type`: the types of lines it is for, as lines write them; empty: any type.
+    pub match_type: Vec<Spanned<String>>,
+    /// `match_tags`: the tags that a line must have, each with a glob for its value.
+    pub match_tags: Labels,
     /// `name`: the metric's name, or a template that gives it. `None`: made from the line's own name.
     pub name: Option<Spanned<String>>,
     /// `type`: what the metric is. `None`: whatever the line's type becomes.
@@ -158,12 +167,83 @@ pub struct MetricRule {
     pub unit: Option<Spanned<String>>,
     /// `labels`: labels that the rule sets; values may be templates.
     pub labels: Labels,
+    /// `tags`: which tags of a line become labels.
+    pub tags: Tags,
+    /// `rename_tags`: tags and the labels they become instead.
+    pub rename_tags: Labels,
+    /// `prefer`: who wins where a tag and the rule set one label.
+    pub prefer: Prefer,
     /// `buckets`: upper bounds, strictly rising, without `+Inf`.
     pub buckets: Option<Spanned<Vec<f64>>>,
     /// `scale`: every value is multiplied by it; finite and not 0.
     pub scale: Option<Spanned<f64>>,
+    /// `ttl`: how long a series stays without a line; zero is for ever. `None`: what `[defaults]` says.
+    pub ttl: Option<Spanned<Duration>>,
     /// `drop`: samples that match are counted and forgotten.
     pub drop: bool,
     /// `init`: the label sets that exist at 0 before the first line.
     pub init: Vec<Spanned<Labels>>,
+}
+
+/// The names that a rule is for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Pattern {
+    /// `match`: a glob over the dotted name.
+    Glob(Spanned<String>),
+    /// `match_regex`: a regex over the whole name.
+    Regex(Spanned<String>),
+}
+
+impl Pattern {
+    /// Its key in the file.
+    pub fn key(&self) -> &'static str {
+        match self {
+            Self::Glob(_) => "match",
+            Self::Regex(_) => "match_regex",
+        }
+    }
+
+    /// What is written there.
+    pub fn text(&self) -> &str {
+        let (Self::Glob(text) | Self::Regex(text)) = self;
+        text.get_ref()
+    }
+
+    /// What is written there, in the quotes that it is best written in: a regex is full of `\\`.
+    pub fn quoted(&self) -> String {
+        match self {
+            Self::Glob(text) => format!("{:?}", text.get_ref()),
+            Self::Regex(text) => format!("'{}'", text.get_ref()),
+        }
+    }
+
+    /// Where it is written.
+    pub fn span(&self) -> Range<usize> {
+        let (Self::Glob(text) | Self::Regex(text)) = self;
+        text.span()
+    }
+}
+
+/// The tags of a line that become labels, by the keys that the client gave them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Tags {
+    /// All of them.
+    #[default]
+    All,
+    /// None of them.
+    None,
+    /// `keep_tags`: these alone.
+    Only(Vec<Spanned<String>>),
+    /// `drop_tags`: all but these.
+    AllBut(Vec<Spanned<String>>),
+}
+
+/// `[[metric]] prefer`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Prefer {
+    /// `"rule"`: the rule wins.
+    #[default]
+    Rule,
+    /// `"tag"`: the tag wins.
+    Tag,
 }

@@ -1,14 +1,19 @@
 //! The rules out of a [`Config`], and everything that is wrong with them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::glob::Glob;
+use super::condition::Conditions;
+use super::glob::Part;
+use super::labels::{Kept, TagPolicy};
+use super::pattern::{Automaton, Pattern};
+use super::shadow::shadowed;
 use super::template::Template;
-use super::{Metric, Rule, Rules, Shape, names, shape};
-use crate::config::{Config, Diagnostic, Labels, MetricRule, Spanned};
+use super::{Metric, Operation, Rule, Rules, Shape, names, shape};
+use crate::config::{Config, Diagnostic, Labels, MetricRule, Spanned, Tags};
 use crate::metric::{Bounds, Type};
+use crate::parse::Kind;
 use crate::telemetry;
 
 impl Rules {
@@ -18,85 +23,174 @@ impl Rules {
     /// used. The rules that are right are compiled all the same, so that one run finds everything.
     pub fn compile(config: &Config) -> (Self, Vec<Diagnostic>) {
         let bounds = Bounds::new(&config.defaults.buckets).unwrap_or_else(|| Bounds::new(&[]).expect("none is rising"));
-        let mut compiler = Compiler::default();
-        let rules = config.metrics.iter().filter_map(|rule| compiler.rule(rule)).collect();
+        let mut compiler = Compiler::new(config);
+        let compiled: Vec<_> = config.metrics.iter().map(|rule| compiler.rule(rule)).collect();
         let mut constants = plain(&config.labels);
         constants.retain(|(_, value)| !value.is_empty());
         constants.sort_unstable();
         let mut rules = Self {
-            rules,
+            rules: Vec::new(),
+            automaton: Automaton::default(),
             initial: Vec::new(),
             naming: config.defaults.naming,
             bounds,
+            ttl: config.defaults.ttl,
             constants,
             container_label: config.defaults.container_label,
             tag_limit: config.limits.tags,
             helps: Type::ALL.map(|kind| default_help(kind).into()),
         };
-        for rule in &config.metrics {
-            let made = compiler.initial(rule, &rules);
-            rules.initial.extend(made);
+        for (rule, compiled) in config.metrics.iter().zip(&compiled) {
+            let made = compiled.as_ref().map(|compiled| compiler.initial(rule, compiled, &rules));
+            rules.initial.extend(made.unwrap_or_default());
             compiler.within_limits(rule, &rules, config);
         }
+        rules.rules = compiled.into_iter().flatten().collect();
+        rules.automaton = compiler.automaton(&rules.rules);
+        compiler.diagnostics.extend(shadowed(&rules.rules, &rules.automaton));
         (rules, compiler.diagnostics)
     }
 }
 
 /// What has been declared so far, and what is wrong with it.
-#[derive(Default)]
 struct Compiler<'c> {
+    config: &'c Config,
     diagnostics: Vec<Diagnostic>,
-    patterns: HashMap<&'c str, ()>,
     /// The first rule of each literal name.
     names: HashMap<&'c str, &'c MetricRule>,
     initial: HashMap<(String, Vec<(String, String)>), ()>,
 }
 
 impl<'c> Compiler<'c> {
+    fn new(config: &'c Config) -> Self {
+        Self { config, diagnostics: Vec::new(), names: HashMap::new(), initial: HashMap::new() }
+    }
+
     fn error(&mut self, span: Range<usize>, message: String) {
         self.diagnostics.push(Diagnostic::error(span, message));
     }
 
     fn rule(&mut self, rule: &'c MetricRule) -> Option<Rule> {
-        let pattern = rule.pattern.get_ref();
-        if self.patterns.insert(pattern, ()).is_some() {
-            self.error(
-                rule.pattern.span(),
-                format!("match {pattern:?} is declared twice, and only the first can match; remove one of the two"),
-            );
-        }
-        let glob = match Glob::new(pattern) {
-            Ok(glob) => glob,
+        let conditions = self.conditions(rule);
+        let tags = self.tags(rule);
+        let pattern = match Pattern::new(&rule.pattern) {
+            Ok(pattern) => pattern,
             Err(message) => {
                 self.error(rule.pattern.span(), message);
                 return None;
             }
         };
-        let name = rule.name.as_ref().and_then(|name| self.name(rule, name, &glob));
+        let name = rule.name.as_ref().and_then(|name| self.name(rule, name, &pattern));
         let labels = rule
             .labels
             .iter()
-            .filter_map(|(key, value)| Some((key.get_ref().clone(), self.template(value, &glob)?)))
+            .filter_map(|(key, value)| Some((key.get_ref().clone(), self.template(value, &pattern)?)))
             .collect();
+        let ttl = rule.ttl.as_ref().map(|ttl| *ttl.get_ref()).or(self.config.defaults.ttl);
         Some(Rule {
-            pattern: pattern.clone(),
-            glob,
+            written: rule.pattern.clone(),
+            pattern,
+            conditions,
             name,
             kind: rule.kind.as_ref().map(|kind| *kind.get_ref()),
             help: rule.help.as_ref().map(|help| Arc::from(help.get_ref().as_str())),
             labels,
+            tags,
             bounds: rule.buckets.as_ref().and_then(|buckets| Bounds::new(buckets.get_ref())),
             scale: rule.scale.as_ref().map_or(1.0, |scale| *scale.get_ref()),
+            // What is declared to be there from the beginning does not go away either.
+            ttl: ttl.filter(|ttl| !ttl.is_zero() && rule.init.is_empty()),
             drop: rule.drop,
         })
     }
 
-    fn template(&mut self, text: &Spanned<String>, glob: &Glob) -> Option<Template> {
-        Template::new(text.get_ref(), glob.captures()).map_err(|message| self.error(text.span(), message)).ok()
+    /// What the rule asks of a line beside its name.
+    fn conditions(&mut self, rule: &'c MetricRule) -> Conditions {
+        let mut kinds = Vec::new();
+        for word in &rule.match_type {
+            let text = word.get_ref();
+            let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.as_str() == text) else {
+                let known: Vec<_> = Kind::ALL.iter().map(|kind| format!("{:?}", kind.as_str())).collect();
+                let message = format!("{text:?} is no type of a line; match_type takes {}", known.join(", "));
+                self.error(word.span(), message);
+                continue;
+            };
+            if let Some(to) = rule.kind.as_ref().map(|to| *to.get_ref())
+                && Operation::new(kind, to, 1.0).is_none()
+            {
+                let message = format!("match_type {text:?}: such a line cannot feed a {}; leave it out", to.as_str());
+                self.error(word.span(), message);
+            }
+            kinds.push(kind);
+        }
+        kinds.sort_unstable();
+        kinds.dedup();
+        let tags = self.by_key("match_tags", &rule.match_tags);
+        Conditions { kinds, tags: tags.into_iter().map(|(key, value)| (key, Part::new(value))).collect() }
     }
 
-    fn name(&mut self, rule: &'c MetricRule, name: &'c Spanned<String>, glob: &Glob) -> Option<Template> {
-        let template = self.template(name, glob)?;
+    /// What the rule makes of a line's tags.
+    fn tags(&mut self, rule: &'c MetricRule) -> TagPolicy {
+        let naming = self.config.defaults.naming;
+        let keys = |keys: &[Spanned<String>]| {
+            keys.iter().map(|key| names::label_key(key.get_ref(), naming).0).collect::<Vec<_>>()
+        };
+        let kept = match &rule.tags {
+            Tags::All => Kept::All,
+            Tags::None => Kept::None,
+            Tags::Only(only) => Kept::Only(keys(only)),
+            Tags::AllBut(all_but) => Kept::AllBut(keys(all_but)),
+        };
+        // With tags = "drop", the key itself is an error already.
+        for (from, _) in rule.rename_tags.iter().filter(|_| rule.tags != Tags::None) {
+            if !kept.keeps(&names::label_key(from.get_ref(), naming).0) {
+                let message = format!(
+                    "the tag {:?} is renamed, but drop_tags or keep_tags drops it; leave it out in one of them",
+                    from.get_ref()
+                );
+                self.error(from.span(), message);
+            }
+        }
+        let renamed = self.by_key("rename_tags", &rule.rename_tags);
+        let renamed = renamed.into_iter().map(|(from, to)| (from, to.to_owned())).collect();
+        TagPolicy { renamed, kept, prefer: rule.prefer }
+    }
+
+    /// Tags under the keys of their labels, sorted; two that share one are an error in `what`.
+    fn by_key(&mut self, what: &str, tags: &'c Labels) -> Vec<(String, &'c str)> {
+        let mut by_key: BTreeMap<String, (&str, &str)> = BTreeMap::new();
+        for (tag, value) in tags {
+            let key = names::label_key(tag.get_ref(), self.config.defaults.naming).0;
+            match by_key.get(&key) {
+                Some((first, _)) => {
+                    let message =
+                        format!("{what}: the tags {first:?} and {:?} both become {key:?}; keep one", tag.get_ref());
+                    self.error(tag.span(), message);
+                }
+                None => _ = by_key.insert(key, (tag.get_ref(), value.get_ref())),
+            }
+        }
+        by_key.into_iter().map(|(key, (_, value))| (key, value)).collect()
+    }
+
+    /// The automaton over all rules.
+    fn automaton(&mut self, rules: &[Rule]) -> Automaton {
+        let automaton = Automaton::new(rules.iter().map(|rule| &rule.pattern));
+        let largest = rules.iter().max_by_key(|rule| (rule.written.key().len(), rule.written.text().len()));
+        if let (None, Some(largest)) = (&automaton, largest) {
+            let message = "the patterns of all rules together take too much memory when compiled; use fewer rules, or \
+                           let regexes such as this one repeat less";
+            self.error(largest.written.span(), message.to_owned());
+        }
+        automaton.unwrap_or_default()
+    }
+
+    fn template(&mut self, text: &Spanned<String>, pattern: &Pattern) -> Option<Template> {
+        Template::new(text.get_ref(), pattern).map_err(|message| self.error(text.span(), message)).ok()
+    }
+
+    fn name(&mut self, rule: &'c MetricRule, name: &'c Spanned<String>, pattern: &Pattern) -> Option<Template> {
+        let template = self.template(name, pattern)?;
         if !template.is_literal() {
             return Some(template);
         }
@@ -191,10 +285,7 @@ impl<'c> Compiler<'c> {
     }
 
     /// The series that a rule declares with `init`.
-    fn initial(&mut self, rule: &MetricRule, rules: &Rules) -> Vec<Metric> {
-        let Some(compiled) = rules.rules.iter().find(|compiled| compiled.pattern == *rule.pattern.get_ref()) else {
-            return Vec::new();
-        };
+    fn initial(&mut self, rule: &MetricRule, compiled: &Rule, rules: &Rules) -> Vec<Metric> {
         let mut made = Vec::new();
         for set in &rule.init {
             let (Some(name), Some(kind)) = (compiled.name.as_ref().filter(|n| n.is_literal()), compiled.kind) else {
@@ -236,7 +327,7 @@ impl<'c> Compiler<'c> {
     }
 
     fn initial_labels(&mut self, set: &Spanned<Labels>, rule: &Rule, rules: &Rules) -> Option<Vec<(String, String)>> {
-        let mut labels = rules.constants.clone();
+        let mut labels = super::labels::Labels::from(rules.constants.clone());
         for (key, value) in plain(set.get_ref()) {
             if rules.constants.iter().any(|(constant, _)| *constant == key)
                 && !rule.labels.iter().any(|(k, _)| *k == key)
@@ -244,7 +335,7 @@ impl<'c> Compiler<'c> {
                 self.error(set.span(), format!("init sets {key:?}, which [labels] sets on every series; leave it out"));
                 return None;
             }
-            super::set(&mut labels, key, value);
+            labels.set(&key, value);
         }
         for (key, value) in &rule.labels {
             let given = set.get_ref().iter().any(|(k, _)| k.get_ref() == key);
@@ -257,7 +348,7 @@ impl<'c> Compiler<'c> {
                     return None;
                 }
                 (true, false) => {
-                    super::set(&mut labels, key.clone(), value.expand(&[]));
+                    labels.set(key, value.expand(&[]));
                 }
                 (false, true) => {}
                 (false, false) => {
@@ -269,9 +360,7 @@ impl<'c> Compiler<'c> {
                 }
             }
         }
-        labels.retain(|(_, value)| !value.is_empty());
-        labels.sort_unstable();
-        Some(labels)
+        Some(labels.into_sorted())
     }
 }
 

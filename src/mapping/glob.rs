@@ -8,9 +8,10 @@ pub struct Glob {
     rest: bool,
 }
 
-/// One part between two dots: the texts between its `*`, so `a*b` is `["a", "b"]` and a literal is alone.
+/// One part between two dots, or the value of a tag: the texts between its `*`, so `a*b` is `["a", "b"]` and a
+/// literal is alone.
 #[derive(Clone, Debug, PartialEq)]
-struct Part(Vec<String>);
+pub struct Part(Vec<String>);
 
 impl Glob {
     /// Compiles a glob; the error says what is wrong with it and what would be right.
@@ -35,13 +36,41 @@ impl Glob {
         if head.split('.').any(str::is_empty) {
             return Err(format!("the glob {text:?} has an empty part; remove the dot too many, or write * for a part"));
         }
-        let parts = head.split('.').map(|part| Part(part.split('*').map(str::to_owned).collect())).collect();
+        let parts = head.split('.').map(Part::new).collect();
         Ok(Self { parts, rest })
     }
 
     /// How many texts a match captures, `$0` not counted.
     pub fn captures(&self) -> usize {
         self.parts.iter().map(|part| part.0.len() - 1).sum::<usize>() + usize::from(self.rest)
+    }
+
+    /// The same as a regex for bytes that are UTF-8.
+    pub fn to_regex(&self) -> String {
+        // A character is no more than its bytes here, and the automaton of a byte is the smaller one.
+        let parts = self.parts.iter().map(|Part(texts)| {
+            let texts: Vec<_> = texts.iter().map(|text| regex::escape(text)).collect();
+            texts.join("(?-u:[^.])*")
+        });
+        let parts: Vec<_> = parts.chain(self.rest.then(|| "(?s-u:.)*".to_owned())).collect();
+        format!(r"\A{}\z", parts.join(r"\."))
+    }
+
+    /// Whether it matches every name.
+    pub fn takes_all(&self) -> bool {
+        self.rest && self.parts.is_empty()
+    }
+
+    /// Names of which this is true: a glob that matches all of them matches whatever this one does. Each `*` stands for
+    /// itself in them; what takes it as text takes any text in its place. `**` may be one part or more.
+    pub fn specimens(&self) -> Vec<String> {
+        let parts: Vec<_> = self.parts.iter().map(|Part(texts)| texts.join("*")).collect();
+        let rests: &[&[&str]] = if self.rest { &[&["*"], &["*", "*"]] } else { &[&[]] };
+        let specimen = |rest: &&[&str]| {
+            let all: Vec<_> = parts.iter().map(String::as_str).chain(rest.iter().copied()).collect();
+            all.join(".")
+        };
+        rests.iter().map(specimen).collect()
     }
 
     /// Matches a whole name. The captures are the name itself as `$0`, then what each `*` took, from left to right.
@@ -68,6 +97,16 @@ impl Glob {
 }
 
 impl Part {
+    /// Any text is one; a `*` in it stands for any text.
+    pub fn new(text: &str) -> Self {
+        Self(text.split('*').map(str::to_owned).collect())
+    }
+
+    /// Whether it matches the whole of `text`.
+    pub fn is_match(&self, text: &str) -> bool {
+        self.matches(text, &mut Vec::new()).is_some()
+    }
+
     /// Matches the whole of `text`; each `*` takes as little as it can.
     fn matches<'n>(&self, text: &'n str, captures: &mut Vec<&'n str>) -> Option<()> {
         let (first, others) = self.0.split_first()?;

@@ -5,32 +5,42 @@
 #![warn(clippy::indexing_slicing)]
 
 mod compile;
+mod condition;
 mod glob;
+mod labels;
 pub mod names;
 mod operation;
+mod pattern;
+mod shadow;
 mod template;
 
 pub use operation::Operation;
 
+use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::Naming;
+use crate::config::{self, Naming};
 use crate::metric::{Bounds, Type};
 use crate::parse::Kind;
-use crate::parse::tags::{self, TagError};
+use crate::parse::tags::TagError;
 use crate::reject::Reject;
 use crate::telemetry;
-use glob::Glob;
+use condition::Conditions;
+use labels::{ClientTags, Labels, TagPolicy};
+use pattern::{Automaton, Pattern};
 use template::Template;
 
 /// The compiled rules and what holds where none matches.
 #[derive(Debug)]
 pub struct Rules {
     rules: Vec<Rule>,
+    /// The patterns of the rules, by their place among them.
+    automaton: Automaton,
     initial: Vec<Metric>,
     naming: Naming,
     bounds: Bounds,
+    ttl: Option<Duration>,
     constants: Vec<(String, String)>,
     container_label: bool,
     tag_limit: usize,
@@ -41,14 +51,18 @@ pub struct Rules {
 /// One compiled `[[metric]]`.
 #[derive(Debug)]
 struct Rule {
-    pattern: String,
-    glob: Glob,
+    /// As the file has it.
+    written: config::Pattern,
+    pattern: Pattern,
+    conditions: Conditions,
     name: Option<Template>,
     kind: Option<Type>,
     help: Option<Arc<str>>,
     labels: Vec<(String, Template)>,
+    tags: TagPolicy,
     bounds: Option<Bounds>,
     scale: f64,
+    ttl: Option<Duration>,
     drop: bool,
 }
 
@@ -68,7 +82,7 @@ pub struct Source<'a> {
 /// What became of a [`Source`].
 #[derive(Debug)]
 pub struct Mapping<'a> {
-    /// The rule that matched, by its place in the file from 0, and what its glob captured; `None` where none did.
+    /// The rule that matched, by its place in the file from 0, and what it captured; `None` where none did.
     pub rule: Option<(usize, Vec<&'a str>)>,
     /// The tags that were left out or mended.
     pub tag_errors: TagErrors,
@@ -163,23 +177,29 @@ impl Rules {
         &self.constants
     }
 
-    /// The glob of the rule at `index`.
-    pub fn pattern(&self, index: usize) -> Option<&str> {
-        self.rules.get(index).map(|rule| rule.pattern.as_str())
+    /// What the rule at `index` matches, as the file has it.
+    pub fn pattern(&self, index: usize) -> Option<&config::Pattern> {
+        self.rules.get(index).map(|rule| &rule.written)
     }
 
-    /// Maps a source. The first rule in file order whose glob matches decides.
+    /// What the capture `number` of the rule at `index` is called beside its number, if it is.
+    pub fn capture_name(&self, index: usize, number: usize) -> Option<&str> {
+        self.rules.get(index)?.pattern.group_name(number)
+    }
+
+    /// Maps a source. The first rule in file order that matches decides.
     pub fn map<'a>(&self, source: Source<'a>) -> Mapping<'a> {
-        let found = self
-            .rules
-            .iter()
-            .enumerate()
-            .find_map(|(index, rule)| rule.glob.matches(source.name).map(|captures| (index, rule, captures)));
+        let tags = OnceCell::new();
+        let tags = || tags.get_or_init(|| ClientTags::read(&source, self.naming, self.tag_limit));
+        let found = self.automaton.matches(source.name).find_map(|index| {
+            let rule = self.rules.get(index).filter(|rule| rule.conditions.hold(source.kind, tags))?;
+            Some((index, rule, rule.pattern.captures(source.name)?))
+        });
         let mut tag_errors = TagErrors::default();
         let outcome = match &found {
             Some((_, rule, _)) if rule.drop => Ok(Outcome::Drop),
-            Some((_, rule, captures)) => self.feed(source, Some((rule, captures)), &mut tag_errors),
-            None => self.feed(source, None, &mut tag_errors),
+            Some((_, rule, captures)) => self.feed(source, Some((rule, captures)), tags(), &mut tag_errors),
+            None => self.feed(source, None, tags(), &mut tag_errors),
         };
         Mapping { rule: found.map(|(index, _, captures)| (index, captures)), tag_errors, outcome }
     }
@@ -188,6 +208,7 @@ impl Rules {
         &self,
         source: Source<'_>,
         rule: Option<(&Rule, &Vec<&str>)>,
+        tags: &ClientTags<'_>,
         tag_errors: &mut TagErrors,
     ) -> Result<Outcome, Reject> {
         let declared = rule.and_then(|(rule, _)| rule.kind);
@@ -210,10 +231,11 @@ impl Rules {
         if telemetry::is_reserved(&name) {
             return Err(Reject::ReservedName);
         }
-        let labels = self.labels(source, rule, tag_errors)?;
+        let labels = self.labels(source, rule, tags, tag_errors)?;
         let help = rule.and_then(|(rule, _)| rule.help.clone()).unwrap_or_else(|| self.default_help(kind));
         let bounds = rule.and_then(|(rule, _)| rule.bounds.as_ref()).unwrap_or(&self.bounds);
-        Ok(Outcome::Feed(Metric { name, labels, help, shape: shape(kind, bounds), ttl: None }, operation))
+        let ttl = rule.map_or(self.ttl, |(rule, _)| rule.ttl);
+        Ok(Outcome::Feed(Metric { name, labels, help, shape: shape(kind, bounds), ttl }, operation))
     }
 
     /// The help of a metric that no rule gives any. It says the same for every line of a type, whichever comes first.
@@ -232,59 +254,23 @@ impl Rules {
         }
     }
 
-    /// The labels of a series: a tag gives way to a constant label, and both to a label of the rule. A label without
-    /// a value is none, as Prometheus has it.
+    /// The labels of a series, from the weakest to the strongest: tags, the container, constants, those of the rule.
     fn labels(
         &self,
         source: Source<'_>,
         rule: Option<(&Rule, &Vec<&str>)>,
+        tags: &ClientTags<'_>,
         tag_errors: &mut TagErrors,
     ) -> Result<Vec<(String, String)>, Reject> {
-        let mut labels = Vec::new();
-        for (at, tag) in tags::dogstatsd(source.tags).enumerate() {
-            if at >= self.tag_limit {
-                return Err(Reject::TagLimit);
-            }
-            match tag {
-                Ok((key, value)) => {
-                    let (key, renamed) = names::label_key(key, self.naming);
-                    if renamed {
-                        tag_errors.add(TagError::ReservedKey);
-                    }
-                    if set(&mut labels, key, value.to_owned()) {
-                        tag_errors.add(TagError::DuplicateKey);
-                    }
-                }
-                Err(error) => tag_errors.add(error),
-            }
-        }
+        let all = TagPolicy::default();
+        let policy = rule.map_or(&all, |(rule, _)| &rule.tags);
+        let mut labels = Labels::of_line(tags, policy, tag_errors)?;
         if self.container_label && !source.container.is_empty() {
-            set(&mut labels, "container_id".to_owned(), source.container.to_owned());
+            labels.set("container_id", source.container.to_owned());
         }
-        for (key, value) in &self.constants {
-            set(&mut labels, key.clone(), value.clone());
-        }
-        for (key, value) in rule.iter().flat_map(|(rule, _)| &rule.labels) {
-            let captures = rule.map(|(_, captures)| captures.as_slice()).unwrap_or_default();
-            set(&mut labels, key.clone(), value.expand(captures));
-        }
-        labels.retain(|(_, value)| !value.is_empty());
-        labels.sort_unstable();
-        Ok(labels)
-    }
-}
-
-/// Sets a label; tells whether it was set before.
-fn set(labels: &mut Vec<(String, String)>, key: String, value: String) -> bool {
-    match labels.iter_mut().find(|(k, _)| *k == key) {
-        Some((_, old)) => {
-            *old = value;
-            true
-        }
-        None => {
-            labels.push((key, value));
-            false
-        }
+        let (own, captures) = rule.map_or((&[][..], &[][..]), |(rule, captures)| (&rule.labels, captures));
+        labels.add(&self.constants, own, policy.prefer, captures);
+        Ok(labels.into_sorted())
     }
 }
 
@@ -293,5 +279,140 @@ fn shape(kind: Type, bounds: &Bounds) -> Shape {
         Type::Counter => Shape::Counter,
         Type::Gauge => Shape::Gauge,
         Type::Histogram => Shape::Histogram(bounds.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::*;
+    use crate::config::{Config, Diagnostic, load};
+
+    /// A file in which nothing is wrong but what the rules make of it.
+    fn rules(source: &str) -> (Config, Rules, Vec<Diagnostic>) {
+        let (config, diagnostics) = load(source);
+        assert_eq!(diagnostics, [], "{source}");
+        let (rules, diagnostics) = Rules::compile(&config);
+        (config, rules, diagnostics)
+    }
+
+    #[test]
+    fn how_long_series_stay() {
+        let (_, none, _) = rules("");
+        let (_, rules, diagnostics) = rules(
+            r#"
+            defaults.ttl = "1m"
+            metric = [
+                { match = "own", ttl = "500ms" },
+                { match = "ever", ttl = "0" },
+                { match = "init", name = "init", type = "gauge", init = [{}] },
+            ]"#,
+        );
+        assert_eq!(diagnostics, []);
+        for (name, expected) in [
+            ("own", Some(Duration::from_millis(500))),
+            ("ever", None),
+            ("init", None),
+            ("other", Some(Duration::from_secs(60))),
+        ] {
+            let mapping = rules.map(Source { name, kind: Kind::Gauge, tags: "", container: "" });
+            assert!(matches!(mapping.outcome, Ok(Outcome::Feed(Metric { ttl, .. }, _)) if ttl == expected), "{name}");
+        }
+        assert!(rules.initial().iter().all(|metric| metric.ttl.is_none()) && !rules.initial().is_empty());
+        let mapping = none.map(Source { name: "a", kind: Kind::Gauge, tags: "", container: "" });
+        assert!(matches!(mapping.outcome, Ok(Outcome::Feed(Metric { ttl: None, .. }, _))));
+    }
+
+    /// A rule as the file writes it, and which lines it is for.
+    #[derive(Clone, Debug)]
+    struct Example {
+        pattern: (&'static str, String),
+        kinds: Vec<&'static str>,
+        env: Option<&'static str>,
+    }
+
+    impl Example {
+        fn written(&self) -> String {
+            let (key, text) = &self.pattern;
+            let kinds = if self.kinds.is_empty() { String::new() } else { format!("match_type = {:?}\n", self.kinds) };
+            let env = self.env.map(|env| format!("match_tags = {{ env = {env:?} }}\n")).unwrap_or_default();
+            format!("[[metric]]\n{key} = '{text}'\n{kinds}{env}")
+        }
+
+        fn is_for(&self, name: &str, kind: Kind, env: Option<&str>) -> bool {
+            let is_match = match self.pattern.0 {
+                "match" => is_glob_of(&chars(&self.pattern.1), &chars(name)),
+                _ => regex::Regex::new(&format!("^(?:{})$", self.pattern.1)).unwrap().is_match(name),
+            };
+            let is_kind = self.kinds.is_empty() || self.kinds.contains(&kind.as_str());
+            is_match && is_kind && self.env.is_none_or(|glob| env.is_some_and(|env| glob == "*" || glob == env))
+        }
+    }
+
+    fn chars(text: &str) -> Vec<char> {
+        text.chars().collect()
+    }
+
+    /// What a glob means, written as simply as it can be.
+    fn is_glob_of(glob: &[char], name: &[char]) -> bool {
+        match (glob, name) {
+            (['*', '*'], _) => true,
+            (['*', rest @ ..], _) if is_glob_of(rest, name) => true,
+            (['*', ..], [c, name @ ..]) => *c != '.' && is_glob_of(glob, name),
+            ([one, rest @ ..], [other, name @ ..]) => one == other && is_glob_of(rest, name),
+            (rest, name) => rest.is_empty() && name.is_empty(),
+        }
+    }
+
+    fn examples() -> impl Strategy<Value = Vec<Example>> {
+        let part = select(vec!["a", "b", "ab", "é", "*", "a*", "*b", "a*b", "*a*", "a*b*é"]);
+        let globs =
+            (prop::collection::vec(part, 0..4), any::<bool>()).prop_filter_map("an empty glob", |(parts, rest)| {
+                let parts: Vec<_> = parts.into_iter().chain(rest.then_some("**")).collect();
+                (!parts.is_empty()).then(|| ("match", parts.join(".")))
+            });
+        let texts = vec!["a|ab", r"a\.(.*)", "(a)|(b)", ".*", r"[ab.]+", r"(?P<x>é)?a*", "a(.)b", r".+\..+", "b"];
+        let regexes = select(texts).prop_map(|text| ("match_regex", text.to_owned()));
+        let kinds = select(vec![vec![], vec![], vec!["c"], vec!["g", "ms"], vec!["g", "c"]]);
+        let env = select(vec![None, None, Some("*"), Some("x")]);
+        let example = (prop_oneof![2 => globs, 1 => regexes], kinds, env);
+        prop::collection::vec(example.prop_map(|(pattern, kinds, env)| Example { pattern, kinds, env }), 0..12)
+    }
+
+    proptest! {
+        #[test]
+        fn prop_the_first_rule_that_matches_wins(
+            examples in examples(),
+            lines in prop::collection::vec(
+                (
+                    prop::collection::vec(select(vec!["a", "b", "ab", "aab", "é", "aé", "", "c"]), 1..4),
+                    select(Kind::ALL.to_vec()),
+                    select(vec![None, Some("x"), Some("y")]),
+                ),
+                1..20,
+            ),
+        ) {
+            let (config, rules, diagnostics) = rules(&examples.iter().map(Example::written).collect::<String>());
+            for (parts, kind, env) in lines {
+                let name = parts.join(".");
+                let tags = env.map(|env| format!("env:{env}")).unwrap_or_default();
+                let mapping = rules.map(Source { name: &name, kind, tags: &tags, container: "" });
+                let expected = examples.iter().position(|example| example.is_for(&name, kind, env));
+                prop_assert_eq!(mapping.rule.as_ref().map(|(index, _)| *index), expected, "{} {:?}", &name, kind);
+                let Some((index, captures)) = mapping.rule else { continue };
+                // What is said to match nothing does not.
+                let span = config.metrics[index].pattern.span();
+                prop_assert!(diagnostics.iter().all(|said| said.span != span), "{} {:?}", &name, diagnostics);
+                if let ("match", glob) = &examples[index].pattern {
+                    let mut rebuilt = glob.replace("**", "*");
+                    for capture in &captures[1..] {
+                        rebuilt = rebuilt.replacen('*', capture, 1);
+                    }
+                    prop_assert_eq!(&rebuilt, &name);
+                }
+            }
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Texts with `$1` in them, for names and label values.
 
+use super::pattern::Pattern;
+
 /// A compiled template.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Template(Vec<Piece>);
@@ -7,14 +9,14 @@ pub struct Template(Vec<Piece>);
 #[derive(Clone, Debug, PartialEq)]
 enum Piece {
     Text(String),
-    /// What a `*` took; 0 is the whole name.
+    /// What a `*` or a group took; 0 is the whole name.
     Capture(usize),
 }
 
 impl Template {
-    /// Compiles `text`, in which `$1` and `${1}` stand for the first of `captures` texts, `$0` for the whole name and
-    /// `$$` for a dollar sign. The error says what would be right.
-    pub fn new(text: &str, captures: usize) -> Result<Self, String> {
+    /// Compiles `text`, in which `$1` and `${1}` stand for the first text that `pattern` captures, `$0` for the whole
+    /// name and `$$` for a dollar sign; `$name` and `${name}` for a named group. The error says what would be right.
+    pub fn new(text: &str, pattern: &Pattern) -> Result<Self, String> {
         let mut pieces = Vec::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('$') {
@@ -24,16 +26,18 @@ impl Template {
                 rest = after;
                 continue;
             }
-            let (number, after) = reference(after).ok_or_else(|| {
-                format!("in {text:?}, a $ needs a number behind it: $1 or ${{1}}; for the sign itself write $$")
-            })?;
-            match number.parse() {
-                Ok(number) if number <= captures => pieces.push(Piece::Capture(number)),
-                _ => {
-                    return Err(format!(
-                        "in {text:?}, ${number} has nothing to stand for: the match captures {captures}"
-                    ));
+            let (name, after) = reference(after, pattern).ok_or_else(|| match pattern {
+                Pattern::Glob(_) => {
+                    format!("in {text:?}, a $ needs a number behind it: $1 or ${{1}}; for the sign itself write $$")
                 }
+                Pattern::Regex(_) => format!(
+                    "in {text:?}, a $ needs a number or a name behind it: $1, ${{1}} or $name; for the sign itself \
+                     write $$"
+                ),
+            })?;
+            match pattern.group(name) {
+                Some(number) => pieces.push(Piece::Capture(number)),
+                None => return Err(format!("in {text:?}, {}", no_group(name, pattern))),
             }
             rest = after;
         }
@@ -67,18 +71,50 @@ fn push_text(pieces: &mut Vec<Piece>, text: &str) {
     }
 }
 
-/// The number of a reference whose `$` was read, and what follows it.
-fn reference(text: &str) -> Option<(&str, &str)> {
-    let (number, after) = match text.strip_prefix('{') {
-        Some(braced) => braced.split_once('}')?,
-        None => text.split_at(text.bytes().take_while(u8::is_ascii_digit).count()),
+/// What stands behind a `$` that was read: a number or, for a regex, a name; and what follows it. Without braces, a
+/// name is as long as it can be, as the regex crate has it.
+fn reference<'t>(text: &'t str, pattern: &Pattern) -> Option<(&'t str, &'t str)> {
+    let is_part = |b: &u8| match pattern {
+        Pattern::Glob(_) => b.is_ascii_digit(),
+        Pattern::Regex(_) => b.is_ascii_alphanumeric() || *b == b'_',
     };
-    (!number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())).then_some((number, after))
+    let (name, after) = match text.strip_prefix('{') {
+        Some(braced) => braced.split_once('}')?,
+        None => text.split_at_checked(text.bytes().take_while(|b| is_part(b)).count())?,
+    };
+    (!name.is_empty() && name.bytes().all(|b| is_part(&b))).then_some((name, after))
+}
+
+/// Why `$name` stands for nothing.
+fn no_group(name: &str, pattern: &Pattern) -> String {
+    let behind = name.trim_start_matches(|c: char| c.is_ascii_digit());
+    match name.strip_suffix(behind) {
+        _ if behind.is_empty() => {
+            format!("${name} has nothing to stand for: the match captures {}", pattern.groups())
+        }
+        Some(number) if !number.is_empty() => {
+            format!(
+                "${name} is the group {name}, which the regex lacks; for group {number} write ${{{number}}}{behind}"
+            )
+        }
+        _ => {
+            format!("${name} is the group {name}, which the regex lacks; a shorter name needs braces, as in ${{name}}")
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{self, Spanned};
+
+    fn glob() -> Pattern {
+        Pattern::new(&config::Pattern::Glob(Spanned::new(0..0, "a.*.*".to_owned()))).unwrap()
+    }
+
+    fn regex() -> Pattern {
+        Pattern::new(&config::Pattern::Regex(Spanned::new(0..0, r"a\.(?P<svc>.*)\.(.*)".to_owned()))).unwrap()
+    }
 
     #[test]
     fn templates_expand() {
@@ -87,22 +123,42 @@ mod tests {
             ("x", "x"),
             ("$1", "b"),
             ("${1}_x", "b_x"),
-            ("$1_x", "b_x"),
             ("$1$2", "bc"),
+            ("$1-$2", "b-c"),
             ("$0", "a.b.c"),
             ("100%$$", "100%$"),
+            ("$$1", "$1"),
             ("", ""),
         ] {
-            let compiled = Template::new(template, 2).unwrap();
-            assert_eq!(compiled.expand(&captures), expected, "{template}");
-            assert_eq!(compiled.is_literal(), template.replace("$$", "").find('$').is_none(), "{template}");
+            for pattern in [glob(), regex()] {
+                let compiled = Template::new(template, &pattern).unwrap();
+                assert_eq!(compiled.expand(&captures), expected, "{template}");
+                assert_eq!(compiled.is_literal(), template.replace("$$", "").find('$').is_none(), "{template}");
+            }
         }
+        assert_eq!(Template::new("$1_x", &glob()).unwrap().expand(&captures), "b_x");
+        assert_eq!(Template::new("$svc-${svc}_$2", &regex()).unwrap().expand(&captures), "b-b_c");
     }
 
     #[test]
     fn bad_templates() {
-        for bad in ["$", "$x", "${1", "${}", "${x}", "$3", "$99999999999999999999", "${-1}"] {
-            assert!(Template::new(bad, 2).is_err(), "{bad}");
+        for bad in ["$", "${1", "${}", "${x}", "$x", "$3", "$99999999999999999999", "${-1}", "${1 }", "$é"] {
+            for pattern in [glob(), regex()] {
+                assert!(Template::new(bad, &pattern).is_err(), "{bad}");
+            }
+        }
+        assert!(Template::new("$svc", &glob()).is_err());
+        for (bad, expected) in [
+            ("$1_x", "in \"$1_x\", $1_x is the group 1_x, which the regex lacks; for group 1 write ${1}_x"),
+            ("$3", "in \"$3\", $3 has nothing to stand for: the match captures 2"),
+            (
+                "$svc_x",
+                "in \"$svc_x\", $svc_x is the group svc_x, which the regex lacks; a shorter name needs braces, as in \
+                 ${name}",
+            ),
+            ("$", "in \"$\", a $ needs a number or a name behind it: $1, ${1} or $name; for the sign itself write $$"),
+        ] {
+            assert_eq!(Template::new(bad, &regex()).unwrap_err(), expected);
         }
     }
 }

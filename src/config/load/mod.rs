@@ -16,7 +16,7 @@ use toml::de::DeTable;
 
 use self::section::{Item, Problems, Section};
 use self::syntax::Broken;
-use self::value::{addresses, boolean, buckets, choice, labels, size, socket, whole};
+use self::value::{addresses, boolean, buckets, choice, duration, labels, size, socket, whole};
 use super::{Config, Defaults, Diagnostic, Http, Intake, Limits, Naming, Timer};
 
 /// What the file may take of the stack. Dotted keys within nested tables make some 6,500 levels, and the TOML reader
@@ -102,6 +102,7 @@ fn defaults(item: Item<'_>) -> Option<Defaults> {
         naming: section.read("naming", naming).unwrap_or(default.naming),
         timer: section.read("timer", timer).unwrap_or(default.timer),
         buckets: section.read("buckets", buckets).unwrap_or(default.buckets),
+        ttl: section.read("ttl", duration).map_or(default.ttl, |ttl| (!ttl.is_zero()).then_some(ttl)),
         container_label: section.read("container_label", boolean).unwrap_or(default.container_label),
     };
     section.finish();

@@ -129,9 +129,14 @@ impl<'a> Section<'a> {
         read(Item { name: format!("{key:?}"), value, problems: self.problems })
     }
 
+    /// Whether `key` is there, right or wrong.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
     /// Reports that `key` is missing, if it is; the section's lines end at `end` at the latest.
     pub(super) fn require(&self, key: &str, end: usize, right: &str) {
-        if !self.table.contains_key(key) {
+        if !self.has(key) {
             let title = self.title.unwrap_or_default();
             let message = format!("{key:?} is missing in {title}; {right}");
             self.problems.missing(self.span.clone(), &(self.span.start..end), message);

@@ -5,6 +5,7 @@
 use std::collections::HashSet;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeFloat, DeInteger, DeValue};
@@ -12,7 +13,7 @@ use toml::de::{DeFloat, DeInteger, DeValue};
 use super::section::Item;
 use crate::config::address::{Address, parse_socket};
 use crate::config::diagnostic::{quoted, shortened};
-use crate::config::{Labels, parse_size};
+use crate::config::{Labels, parse_duration, parse_size};
 
 /// `read`, with the place where its value stands.
 pub(super) fn spanned<'a, T>(read: impl Fn(Item<'a>) -> Option<T>) -> impl Fn(Item<'a>) -> Option<Spanned<T>> {
@@ -49,14 +50,14 @@ pub(super) fn boolean(item: Item<'_>) -> Option<bool> {
 }
 
 /// One of a few words.
-pub(super) fn choice<T: Copy>(choices: &[(&str, T)]) -> impl Fn(Item<'_>) -> Option<T> {
+pub(super) fn choice<T: Clone>(choices: &[(&str, T)]) -> impl Fn(Item<'_>) -> Option<T> {
     move |item| {
         let right = one_of(choices.iter().map(|(word, _)| *word));
         let Some(text) = item.value.get_ref().as_str() else {
             return item.wrong_type(&right);
         };
         match choices.iter().find(|(word, _)| *word == text) {
-            Some((_, value)) => Some(*value),
+            Some((_, value)) => Some(value.clone()),
             None => item.must_be(&right, &quoted(text)),
         }
     }
@@ -199,25 +200,87 @@ pub(super) fn socket(item: Item<'_>) -> Option<SocketAddr> {
 
 /// Names and values of labels.
 pub(super) fn labels(item: Item<'_>) -> Option<Labels> {
+    pairs(&item, "a table such as { team = \"data\" }", "label", bad_label_name, text)
+}
+
+/// Keys of tags, each with what `read` takes; a client may call its tags anything.
+pub(super) fn by_tag(
+    right: &str,
+    read: impl Fn(Item<'_>) -> Option<String> + Copy,
+) -> impl Fn(Item<'_>) -> Option<Labels> {
+    move |item| pairs(&item, right, "tag", bad_tag_key, read)
+}
+
+/// A table of texts, whose keys are no worse than `bad` allows and whose values are each called `name`.
+fn pairs(
+    item: &Item<'_>,
+    right: &str,
+    name: &str,
+    bad: impl Fn(&str) -> Option<String>,
+    read: impl Fn(Item<'_>) -> Option<String> + Copy,
+) -> Option<Labels> {
     let DeValue::Table(table) = item.value.get_ref() else {
-        return item.wrong_type("a table such as { team = \"data\" }");
+        return item.wrong_type(right);
     };
-    let mut labels = Labels::with_capacity(table.len());
-    for (name, value) in table {
-        if let Some(message) = bad_label_name(name.get_ref()) {
-            item.problems.error(name.span(), message);
+    let mut pairs = Labels::with_capacity(table.len());
+    for (key, value) in table {
+        if let Some(message) = bad(key.get_ref()) {
+            item.problems.error(key.span(), message);
         }
-        if let Some(value) = spanned(text)(item.inner(format!("label {}", quoted(name.get_ref())), value)) {
-            labels.push((Spanned::new(name.span(), name.get_ref().clone().into_owned()), value));
+        if let Some(value) = spanned(read)(item.inner(format!("{name} {}", quoted(key.get_ref())), value)) {
+            pairs.push((Spanned::new(key.span(), key.get_ref().clone().into_owned()), value));
         }
     }
-    Some(labels)
+    Some(pairs)
+}
+
+/// A label's name, as a value.
+pub(super) fn label_name(item: Item<'_>) -> Option<String> {
+    let name = text(item.inner(item.name.clone(), item.value))?;
+    match bad_label_name(&name) {
+        Some(message) => item.fail(message),
+        None => Some(name),
+    }
+}
+
+/// One text, or a list of them.
+pub(super) fn one_or_more(right: &str) -> impl Fn(Item<'_>) -> Option<Vec<Spanned<String>>> {
+    move |item| match item.value.get_ref() {
+        DeValue::String(_) => Some(vec![spanned(text)(item)?]),
+        _ => texts(right)(item),
+    }
+}
+
+/// A list of texts, at least one and none of them empty.
+pub(super) fn texts(right: &str) -> impl Fn(Item<'_>) -> Option<Vec<Spanned<String>>> {
+    move |item| {
+        let elements: Vec<_> = item.elements(&format!("an element of {}", item.name), right)?.collect();
+        if elements.is_empty() {
+            return item.fail(format!("{} is empty; write {right}", item.name));
+        }
+        let count = elements.len();
+        let texts: Vec<_> = elements.into_iter().filter_map(spanned(words)).collect();
+        (texts.len() == count).then_some(texts)
+    }
+}
+
+/// How long something takes or stays.
+pub(super) fn duration(item: Item<'_>) -> Option<Duration> {
+    let Some(text) = item.value.get_ref().as_str() else {
+        return item.wrong_type("a duration such as \"1m30s\"");
+    };
+    parse_duration(text).map_err(|message| item.fail::<()>(format!("{}: {message}", item.name))).ok()
 }
 
 /// Several sets of labels.
 pub(super) fn label_sets(item: Item<'_>) -> Option<Vec<Spanned<Labels>>> {
     let sets = item.elements("a label set", "a list of label sets such as [{ table = \"raw\" }]")?;
     Some(sets.filter_map(spanned(labels)).collect())
+}
+
+/// Why `key` cannot be the key of a tag, if it cannot.
+fn bad_tag_key(key: &str) -> Option<String> {
+    key.is_empty().then(|| "the key of a tag is empty, which no client's is; write the key".to_owned())
 }
 
 /// Why `name` cannot be a label, if it cannot.

@@ -1,0 +1,67 @@
+//! What a rule asks of a line beside its name: `match_type` and `match_tags`.
+
+use super::glob::Part;
+use super::labels::ClientTags;
+use crate::parse::Kind;
+
+/// The conditions of one rule; without any, every line will do.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Conditions {
+    /// Sorted; empty where any type will do.
+    pub kinds: Vec<Kind>,
+    /// The labels' keys that the tags would get, sorted, each with what its value must match.
+    pub tags: Vec<(String, Part)>,
+}
+
+impl Conditions {
+    /// Whether a line meets them.
+    pub fn hold<'t, 's: 't>(&self, kind: Kind, tags: impl FnOnce() -> &'t ClientTags<'s>) -> bool {
+        (self.kinds.is_empty() || self.kinds.contains(&kind)) && {
+            // Most rules ask for no tags, and then none are read.
+            self.tags.is_empty() || {
+                let tags = tags();
+                self.tags.iter().all(|(key, value)| tags.get(key).is_some_and(|tag| value.is_match(tag)))
+            }
+        }
+    }
+
+    /// Whether they hold wherever those of `other` do, as far as it can be seen without thinking about globs.
+    pub fn cover(&self, other: &Self) -> bool {
+        let kinds = self.kinds.is_empty()
+            || !other.kinds.is_empty() && other.kinds.iter().all(|kind| self.kinds.contains(kind));
+        kinds && self.tags.iter().all(|condition| other.tags.contains(condition))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn conditions(kinds: &[Kind], tags: &[(&str, &str)]) -> Conditions {
+        let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), Part::new(value))).collect();
+        Conditions { kinds: kinds.to_vec(), tags }
+    }
+
+    #[test]
+    fn wider_ones_cover() {
+        use Kind::{Counter, Gauge};
+        let none = conditions(&[], &[]);
+        let counter = conditions(&[Counter], &[]);
+        let prod = conditions(&[], &[("env", "prod")]);
+        let both = conditions(&[Counter], &[("env", "prod")]);
+        for (wide, narrow, covers) in [
+            (&none, &none, true),
+            (&none, &both, true),
+            (&both, &none, false),
+            (&counter, &both, true),
+            (&counter, &none, false),
+            (&counter, &conditions(&[Counter, Gauge], &[]), false),
+            (&conditions(&[Counter, Gauge], &[]), &counter, true),
+            (&prod, &both, true),
+            (&prod, &conditions(&[], &[("env", "dev")]), false),
+            (&both, &prod, false),
+        ] {
+            assert_eq!(wide.cover(narrow), covers, "{wide:?} over {narrow:?}");
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! The names that a rule is for: a glob or a regex, and one automaton over those of all rules.
+
+use regex::bytes::{RegexSet, RegexSetBuilder};
+use regex::{Regex, RegexBuilder};
+
+use super::glob::Glob;
+use crate::config;
+
+/// What one regex may take when it is compiled, in bytes: plenty for any name, and 1,000 rules do not eat the memory.
+const REGEX_SIZE: usize = 256 * 1024;
+
+/// What the automaton over all patterns may take. A glob takes about 1 KiB.
+const ALL_SIZE: usize = 64 * 1024 * 1024;
+
+/// A compiled `match` or `match_regex`.
+#[derive(Debug)]
+pub enum Pattern {
+    /// A glob.
+    Glob(Glob),
+    /// A regex that is anchored at both ends.
+    Regex(Regex),
+}
+
+impl Pattern {
+    /// Compiles a pattern; the error says what is wrong with it and what would be right.
+    pub fn new(pattern: &config::Pattern) -> Result<Self, String> {
+        match pattern {
+            config::Pattern::Glob(text) => Glob::new(text.get_ref()).map(Self::Glob),
+            config::Pattern::Regex(text) => regex(text.get_ref()).map(Self::Regex),
+        }
+    }
+
+    /// Matches a whole name. The captures are the name itself as `$0`, then what each `*` or group took; a group that
+    /// had no part in it took nothing.
+    pub fn captures<'n>(&self, name: &'n str) -> Option<Vec<&'n str>> {
+        match self {
+            Self::Glob(glob) => glob.matches(name),
+            Self::Regex(regex) => {
+                let captures = regex.captures(name)?;
+                Some(captures.iter().map(|group| group.map_or("", |group| group.as_str())).collect())
+            }
+        }
+    }
+
+    /// How many texts a match captures, `$0` not counted.
+    pub fn groups(&self) -> usize {
+        match self {
+            Self::Glob(glob) => glob.captures(),
+            Self::Regex(regex) => regex.captures_len() - 1,
+        }
+    }
+
+    /// Which capture `$name` is, if it is one.
+    pub fn group(&self, name: &str) -> Option<usize> {
+        if name.bytes().all(|b| b.is_ascii_digit()) {
+            return name.parse().ok().filter(|number| *number <= self.groups());
+        }
+        match self {
+            Self::Glob(_) => None,
+            Self::Regex(regex) => regex.capture_names().position(|group| group == Some(name)),
+        }
+    }
+
+    /// What a capture is called beside its number, if it is.
+    pub fn group_name(&self, number: usize) -> Option<&str> {
+        match self {
+            Self::Glob(_) => None,
+            Self::Regex(regex) => regex.capture_names().nth(number).flatten(),
+        }
+    }
+
+    /// Whether it is known to match every name.
+    pub fn takes_all(&self) -> bool {
+        match self {
+            Self::Glob(glob) => glob.takes_all(),
+            Self::Regex(regex) => {
+                matches!(regex.as_str(), r"\A(?:.*)\z" | r"\A(?:.+)\z" | r"\A(?:(.*))\z" | r"\A(?:(.+))\z")
+            }
+        }
+    }
+
+    fn to_regex(&self) -> String {
+        match self {
+            Self::Glob(glob) => glob.to_regex(),
+            Self::Regex(regex) => regex.as_str().to_owned(),
+        }
+    }
+}
+
+/// The patterns of all rules as one automaton, so that a name is read once, however many they are.
+#[derive(Debug, Default)]
+pub struct Automaton(Option<RegexSet>);
+
+impl Automaton {
+    /// The automaton over `patterns`; `None` where it would be too large.
+    pub fn new<'p>(patterns: impl ExactSizeIterator<Item = &'p Pattern>) -> Option<Self> {
+        if patterns.len() == 0 {
+            return Some(Self(None));
+        }
+        let set = RegexSetBuilder::new(patterns.map(Pattern::to_regex)).size_limit(ALL_SIZE).build();
+        set.ok().map(|set| Self(Some(set)))
+    }
+
+    /// The patterns that match `name`, by their place from 0, in order.
+    pub fn matches(&self, name: &str) -> impl Iterator<Item = usize> + use<> {
+        self.0.as_ref().map(|set| set.matches(name.as_bytes())).into_iter().flatten()
+    }
+}
+
+/// Compiles a regex over whole names.
+fn regex(text: &str) -> Result<Regex, String> {
+    if text.is_empty() {
+        return Err("the regex is empty, and so matches no name; write one over the whole name".to_owned());
+    }
+    let build = |text: &str| RegexBuilder::new(text).size_limit(REGEX_SIZE).build();
+    let text_of_re2 = as_re2(text);
+    // By itself first: in brackets, `a)(b` would become right.
+    let compiled = build(&text_of_re2).and_then(|_| build(&format!(r"\A(?:{text_of_re2})\z")));
+    compiled.map_err(|error| match error {
+        regex::Error::CompiledTooBig(_) => {
+            format!("the regex '{text}' takes more than {} KiB when compiled; let it repeat less", REGEX_SIZE / 1024)
+        }
+        error => {
+            // It is a drawing of several lines, whose last one says what is wrong.
+            let report = error.to_string();
+            let why = report.lines().last().unwrap_or_default();
+            format!("the regex '{text}' is wrong: {}", why.strip_prefix("error: ").unwrap_or(why))
+        }
+    })
+}
+
+/// A regex in which the escapes mean what they do in RE2, where the classes are those of ASCII. The crate's own are
+/// those of Unicode, which names hardly need, and which take a hundred times the memory.
+///
+/// Source: <https://github.com/google/re2/wiki/Syntax>.
+fn as_re2(text: &str) -> String {
+    let mut regex = String::with_capacity(text.len());
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            regex.push(c);
+            continue;
+        }
+        match chars.next() {
+            Some('d') => regex.push_str("[0-9]"),
+            Some('D') => regex.push_str("[^0-9]"),
+            Some('s') => regex.push_str(r"[\t\n\f\r\x20]"),
+            Some('S') => regex.push_str(r"[^\t\n\f\r\x20]"),
+            Some('w') => regex.push_str("[0-9A-Za-z_]"),
+            Some('W') => regex.push_str("[^0-9A-Za-z_]"),
+            Some('b') => regex.push_str(r"(?-u:\b)"),
+            Some(c @ ('<' | '>')) => regex.push(c),
+            escaped => {
+                regex.push(c);
+                regex.extend(escaped);
+            }
+        }
+    }
+    regex
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Spanned;
+
+    fn glob(text: &str) -> Pattern {
+        Pattern::new(&config::Pattern::Glob(Spanned::new(0..0, text.to_owned()))).unwrap()
+    }
+
+    fn regex(text: &str) -> Result<Pattern, String> {
+        Pattern::new(&config::Pattern::Regex(Spanned::new(0..0, text.to_owned())))
+    }
+
+    #[test]
+    fn regexes_match_whole_names() {
+        for (text, name, captures) in [
+            ("foo", "foo", Some(vec![])),
+            ("foo", "xfoox", None),
+            ("a|ab", "ab", Some(vec![])),
+            (r"a\.(.*)", "a.b.c", Some(vec!["b.c"])),
+            (r"^a\.(.*)$", "a.b", Some(vec!["b"])),
+            (r"(a)|(b)", "b", Some(vec!["", "b"])),
+            (r"(?P<x>[a-z]+)-(?<y>\d+)", "ab-12", Some(vec!["ab", "12"])),
+            ("(?i)jobs", "JOBS", Some(vec![])),
+            ("(?i)ü", "Ü", Some(vec![])),
+            ("a.c", "aüc", Some(vec![])),
+            // As RE2 has it: ASCII alone.
+            (r"\w", "ü", None),
+            (r"\W", "ü", Some(vec![])),
+            (r"\d", "٣", None),
+            (r"\D\S", "٣ü", Some(vec![])),
+            (r"[\w.-]+\s[^\s\d]+", "a_1.-Z b-", Some(vec![])),
+            (r"[^\W]", "a", Some(vec![])),
+            (r"\bab\b.*", "ab.c", Some(vec![])),
+            (r"\\d\<\>", r"\d<>", Some(vec![])),
+        ] {
+            let expected = captures.map(|c| [vec![name], c].concat());
+            assert_eq!(regex(text).unwrap().captures(name), expected, "{text} on {name}");
+        }
+    }
+
+    #[test]
+    fn groups_have_numbers_and_names() {
+        let pattern = regex(r"(?P<svc>[a-z]+)\.(\d+)").unwrap();
+        assert_eq!(pattern.groups(), 2);
+        for (name, group) in
+            [("0", Some(0)), ("1", Some(1)), ("2", Some(2)), ("3", None), ("svc", Some(1)), ("x", None), ("1_x", None)]
+        {
+            assert_eq!(pattern.group(name), group, "{name}");
+        }
+        assert_eq!((pattern.group_name(1), pattern.group_name(2), pattern.group_name(9)), (Some("svc"), None, None));
+        assert_eq!((glob("*.b").group("1"), glob("*.b").group("2"), glob("*.b").group("svc")), (Some(1), None, None));
+    }
+
+    #[test]
+    fn bad_regexes() {
+        for (text, expected) in [
+            ("", "the regex is empty"),
+            ("a(b", "the regex 'a(b' is wrong: unclosed group"),
+            ("a)(b", "is wrong: unopened group"),
+            ("a{2,1}", "is wrong: invalid repetition count range"),
+            (r"(a)\1", "is wrong: backreferences are not supported"),
+            ("a\\", "is wrong: incomplete escape sequence"),
+            ("((.{99}){99}){99}", "takes more than 256 KiB when compiled"),
+        ] {
+            let error = regex(text).unwrap_err();
+            assert!(error.contains(expected), "{text}: {error}");
+            assert!(!error.contains('\n'));
+        }
+        assert!(regex(&"(".repeat(100_000)).is_err());
+    }
+
+    #[test]
+    fn the_automaton_names_every_pattern_that_matches() {
+        let patterns = [glob("a.*"), regex("a.*").unwrap(), glob("*.b"), glob("x"), glob("a.**"), glob("é.a*c")];
+        let automaton = Automaton::new(patterns.iter()).unwrap();
+        for (name, expected) in
+            [("a.b", vec![0, 1, 2, 4]), ("ab", vec![1]), ("x", vec![3]), ("é.aüc", vec![5]), ("", vec![])]
+        {
+            assert_eq!(automaton.matches(name).collect::<Vec<_>>(), expected, "{name}");
+        }
+        assert_eq!(Automaton::new([].iter()).unwrap().matches("a").count(), 0);
+    }
+
+    #[test]
+    fn specimens_show_what_covers_a_glob() {
+        for (wide, narrow, covers) in [
+            ("a.*", "a.b", true),
+            ("a.*", "a.b*", true),
+            ("a.*", "a.*", true),
+            ("a.b*", "a.*", false),
+            ("a*c", "a*bc", true),
+            ("a*x*c", "ax*c", true),
+            ("a.*", "a.**", false),
+            ("a.*.*", "a.**", false),
+            ("a.**", "a.**", true),
+            ("a.**", "a.b.**", true),
+            ("a.b.**", "a.**", false),
+            ("**", "a.**", true),
+            ("**", "**", true),
+            ("*", "**", false),
+            ("*.*", "a.b.c", false),
+        ] {
+            let specimens = match glob(narrow) {
+                Pattern::Glob(glob) => glob.specimens(),
+                Pattern::Regex(_) => unreachable!(),
+            };
+            let found = specimens.iter().all(|specimen| glob(wide).captures(specimen).is_some());
+            assert_eq!(found, covers, "{wide} over {narrow}");
+        }
+    }
+}
