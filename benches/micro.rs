@@ -9,7 +9,8 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
-use criterion::{BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use statsidecar::config::DEFAULT_BUCKETS;
 use statsidecar::http;
 use statsidecar::mapping::Source;
@@ -120,7 +121,33 @@ fn mapping(criterion: &mut Criterion) {
             bencher.iter(|| pipeline.rules.map(black_box(source)));
         });
     }
+    many_rules(&mut group);
     group.finish();
+}
+
+/// Names that no worker has met, on 100 globs and 100 regexes: those that one of the last rules is for, and others.
+fn many_rules(group: &mut BenchmarkGroup<'_, WallTime>) {
+    let rule = |n| {
+        format!(
+            "[[metric]]\nmatch = 'etl.*.job{n}.took'\nname = 'job_seconds'\nlabels = {{ stage = '$1' }}\n[[metric]]\n\
+             match_regex = '(?P<svc>[a-z]+)\\.(\\w+)\\.op{n}\\.(ok|failed)'\nname = 'ops_total'\n\
+             labels = {{ svc = '${{svc}}', host = '$2', outcome = '$3' }}\n"
+        )
+    };
+    let pipeline = support::pipeline(&(1..=100).rev().map(rule).collect::<String>());
+    for (case, name, rule) in [
+        ("a glob", "etl.stage{}.job1.took", Some(198)),
+        ("a regex", "checkout.host{}.op1.failed", Some(199)),
+        ("none", "checkout.host{}.queue.length", None),
+    ] {
+        let names: Vec<_> = (0..1000).map(|n| name.replace("{}", &format!("{n:04}"))).collect();
+        let source = |name| Source { name, kind: Kind::Counter, tags: "env:prod,team:data", container: "" };
+        assert!(names.iter().all(|name| pipeline.rules.map(source(name)).rule.map(|(index, _)| index) == rule));
+        let mut names = names.iter().cycle();
+        group.bench_function(BenchmarkId::new("100 globs and 100 regexes", case), |bencher| {
+            bencher.iter(|| pipeline.rules.map(black_box(source(names.next().expect("it is a cycle")))));
+        });
+    }
 }
 
 /// The page; the time is that of a series.
