@@ -12,6 +12,11 @@ const REGEX_SIZE: usize = 256 * 1024;
 /// What the automaton over all patterns may take. A glob takes about 1 KiB.
 const ALL_SIZE: usize = 64 * 1024 * 1024;
 
+/// What each worker may keep of the states that names have led it to, in bytes: by rule, and the least and most.
+/// Where it has to forget them, a name costs it up to a thousand times as much.
+const STATES_SIZE: usize = 16 * 1024;
+const STATES: (usize, usize) = (2 * 1024 * 1024, 32 * 1024 * 1024);
+
 /// A compiled `match` or `match_regex`.
 #[derive(Debug)]
 pub enum Pattern {
@@ -97,7 +102,9 @@ impl Automaton {
         if patterns.len() == 0 {
             return Some(Self(None));
         }
-        let set = RegexSetBuilder::new(patterns.map(Pattern::to_regex)).size_limit(ALL_SIZE).build();
+        let states = (patterns.len() * STATES_SIZE).clamp(STATES.0, STATES.1);
+        let mut builder = RegexSetBuilder::new(patterns.map(Pattern::to_regex));
+        let set = builder.size_limit(ALL_SIZE).dfa_size_limit(states).build();
         set.ok().map(|set| Self(Some(set)))
     }
 
