@@ -23,7 +23,7 @@
 //! | [`intake`] | readable sockets | packets | once a batch of packets |
 //! | [`parse`] | the bytes of a line | borrowed [`parse::Group`]s, or one [`reject::Reject`] | once a line |
 //! | route | the raw bytes that identify a series | a handle to its cells, or a miss | once a line |
-//! | [`mapping`] | name, tags, kind | name, labels, type, buckets, operation, or drop | once a series and worker |
+//! | [`mapping`] | name, tags, kind | name, labels, type, buckets, ttl, operation, or drop | once a series and worker |
 //! | [`registry`] | the mapped metric | the series' cells, made or found | once a series and worker |
 //! | [`metric`] | a change | changed atomics | once a line |
 //! | [`expose`] | values that were read | bytes of one format | once a scrape |

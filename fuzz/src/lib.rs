@@ -71,6 +71,14 @@ pub fn packet_to_page(data: &[u8]) {
         [[metric]]
         match = "c.**"
         drop = true
+        [[metric]]
+        match_regex = '(?P<x>.*)-(\w*).*'
+        match_tags = { "a-b" = "x*" }
+        name = "$x"
+        labels = { l = "$2", m = "$0" }
+        rename_tags = { "a-b" = "m", le = "n" }
+        drop_tags = ["n"]
+        prefer = "tag"
     "#;
     static CONFIG: LazyLock<Config> = LazyLock::new(|| config::load(RULES).0);
     let (rules, diagnostics) = Rules::compile(&CONFIG);

@@ -10,7 +10,7 @@ use crate::config;
 const REGEX_SIZE: usize = 256 * 1024;
 
 /// What the automaton over all patterns may take. A glob takes about 1 KiB.
-const ALL_SIZE: usize = 64 * 1024 * 1024;
+const ALL_SIZE: usize = 32 * 1024 * 1024;
 
 /// What each worker may keep of the states that names have led it to, in bytes: by rule, and the least and most.
 /// Where it has to forget them, a name costs it up to a thousand times as much.
@@ -156,6 +156,7 @@ fn as_re2(text: &str) -> String {
             Some('w') => regex.push_str("[0-9A-Za-z_]"),
             Some('W') => regex.push_str("[^0-9A-Za-z_]"),
             Some('b') => regex.push_str(r"(?-u:\b)"),
+            Some('B') => regex.push_str(r"(?-u:\B)"),
             Some(c @ ('<' | '>')) => regex.push(c),
             escaped => {
                 regex.push(c);
@@ -200,6 +201,8 @@ mod tests {
             (r"[\w.-]+\s[^\s\d]+", "a_1.-Z b-", Some(vec![])),
             (r"[^\W]", "a", Some(vec![])),
             (r"\bab\b.*", "ab.c", Some(vec![])),
+            (r"a\Bb", "ab", Some(vec![])),
+            (r"a\B.*", "a.b", None),
             (r"\\d\<\>", r"\d<>", Some(vec![])),
         ] {
             let expected = captures.map(|c| [vec![name], c].concat());
