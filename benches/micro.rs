@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
-use statsidecar::config::DEFAULT_BUCKETS;
+use statsidecar::config::{DEFAULT_BUCKETS, Dialects};
 use statsidecar::http;
 use statsidecar::mapping::Source;
 use statsidecar::metric::{Bounds, Cells, Change, Counter, Gauge, Histogram, Writers};
+use statsidecar::parse::tags::Tagged;
 use statsidecar::parse::{self, Kind, tags, value};
 use statsidecar::pipeline::Worker;
 use statsidecar::telemetry::Facts;
@@ -114,8 +115,8 @@ fn mapping(criterion: &mut Criterion) {
             })
             .collect();
         let pipeline = support::pipeline(&config);
-        let tags = "instance:00042,env:prod,team:data";
-        let source = Source { name: "etl.stage07.job1.took", kind: Kind::Timer, tags, container: "" };
+        let tagged = Tagged::new("etl.stage07.job1.took", "instance:00042,env:prod,team:data", Dialects::ALL);
+        let source = Source { name: &tagged.name, kind: Kind::Timer, tags: &tagged.tags, container: "" };
         assert_eq!(pipeline.rules.map(source).rule.map(|(index, _)| index + 1).unwrap_or(0), rules);
         group.bench_function(BenchmarkId::from_parameter(format!("{rules} rules")), |bencher| {
             bencher.iter(|| pipeline.rules.map(black_box(source)));
@@ -141,7 +142,8 @@ fn many_rules(group: &mut BenchmarkGroup<'_, WallTime>) {
         ("none", "checkout.host{}.queue.length", None),
     ] {
         let names: Vec<_> = (0..1000).map(|n| name.replace("{}", &format!("{n:04}"))).collect();
-        let source = |name| Source { name, kind: Kind::Counter, tags: "env:prod,team:data", container: "" };
+        let tags = Tagged::new("", "env:prod,team:data", Dialects::ALL).tags;
+        let source = |name| Source { name, kind: Kind::Counter, tags: &tags, container: "" };
         assert!(names.iter().all(|name| pipeline.rules.map(source(name)).rule.map(|(index, _)| index) == rule));
         let mut names = names.iter().cycle();
         group.bench_function(BenchmarkId::new("100 globs and 100 regexes", case), |bencher| {

@@ -55,7 +55,7 @@
 //! telemetry.rs   the sidecar's own metrics: one table that every output is made from
 //! http/          server and one route match, scrape, page (written piece by piece), body, status page
 //! daemon/        start, drain, what /proc says of the process
-//! config/        structs and defaults, load (file:line:column), address, units
+//! config/        structs and defaults, load (file:line:column), address, dialect, units
 //! clock.rs       the time by which series grow old
 //! workload.rs    lines to measure with
 //! command/       run, check, explain, load

@@ -16,9 +16,10 @@ use std::sync::Arc;
 use memchr::memchr;
 
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Dialects};
 use crate::mapping::{Outcome, Rules, Source, TagErrors};
 use crate::metric::{Change, Type, Writers};
+use crate::parse::tags::Tagged;
 use crate::parse::{self, Group, Kind, Number, value};
 use crate::registry::{Presence, Registry, Series};
 use crate::reject::Reject;
@@ -158,7 +159,7 @@ impl Worker {
         if line.len() > self.pipeline.max_line {
             return self.tally.rejected(Reject::LineTooLong, 1);
         }
-        for group in parse::groups(line) {
+        for group in parse::groups(line).tagged(self.pipeline.rules.dialects()) {
             if let Err(reject) = group.and_then(|group| self.group(line, &group)) {
                 self.reject(line, reject);
             }
@@ -306,7 +307,8 @@ impl Worker {
     #[cold]
     fn miss(&mut self, group: &Group<'_>, number: Number) -> Result<(Option<Arc<Series>>, Meaning), Reject> {
         let Pipeline { rules, registry, .. } = &*self.pipeline;
-        let mapping = rules.map(source(group)?);
+        let tagged = tagged(group, rules.dialects())?;
+        let mapping = rules.map(source(group, &tagged)?);
         let made = match mapping.outcome {
             Ok(Outcome::Drop) => Ok((None, Fate::Drop)),
             Ok(Outcome::Feed(metric, operation)) => {
@@ -332,7 +334,15 @@ impl Worker {
 }
 
 /// What identifies the series of a group, as text.
-pub fn source<'a>(group: &Group<'a>) -> Result<Source<'a>, Reject> {
-    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| Reject::NotUtf8);
-    Ok(Source { name: text(group.name)?, kind: group.kind, tags: text(group.tags)?, container: text(group.container)? })
+pub fn source<'a>(group: &Group<'a>, tagged: &'a Tagged<'a>) -> Result<Source<'a>, Reject> {
+    Ok(Source { name: &tagged.name, kind: group.kind, tags: &tagged.tags, container: text(group.container)? })
+}
+
+/// The name of a group and all its tags, told apart.
+pub fn tagged<'a>(group: &Group<'a>, dialects: Dialects) -> Result<Tagged<'a>, Reject> {
+    Ok(Tagged::new(text(group.name)?, text(group.tags)?, dialects))
+}
+
+fn text(bytes: &[u8]) -> Result<&str, Reject> {
+    std::str::from_utf8(bytes).map_err(|_| Reject::NotUtf8)
 }

@@ -318,7 +318,8 @@ h:7|h
   rule     none matches; the name is the line's own
   series   h (histogram) observes 7
 c:1|c|@0.1|#k:v|c:ci-1
-  parsed   name "c", value "1", type c, rate 0.1, tags "k:v", container "ci-1"
+  parsed   name "c", value "1", type c, rate 0.1, container "ci-1"
+  tag      "k" is "v" (dogstatsd)
   rule     none matches; the name is the line's own
   series   c_total{k="v"} (counter) adds 10
 "#,
@@ -347,7 +348,8 @@ drop = true
         &["jobs.mail.done:2|c|@0.5|#k:v", "workers:-1|c", "debug.a.b:1:2|c"],
         r#"
 jobs.mail.done:2|c|@0.5|#k:v
-  parsed   name "jobs.mail.done", value "2", type c, rate 0.5, tags "k:v"
+  parsed   name "jobs.mail.done", value "2", type c, rate 0.5
+  tag      "k" is "v" (dogstatsd)
   rule     1 (match = "jobs.*.*"), $1 = "mail", $2 = "done"
   series   jobs_total{k="v",queue="mail",team="data",what="done"} (counter) adds 4
 workers:-1|c
@@ -426,7 +428,9 @@ fn explain_shows_what_is_skipped_and_takes_lines_as_they_come() {
         &["a:1|c|#t:,k:v,k:w|x:9\r\n\r\nb:1|c\n", ""],
         r#"
 a:1|c|#t:,k:v,k:w|x:9
-  parsed   name "a", value "1", type c, tags "t:,k:v,k:w"
+  parsed   name "a", value "1", type c
+  tag      "k" is "v" (dogstatsd)
+  tag      "k" is "w" (dogstatsd)
   skipped  section "x:9", which is not known
   rule     none matches; the name is the line's own
   tags     1 with duplicate_key: left out or renamed
@@ -436,6 +440,41 @@ b:1|c
   parsed   name "b", value "1", type c
   rule     none matches; the name is the line's own
   series   b_total (counter) adds 1
+"#,
+    );
+}
+
+#[test]
+fn explain_shows_the_tags_with_their_dialect() {
+    explains(
+        "",
+        &["a[b=1]c,url=http://x:80,d:2|c|#b:3", "e]f;k=v:1|g"],
+        r#"
+a[b=1]c,url=http://x:80,d:2|c|#b:3
+  parsed   name "ac", value "2", type c
+  tag      "b" is "1" (signalfx)
+  tag      "url" is "http://x:80" (influxdb)
+  tag      "d" is "true" (influxdb)
+  tag      "b" is "3" (dogstatsd)
+  rule     none matches; the name is the line's own
+  tags     1 with duplicate_key: left out or renamed
+  series   ac_total{b="3",d="true",url="http://x:80"} (counter) adds 2
+e]f;k=v:1|g
+  parsed   name "e]f;k=v", value "1", type g
+  rule     none matches; the name is the line's own
+  tags     1 with unpaired_bracket: left out or renamed
+  series   e_f_k_v (gauge) is set to 1
+"#,
+    );
+    explains(
+        "[tags]\ndialects = [\"graphite\"]",
+        &["a,b=1;c=2:1|g|#d:3"],
+        r#"
+a,b=1;c=2:1|g|#d:3
+  parsed   name "a,b=1", value "1", type g
+  tag      "c" is "2" (graphite)
+  rule     none matches; the name is the line's own
+  series   a_b_1{c="2"} (gauge) is set to 1
 "#,
     );
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proptest::prelude::*;
-use statsidecar::config::{Config, Diagnostic, Prefer, Spanned, Tags, load, render};
+use statsidecar::config::{Config, Diagnostic, Dialect, KeptTags, Prefer, Spanned, load, render};
 use statsidecar::mapping::Rules;
 use statsidecar::metric::Type;
 use toml::de::DeTable;
@@ -29,7 +29,7 @@ fn the_shipped_file_names_every_key() {
     let example = with_examples(SHIPPED);
     let file = DeTable::parse(&example).expect("the examples are TOML").into_inner();
     let keys = documented_keys();
-    assert_eq!(keys.len(), 6 + 33, "a key more or less, or docs that are written in another way: {keys:?}");
+    assert_eq!(keys.len(), 7 + 34, "a key more or less, or docs that are written in another way: {keys:?}");
     for (table, key) in keys {
         let table = file.get(table.as_str()).unwrap_or_else(|| panic!("config.toml lacks [{table}]")).get_ref();
         let tables = table.as_array().map_or(vec![table], |array| array.iter().map(|table| table.get_ref()).collect());
@@ -100,6 +100,8 @@ fn every_key_is_taken_as_it_stands() {
         buckets = [-1, 0.5, 0x10]
         ttl = "1m30s"
         container_label = true
+        [tags]
+        dialects = ["signalfx", "influxdb"]
         [limits]
         series = 5_000
         family_series = 7
@@ -115,6 +117,7 @@ fn every_key_is_taken_as_it_stands() {
     assert_eq!((config.http.listen.to_string().as_str(), config.http.max_connections), ("0.0.0.0:80", 1));
     assert_eq!(config.defaults.buckets, [-1.0, 0.5, 16.0]);
     assert!(config.defaults.container_label);
+    assert_eq!(config.tags.dialects, [Dialect::InfluxDb, Dialect::SignalFx].into_iter().collect());
     assert_eq!((config.limits.series, config.limits.family_series, config.limits.tags), (5000, Some(7), 1));
     let labels: Vec<_> = config.labels.iter().map(|(k, v)| (k.get_ref().as_str(), v.get_ref().as_str())).collect();
     assert_eq!(labels, [("a", "1"), ("b", "2")]);
@@ -123,13 +126,13 @@ fn every_key_is_taken_as_it_stands() {
     assert_eq!(rule.kind.as_ref().map(|kind| *kind.get_ref()), Some(Type::Gauge));
     assert_eq!(rule.scale.as_ref().map(|scale| *scale.get_ref()), Some(2.0));
     assert_eq!(rule.labels.len(), 1);
-    assert_eq!((&rule.tags, rule.ttl.as_ref().map(|ttl| *ttl.get_ref())), (&Tags::None, Some(Duration::ZERO)));
+    assert_eq!((&rule.tags, rule.ttl.as_ref().map(|ttl| *ttl.get_ref())), (&KeptTags::None, Some(Duration::ZERO)));
     let texts = |list: &[Spanned<String>]| list.iter().map(|text| text.get_ref().clone()).collect::<Vec<_>>();
     assert_eq!(texts(&two.match_type), ["ms"]);
-    assert!(matches!(&two.tags, Tags::Only(only) if texts(only) == ["a-b", "le"]));
+    assert!(matches!(&two.tags, KeptTags::Only(only) if texts(only) == ["a-b", "le"]));
     assert_eq!((two.rename_tags.len(), two.prefer, &two.ttl), (1, Prefer::Rule, &None));
     assert_eq!((texts(&three.match_type), three.match_tags.len()), (vec!["h".to_owned(), "d".to_owned()], 1));
-    assert!(matches!(&three.tags, Tags::AllBut(all_but) if texts(all_but) == ["k"]));
+    assert!(matches!(&three.tags, KeptTags::AllBut(all_but) if texts(all_but) == ["k"]));
     assert_eq!(three.ttl.as_ref().map(|ttl| *ttl.get_ref()), Some(Duration::from_secs(3600)));
     assert_eq!(three.prefer, Prefer::Tag);
 }

@@ -11,7 +11,7 @@ const LAYERS: &[(&str, May)] = &[
     ("reject", May::Use(&[])),
     ("config", May::Use(&["metric"])),
     ("workload", May::Use(&[])),
-    ("parse", May::Use(&["reject"])),
+    ("parse", May::Use(&["config::Dialect", "config::Dialects", "reject"])),
     ("telemetry", May::Use(&["metric", "reject", "parse"])),
     ("expose", May::Use(&["metric"])),
     ("mapping", May::Use(&["config", "metric", "reject", "parse", "telemetry"])),

@@ -11,9 +11,10 @@ mod page;
 
 use std::sync::{Arc, LazyLock};
 
-use statsidecar::config::{self, Config, Severity};
+use statsidecar::config::{self, Config, Dialects, Severity};
 use statsidecar::mapping::Rules;
-use statsidecar::parse::{self, tags, value};
+use statsidecar::parse::tags::Tagged;
+use statsidecar::parse::{self, value};
 use statsidecar::pipeline::{Pipeline, Worker};
 use statsidecar::telemetry::Facts;
 use statsidecar::{daemon, http};
@@ -23,7 +24,7 @@ use statsidecar::{daemon, http};
 pub fn line(line: &[u8]) {
     if let Some((plain, len)) = parse::plain(line) {
         assert!(matches!(line.get(len), None | Some(b'\n')));
-        let groups: Vec<_> = parse::groups(&line[..len]).collect();
+        let groups: Vec<_> = parse::groups(&line[..len]).tagged(Dialects::ALL).collect();
         let [Ok(group)] = groups.as_slice() else { panic!("{groups:?}") };
         assert_eq!((plain.name, plain.tags, plain.kind), (group.name, group.tags, group.kind));
         assert_eq!((Ok(plain.number), Ok(plain.rate)), (value::number(group.values), group.rate));
@@ -31,7 +32,7 @@ pub fn line(line: &[u8]) {
     let range = line.as_ptr_range();
     let is_part =
         |part: &[u8]| part.is_empty() || (range.contains(&part.as_ptr()) && part.as_ptr_range().end <= range.end);
-    for group in parse::groups(line).flatten() {
+    for group in parse::groups(line).tagged(Dialects::ALL).flatten() {
         assert!([group.name, group.values, group.tags, group.container].into_iter().all(is_part));
         assert_eq!(group.unknown_sections().count() > 0, group.unknown);
         assert!(group.rate.is_ok_and(|rate| (1e-9..=1.0).contains(&rate)) || group.rate.is_err());
@@ -40,9 +41,11 @@ pub fn line(line: &[u8]) {
                 value::number(text).is_ok_and(|number| number.to_f64().is_finite()) || value::number(text).is_err()
             );
         }
-        if let Ok(section) = std::str::from_utf8(group.tags) {
-            for (key, value) in tags::dogstatsd(section).flatten() {
-                assert!(!key.is_empty() && !value.is_empty() && !value.contains(['|', ',']));
+        if let (Ok(name), Ok(sections)) = (std::str::from_utf8(group.name), std::str::from_utf8(group.tags)) {
+            let tagged = Tagged::new(name, sections, Dialects::ALL);
+            assert!(tagged.name.len() <= name.len());
+            for (key, value) in tagged.tags.iter().flat_map(|tag| tag.pair) {
+                assert!(!key.is_empty() && !value.is_empty());
             }
         }
     }

@@ -11,6 +11,7 @@ use super::{FAILED, fail, load_config, print};
 use crate::daemon;
 use crate::mapping::{Mapping, Metric, Operation, Outcome, Source};
 use crate::metric::{Change, Writers};
+use crate::parse::tags::Tag;
 use crate::parse::{self, Group, value};
 use crate::pipeline::{self, Pipeline};
 use crate::reject::Reject;
@@ -53,7 +54,7 @@ fn explain(pipeline: &Pipeline, line: &[u8]) -> String {
         reject(&mut out, line, Reject::LineTooLong);
         return out;
     }
-    for group in parse::groups(line) {
+    for group in parse::groups(line).tagged(pipeline.rules.dialects()) {
         if let Err(reason) = group.and_then(|group| explain_group(pipeline, &group, &mut out)) {
             reject(&mut out, line, reason);
         }
@@ -62,7 +63,8 @@ fn explain(pipeline: &Pipeline, line: &[u8]) -> String {
 }
 
 fn explain_group(pipeline: &Pipeline, group: &Group<'_>, out: &mut String) -> Result<(), Reject> {
-    let source = pipeline::source(group)?;
+    let tagged = pipeline::tagged(group, pipeline.rules.dialects())?;
+    let source = pipeline::source(group, &tagged)?;
     // Of packed values too: one that is not text spoils them all.
     std::str::from_utf8(group.values).map_err(|_| Reject::NotUtf8)?;
     parsed(out, group, &source);
@@ -128,13 +130,15 @@ fn parsed(out: &mut String, group: &Group<'_>, source: &Source<'_>) {
         Ok(rate) => text.push_str(&format!(", rate {rate}")),
         Err(_) => text.push_str(", a rate that cannot be used"),
     }
-    if !source.tags.is_empty() {
-        text.push_str(&format!(", tags {:?}", source.tags));
-    }
     if !source.container.is_empty() {
         text.push_str(&format!(", container {:?}", source.container));
     }
     line(out, "parsed", &text);
+    for Tag { dialect, pair } in source.tags {
+        if let Ok((key, value)) = pair {
+            line(out, "tag", &format!("{key:?} is {value:?} ({})", dialect.as_str()));
+        }
+    }
     for section in group.unknown_sections() {
         line(out, "skipped", &format!("section {:?}, which is not known", String::from_utf8_lossy(section)));
     }

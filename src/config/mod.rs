@@ -8,11 +8,13 @@
 
 mod address;
 mod diagnostic;
+mod dialect;
 mod load;
 mod units;
 
 pub use address::{Address, Transport};
 pub use diagnostic::{Diagnostic, Severity, render};
+pub use dialect::{Dialect, Dialects};
 pub use load::load;
 pub use units::{parse_duration, parse_size};
 
@@ -36,6 +38,8 @@ pub struct Config {
     pub intake: Intake,
     /// `[http]`: where the page goes out.
     pub http: Http,
+    /// `[tags]`: how tags are written.
+    pub tags: Tags,
     /// `[defaults]`: what holds where no rule says otherwise.
     pub defaults: Defaults,
     /// `[limits]`: how much one sidecar takes.
@@ -85,6 +89,19 @@ pub struct Http {
 impl Default for Http {
     fn default() -> Self {
         Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9102)), max_connections: 64 }
+    }
+}
+
+/// `[tags]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tags {
+    /// `dialects`: the ways to write tags that are read; what the others write is part of the name.
+    pub dialects: Dialects,
+}
+
+impl Default for Tags {
+    fn default() -> Self {
+        Self { dialects: Dialects::ALL }
     }
 }
 
@@ -168,7 +185,7 @@ pub struct MetricRule {
     /// `labels`: labels that the rule sets; values may be templates.
     pub labels: Labels,
     /// `tags`: which tags of a line become labels.
-    pub tags: Tags,
+    pub tags: KeptTags,
     /// `rename_tags`: tags and the labels they become instead.
     pub rename_tags: Labels,
     /// `prefer`: who wins where a tag and the rule set one label.
@@ -226,7 +243,7 @@ impl Pattern {
 
 /// The tags of a line that become labels, by the keys that the client gave them.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub enum Tags {
+pub enum KeptTags {
     /// All of them.
     #[default]
     All,

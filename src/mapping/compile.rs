@@ -11,7 +11,7 @@ use super::pattern::{Automaton, Pattern};
 use super::shadow::shadowed;
 use super::template::Template;
 use super::{Metric, Operation, Rule, Rules, Shape, names, shape};
-use crate::config::{Config, Diagnostic, Labels, MetricRule, Spanned, Tags};
+use crate::config::{Config, Diagnostic, KeptTags, Labels, MetricRule, Spanned};
 use crate::metric::{Bounds, Type};
 use crate::parse::Kind;
 use crate::telemetry;
@@ -36,6 +36,7 @@ impl Rules {
             bounds,
             ttl: config.defaults.ttl,
             constants,
+            dialects: config.tags.dialects,
             container_label: config.defaults.container_label,
             tag_limit: config.limits.tags,
             helps: Type::ALL.map(|kind| default_help(kind).into()),
@@ -136,13 +137,13 @@ impl<'c> Compiler<'c> {
             keys.iter().map(|key| names::label_key(key.get_ref(), naming).0).collect::<Vec<_>>()
         };
         let kept = match &rule.tags {
-            Tags::All => Kept::All,
-            Tags::None => Kept::None,
-            Tags::Only(only) => Kept::Only(keys(only)),
-            Tags::AllBut(all_but) => Kept::AllBut(keys(all_but)),
+            KeptTags::All => Kept::All,
+            KeptTags::None => Kept::None,
+            KeptTags::Only(only) => Kept::Only(keys(only)),
+            KeptTags::AllBut(all_but) => Kept::AllBut(keys(all_but)),
         };
         // With tags = "drop", the key itself is an error already.
-        for (from, _) in rule.rename_tags.iter().filter(|_| rule.tags != Tags::None) {
+        for (from, _) in rule.rename_tags.iter().filter(|_| rule.tags != KeptTags::None) {
             if !kept.keeps(&names::label_key(from.get_ref(), naming).0) {
                 let message = format!(
                     "the tag {:?} is renamed, but drop_tags or keep_tags drops it; leave it out in one of them",

@@ -3,7 +3,7 @@
 use super::template::Template;
 use super::{Source, TagErrors, names};
 use crate::config::{Naming, Prefer};
-use crate::parse::tags::{self, TagError};
+use crate::parse::tags::TagError;
 use crate::reject::Reject;
 
 /// The tags of a line as its client gave them, but for the escaping of their keys.
@@ -28,12 +28,12 @@ impl<'a> ClientTags<'a> {
     /// Reads the tags of a line, up to `limit` of them.
     pub fn read(source: &Source<'a>, naming: Naming, limit: usize) -> Self {
         let mut read = Self { tags: Vec::new(), errors: TagErrors::NONE, is_too_many: false };
-        for (at, tag) in tags::dogstatsd(source.tags).enumerate() {
-            if at >= limit {
-                read.is_too_many = true;
-                break;
-            }
-            match tag {
+        if source.tags.len() > limit {
+            read.is_too_many = true;
+            return read;
+        }
+        for tag in source.tags {
+            match tag.pair {
                 Ok((key, value)) => {
                     let (key, is_reserved) = names::label_key(key, naming);
                     read.tags.push(Tag { key, is_reserved, value });

@@ -20,10 +20,10 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{self, Naming};
+use crate::config::{self, Dialects, Naming};
 use crate::metric::{Bounds, Type};
 use crate::parse::Kind;
-use crate::parse::tags::TagError;
+use crate::parse::tags::{Tag, TagError};
 use crate::reject::Reject;
 use crate::telemetry;
 use condition::Conditions;
@@ -42,6 +42,7 @@ pub struct Rules {
     bounds: Bounds,
     ttl: Option<Duration>,
     constants: Vec<(String, String)>,
+    dialects: Dialects,
     container_label: bool,
     tag_limit: usize,
     /// The help of metrics that no rule gives any, by type: one text for however many there are.
@@ -69,12 +70,12 @@ struct Rule {
 /// What identifies the series of a line, as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Source<'a> {
-    /// The line's name, as it came.
+    /// The line's name without its tags.
     pub name: &'a str,
     /// The line's type.
     pub kind: Kind,
-    /// The `#` sections: see [`Group::tags`](crate::parse::Group::tags).
-    pub tags: &'a str,
+    /// The line's tags, however they are written.
+    pub tags: &'a [Tag<'a>],
     /// The `c:` section.
     pub container: &'a str,
 }
@@ -165,6 +166,11 @@ impl Rules {
     /// Whether the `c:` section is part of what makes a series.
     pub fn uses_container(&self) -> bool {
         self.container_label
+    }
+
+    /// How tags are written.
+    pub fn dialects(&self) -> Dialects {
+        self.dialects
     }
 
     /// The series that exist at 0 before the first line, in file order.
@@ -288,7 +294,7 @@ mod tests {
     use proptest::sample::select;
 
     use super::*;
-    use crate::config::{Config, Diagnostic, load};
+    use crate::config::{Config, Diagnostic, Dialect, load};
 
     /// A file in which nothing is wrong but what the rules make of it.
     fn rules(source: &str) -> (Config, Rules, Vec<Diagnostic>) {
@@ -317,11 +323,11 @@ mod tests {
             ("init", None),
             ("other", Some(Duration::from_secs(60))),
         ] {
-            let mapping = rules.map(Source { name, kind: Kind::Gauge, tags: "", container: "" });
+            let mapping = rules.map(Source { name, kind: Kind::Gauge, tags: &[], container: "" });
             assert!(matches!(mapping.outcome, Ok(Outcome::Feed(Metric { ttl, .. }, _)) if ttl == expected), "{name}");
         }
         assert!(rules.initial().iter().all(|metric| metric.ttl.is_none()) && !rules.initial().is_empty());
-        let mapping = none.map(Source { name: "a", kind: Kind::Gauge, tags: "", container: "" });
+        let mapping = none.map(Source { name: "a", kind: Kind::Gauge, tags: &[], container: "" });
         assert!(matches!(mapping.outcome, Ok(Outcome::Feed(Metric { ttl: None, .. }, _))));
     }
 
@@ -397,8 +403,8 @@ mod tests {
             let (config, rules, diagnostics) = rules(&examples.iter().map(Example::written).collect::<String>());
             for (parts, kind, env) in lines {
                 let name = parts.join(".");
-                let tags = env.map(|env| format!("env:{env}")).unwrap_or_default();
-                let mapping = rules.map(Source { name: &name, kind, tags: &tags, container: "" });
+                let tag = env.map(|env| Tag { dialect: Dialect::DogStatsD, pair: Ok(("env", env)) });
+                let mapping = rules.map(Source { name: &name, kind, tags: tag.as_slice(), container: "" });
                 let expected = examples.iter().position(|example| example.is_for(&name, kind, env));
                 prop_assert_eq!(mapping.rule.as_ref().map(|(index, _)| *index), expected, "{} {:?}", &name, kind);
                 let Some((index, captures)) = mapping.rule else { continue };

@@ -3,7 +3,8 @@
 use memchr::{memchr, memchr2, memmem};
 
 use super::plain::Plain;
-use super::value;
+use super::{tags, value};
+use crate::config::Dialects;
 use crate::reject::Reject;
 
 /// The type that a line carries after its value.
@@ -58,7 +59,7 @@ impl Kind {
 /// The values of one name that share a type, a rate and tags.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Group<'a> {
-    /// Everything before the first `:`, as it came.
+    /// Everything before the values, as it came, with the tags that stand in it ([`tags::Tagged`](super::tags::Tagged)).
     pub name: &'a [u8],
     /// One value, or several with `:` between them, as they came.
     pub values: &'a [u8],
@@ -123,6 +124,29 @@ impl<'a> Iterator for Groups<'a> {
 }
 
 impl<'a> Groups<'a> {
+    /// Reads the line as one whose name may hold tags of `dialects`: a `:` in the value of such a tag does not end the
+    /// name. To be asked before any group is.
+    #[inline]
+    pub fn tagged(self, dialects: Dialects) -> Self {
+        match self.rest {
+            // There is but one `:` before the type: no doubt which it is.
+            Some(rest) if memchr2(b'|', b':', rest).is_some_and(|at| rest.get(at) == Some(&b':')) => {
+                self.cut_anew(dialects)
+            }
+            _ => self,
+        }
+    }
+
+    fn cut_anew(mut self, dialects: Dialects) -> Self {
+        let (head, kind) = cut(self.line, memchr(b'|', self.line));
+        // The member of a set may be any text: what follows the first `:` says nothing.
+        let is_set = kind.is_some_and(|(_, kind)| matches!(kind, [b's'] | [b's', b'|' | b':', ..]));
+        if !is_set && let (name, Some((_, rest))) = cut(self.line, tags::end_of_name(head, dialects)) {
+            (self.name, self.rest) = (name, Some(rest));
+        }
+        self
+    }
+
     #[inline]
     fn group(&mut self, rest: &'a [u8]) -> Result<Group<'a>, Reject> {
         let (values, Some((_, after))) = cut(rest, memchr(b'|', rest)) else {

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! A line is one group, or several where the older packing `name:1|c:2|ms` puts pairs of value and type behind one
-//! name. [`groups`] takes a line apart; [`value::number`] and [`tags::dogstatsd`] decode what is inside.
+//! name. [`groups`] takes a line apart; [`value::number`] and [`tags::Tagged`] decode what is inside.
 //!
 //! Sources: the StatsD metric types of the Etsy daemon, and DogStatsD up to protocol 1.6
 //! (<https://docs.datadoghq.com/developers/dogstatsd/datagram_shell/>): 1.1 packed values, 1.2 container, 1.3

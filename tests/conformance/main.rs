@@ -14,6 +14,7 @@
 
 mod conflicts;
 mod daemon;
+mod dialects;
 mod mapping;
 mod packets;
 mod page;

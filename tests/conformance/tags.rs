@@ -196,7 +196,7 @@ total_total 1
 == brackets in the wrong order kill nobody (exporter 75)
 > a]b[:1|c
 a_b__total 1
-= lines=1 c=1
+= lines=1 c=1 tag:unpaired_bracket=1
 
 == names that are near a reserved one are free (exporter 97)
 > statsidecars:1|c\nprocess_open:1|g\nprocess_open_fds:1|c\ngo_goroutines:1|g\nstatsidecar:1|c\nmy_statsidecar_x:1|g

@@ -11,7 +11,7 @@ use super::value::{
     boolean, buckets, by_tag, choice, duration, factor, label_name, label_sets, labels, one_or_more, spanned, text,
     texts, words,
 };
-use crate::config::{MetricRule, Pattern, Prefer, Tags};
+use crate::config::{KeptTags, MetricRule, Pattern, Prefer};
 use crate::metric::Type;
 
 const TYPES: [(&str, Type); 3] = [("counter", Type::Counter), ("gauge", Type::Gauge), ("histogram", Type::Histogram)];
@@ -87,18 +87,18 @@ fn pattern(section: &mut Section<'_>, end: usize) -> Option<Pattern> {
 }
 
 /// Which tags become labels, in the one of three ways to say it.
-fn tags(section: &mut Section<'_>) -> Tags {
-    let tags = section.read("tags", choice(&[("keep", Tags::All), ("drop", Tags::None)]));
+fn tags(section: &mut Section<'_>) -> KeptTags {
+    let tags = section.read("tags", choice(&[("keep", KeptTags::All), ("drop", KeptTags::None)]));
     let only = section.read("keep_tags", texts(TAGS));
     let all_but = section.read("drop_tags", texts(TAGS));
     if section.has("keep_tags") {
         section.forbid("drop_tags", "stands beside \"keep_tags\", which drops all others already; leave one out");
     }
     match (tags, only, all_but) {
-        (Some(Tags::None), ..) => Tags::None,
-        (_, Some(only), _) => Tags::Only(only),
-        (_, None, Some(all_but)) => Tags::AllBut(all_but),
-        (_, None, None) => Tags::All,
+        (Some(KeptTags::None), ..) => KeptTags::None,
+        (_, Some(only), _) => KeptTags::Only(only),
+        (_, None, Some(all_but)) => KeptTags::AllBut(all_but),
+        (_, None, None) => KeptTags::All,
     }
 }
 
@@ -111,7 +111,7 @@ fn go_together(section: &Section<'_>, rule: &MetricRule) {
     if let Some(Type::Counter | Type::Gauge) = rule.kind.as_ref().map(Spanned::get_ref) {
         section.forbid("buckets", "goes with type = \"histogram\" only; leave it out or change the type");
     }
-    if rule.tags == Tags::None {
+    if rule.tags == KeptTags::None {
         for key in ["keep_tags", "drop_tags", "rename_tags", "prefer"] {
             section.forbid(key, "has no effect with tags = \"drop\"; leave one of the two out");
         }

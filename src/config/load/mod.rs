@@ -16,8 +16,8 @@ use toml::de::DeTable;
 
 use self::section::{Item, Problems, Section};
 use self::syntax::Broken;
-use self::value::{addresses, boolean, buckets, choice, duration, labels, size, socket, whole};
-use super::{Config, Defaults, Diagnostic, Http, Intake, Limits, Naming, Timer};
+use self::value::{addresses, boolean, buckets, choice, choices, duration, labels, size, socket, whole};
+use super::{Config, Defaults, Diagnostic, Dialect, Http, Intake, Limits, Naming, Tags, Timer};
 
 /// What the file may take of the stack. Dotted keys within nested tables make some 6,500 levels, and the TOML reader
 /// drops them by recursion: at about 1 KiB a level in a debug build, that is more than a thread has by default.
@@ -55,6 +55,7 @@ fn config(mut top: Section<'_>, source: &str) -> Config {
     let config = Config {
         intake: top.read("intake", intake).unwrap_or_default(),
         http: top.read("http", http).unwrap_or_default(),
+        tags: top.read("tags", tags).unwrap_or_default(),
         labels: top.read("labels", labels).unwrap_or_default(),
         defaults: top.read("defaults", defaults).unwrap_or_default(),
         limits: top.read("limits", limits).unwrap_or_default(),
@@ -91,6 +92,16 @@ fn http(item: Item<'_>) -> Option<Http> {
     };
     section.finish();
     Some(http)
+}
+
+fn tags(item: Item<'_>) -> Option<Tags> {
+    let mut section = item.section("[tags]")?;
+    let default = Tags::default();
+    let dialects = choices("a dialect", Dialect::ALL.map(|dialect| (dialect.as_str(), dialect)));
+    let dialects =
+        section.read("dialects", dialects).map_or(default.dialects, |dialects| dialects.into_iter().collect());
+    section.finish();
+    Some(Tags { dialects })
 }
 
 fn defaults(item: Item<'_>) -> Option<Defaults> {

@@ -63,6 +63,29 @@ pub(super) fn choice<T: Clone>(choices: &[(&str, T)]) -> impl Fn(Item<'_>) -> Op
     }
 }
 
+/// Some of a few words, none twice; each is called `name`.
+pub(super) fn choices<T: Copy, const N: usize>(
+    name: &str,
+    choices: [(&'static str, T); N],
+) -> impl Fn(Item<'_>) -> Option<Vec<T>> {
+    move |item| {
+        let example: Vec<_> = choices.iter().map(|(word, _)| *word).take(2).collect();
+        let (mut seen, mut chosen, mut count) = (HashSet::new(), Vec::new(), 0);
+        for element in item.elements(name, &format!("a list such as {example:?}"))? {
+            count += 1;
+            let (value, problems) = (element.value, element.problems);
+            let Some(one) = choice(&choices)(element) else { continue };
+            match value.get_ref().as_str() {
+                Some(word) if !seen.insert(word) => {
+                    problems.error(value.span(), format!("{word:?} is in the list twice; keep one"));
+                }
+                _ => chosen.push(one),
+            }
+        }
+        (chosen.len() == count).then_some(chosen)
+    }
+}
+
 /// `"a"`, `"a" or "b"`, `"a", "b" or "c"`.
 fn one_of<'w>(words: impl Iterator<Item = &'w str>) -> String {
     let mut words: Vec<_> = words.map(|word| format!("{word:?}")).collect();
