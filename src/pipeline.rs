@@ -157,6 +157,7 @@ impl Worker {
         }
         self.tally.lines += 1;
         if line.len() > self.pipeline.max_line {
+            self.tally.over_limit(line.split(|&b| b == b':').next().unwrap_or(line), Reject::LineTooLong);
             return self.tally.rejected(Reject::LineTooLong, 1);
         }
         for group in parse::groups(line).tagged(self.pipeline.rules.dialects()) {
@@ -282,7 +283,8 @@ impl Worker {
                 series.cells.apply(change, self.writers);
                 self.tally.applied(kind, meaning.is_mapped);
             }
-            (Fate::Reject(reject), _) => return Err(reject),
+            (Fate::Collapse(..), _) => return self.collapse(at, kind, number, rate),
+            (Fate::Reject(reject), _) => return Err(self.rejected(at, reject)),
             (Fate::Drop | Fate::Apply(_), _) => self.tally.dropped(1),
         }
         Ok(())
@@ -291,19 +293,45 @@ impl Worker {
     /// Keeps the change of a gauge for when its turn comes.
     #[cold]
     fn hold(&mut self, at: usize, kind: Kind, number: Number, rate: Result<f64, Reject>) -> Result<(), Reject> {
-        let Meaning { fate, is_mapped, .. } = *self.routes.get(at).1;
-        if let Fate::Apply(operation) = fate {
+        let (series, meaning) = self.routes.get(at);
+        if let Fate::Apply(operation) | Fate::Collapse(operation, _) = meaning.fate {
             self.waiting.push((at, operation.change(number, rate?)?));
-            self.routes.get(at).0.inspect(|series| series.touch(self.now));
-            self.tally.applied(kind, is_mapped);
+            self.tally.applied(kind, meaning.is_mapped);
+        }
+        series.inspect(|series| series.touch(self.now));
+        if let (Fate::Collapse(_, limit), Some(series)) = (meaning.fate, series) {
+            self.tally.over_limit(series.name().as_bytes(), limit);
         }
         Ok(())
     }
 
+    /// Applies a sample to the series that takes what is over a limit.
+    #[cold]
+    fn collapse(&mut self, at: usize, kind: Kind, number: Number, rate: Result<f64, Reject>) -> Result<(), Reject> {
+        let (series, meaning) = self.routes.get(at);
+        if let (Fate::Collapse(operation, limit), Some(series)) = (meaning.fate, series) {
+            let change = operation.change(number, rate?)?;
+            series.touch(self.now);
+            series.cells.apply(change, self.writers);
+            self.tally.applied(kind, meaning.is_mapped);
+            self.tally.over_limit(series.name().as_bytes(), limit);
+        }
+        Ok(())
+    }
+
+    /// Notes whose sample is rejected, where that is for a limit.
+    #[cold]
+    fn rejected(&mut self, at: usize, reject: Reject) -> Reject {
+        if reject == Reject::TagLimit {
+            self.tally.over_limit(self.routes.name(at), reject);
+        }
+        reject
+    }
+
     /// The way of a series that this worker has not met: mapped by the rules, found or made in the registry.
     ///
-    /// A sample that would be rejected makes no series. What rejects every sample alike is a route too; a limit is
-    /// not, for it may be raised and must not be paid for with memory.
+    /// A sample that would be rejected makes no series. What rejects every sample alike is a route too; a limit on
+    /// series is not, for it may be raised and must not be paid for with memory.
     #[cold]
     fn miss(&mut self, group: &Group<'_>, number: Number) -> Result<(Option<Arc<Series>>, Meaning), Reject> {
         let Pipeline { rules, registry, .. } = &*self.pipeline;
@@ -313,13 +341,20 @@ impl Worker {
             Ok(Outcome::Drop) => Ok((None, Fate::Drop)),
             Ok(Outcome::Feed(metric, operation)) => {
                 operation.change(number, group.rate?)?;
-                registry.get_or_create(&metric, self.now).map(|series| (Some(series), Fate::Apply(operation)))
+                match registry.get_or_collapse(&metric, rules.constants(), self.now) {
+                    Ok((series, None)) => Ok((Some(series), Fate::Apply(operation))),
+                    Ok((series, Some(limit))) => Ok((Some(series), Fate::Collapse(operation, limit))),
+                    Err(limit @ (Reject::SeriesLimit | Reject::FamilySeriesLimit)) => {
+                        self.tally.over_limit(metric.name.as_bytes(), limit);
+                        return Err(limit);
+                    }
+                    Err(reject) => Err(reject),
+                }
             }
             Err(reject) => Err(reject),
         };
         let ((series, fate), tag_errors) = match made {
             Ok(made) => (made, mapping.tag_errors),
-            Err(reject @ (Reject::SeriesLimit | Reject::FamilySeriesLimit)) => return Err(reject),
             Err(reject) => ((None, Fate::Reject(reject)), TagErrors::NONE),
         };
         Ok((series, Meaning { fate, tag_errors, is_mapped: mapping.rule.is_some() }))

@@ -3,8 +3,12 @@
 //! Workers count in a [`Tally`] of their own and add it up here once a batch, so that counting costs the hot path no
 //! shared memory. What is read elsewhere at the moment of a scrape (kernel, process, registry) comes in as [`Facts`].
 
-use std::sync::Arc;
+mod culprits;
+
+pub use culprits::{Culprit, Culprits};
+
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::metric::{Bounds, Histogram, Total, Type, Writers};
 use crate::parse::Kind;
@@ -80,6 +84,7 @@ pub struct Tally {
     rare: Rare,
     /// Whether `rare` holds anything, so that a batch without mishaps does not look.
     is_rare: bool,
+    is_over_limit: bool,
 }
 
 /// What a clean stream of lines never counts.
@@ -89,6 +94,7 @@ struct Rare {
     dropped: u64,
     tag_errors: [u64; TagError::ALL.len()],
     unknown_sections: [u64; SECTIONS],
+    culprits: Culprits,
 }
 
 /// Unknown sections by the letter or digit they begin with, and the rest together: a number that no client raises.
@@ -101,6 +107,7 @@ impl Default for Rare {
             dropped: 0,
             tag_errors: [0; TagError::ALL.len()],
             unknown_sections: [0; SECTIONS],
+            culprits: Culprits::default(),
         }
     }
 }
@@ -118,6 +125,13 @@ impl Tally {
     pub fn rejected(&mut self, reject: Reject, samples: u64) {
         self.is_rare = true;
         self.rare.rejected[reject as usize] += samples;
+    }
+
+    /// Counts a sample of `name` that hit `limit`, beside what became of it.
+    #[cold]
+    pub fn over_limit(&mut self, name: &[u8], limit: Reject) {
+        (self.is_rare, self.is_over_limit) = (true, true);
+        self.rare.culprits.count(name, limit);
     }
 
     /// Counts samples that a rule says to drop.
@@ -172,6 +186,8 @@ pub struct Telemetry {
     dropped: AtomicU64,
     tag_errors: [AtomicU64; TagError::ALL.len()],
     unknown_sections: [AtomicU64; SECTIONS],
+    /// Under a lock, which a worker takes at most once a batch, and only where samples hit a limit.
+    culprits: Mutex<Culprits>,
     scrapes: AtomicU64,
     scrape_duration: Histogram,
 }
@@ -192,6 +208,7 @@ impl Telemetry {
             dropped: zero(),
             tag_errors: std::array::from_fn(|_| zero()),
             unknown_sections: std::array::from_fn(|_| zero()),
+            culprits: Mutex::default(),
             scrapes: zero(),
             scrape_duration: Histogram::new(Bounds::new(&SCRAPE_BOUNDS).expect("the bounds rise")),
         }
@@ -226,6 +243,9 @@ impl Telemetry {
             drain(&self.dropped, &mut tally.rare.dropped);
             drain_all(&self.tag_errors, &mut tally.rare.tag_errors);
             drain_all(&self.unknown_sections, &mut tally.rare.unknown_sections);
+            if std::mem::take(&mut tally.is_over_limit) {
+                self.culprits.lock().unwrap_or_else(PoisonError::into_inner).take(&mut tally.rare.culprits);
+            }
         }
     }
 
@@ -243,6 +263,11 @@ impl Telemetry {
     /// How many samples were rejected for one reason.
     pub fn rejected(&self, reject: Reject) -> u64 {
         self.rejected[reject as usize].load(Ordering::Relaxed)
+    }
+
+    /// The names that hit a limit most often, most samples first.
+    pub fn culprits(&self) -> Vec<Culprit> {
+        self.culprits.lock().unwrap_or_else(PoisonError::into_inner).top()
     }
 
     /// Every own metric as it stands, in the order of the table.

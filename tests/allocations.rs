@@ -65,6 +65,11 @@ team = "data"
 [defaults]
 container_label = true
 
+[limits]
+family_series = 5
+tags = 8
+overflow = "collapse"
+
 [[metric]]
 match = "noise.**"
 drop = true
@@ -99,15 +104,25 @@ const LINES: &[(&str, &str)] = &[
     ("requests:1|c|#table:raw,env:prod,flag", r#"statsidecar_samples_total{team="data",type="c"}"#),
     ("requests:1|c|#a:1|@0.5|#b:2|c:ci-9|T1656581400", r#"statsidecar_samples_total{team="data",type="c"}"#),
     ("jobs.a/b.ü:1|c|#größe:ü", r#"statsidecar_samples_total{team="data",type="c"}"#),
+    ("req[table=raw]uests,env=prod:1|c", r#"statsidecar_samples_total{team="data",type="c"}"#),
+    ("requests;url=http://x:80:1|c", r#"statsidecar_samples_total{team="data",type="c"}"#),
     ("with.cr:1|c\r", r#"statsidecar_samples_total{team="data",type="c"}"#),
     // Rules.
     ("jobs.etl.duration:12|ms|@0.1|#env:prod", r#"statsidecar_samples_total{team="data",type="ms"}"#),
     ("pool.db.size:1|c", r#"statsidecar_samples_total{team="data",type="c"}"#),
     ("noise.a.b:1|c|#k:v", r#"statsidecar_dropped_samples_total{team="data"}"#),
+    // Over a limit: the sixth goes to the series for all such.
+    ("crowd:1|c|#n:1", r#"statsidecar_samples_total{team="data",type="c"}"#),
+    ("crowd:1|c|#n:2", r#"statsidecar_samples_total{team="data",type="c"}"#),
+    ("crowd:1|c|#n:3", r#"statsidecar_samples_total{team="data",type="c"}"#),
+    ("crowd:1|c|#n:4", r#"statsidecar_samples_total{team="data",type="c"}"#),
+    ("crowd:1|c|#n:5", r#"statsidecar_samples_total{team="data",type="c"}"#),
+    ("crowd:1|c|#n:6", r#"crowd_total{overflow="true",team="data"}"#),
     // What is counted beside the sample.
     ("requests:1|c|x:new|#table:raw", r#"statsidecar_unknown_sections_total{section="x",team="data"}"#),
     ("tagged:1|c|#k:v,,k:w,:x,le:1", r#"statsidecar_tag_errors_total{reason="reserved_key",team="data"}"#),
     // What is rejected.
+    ("crowd:1|c|#1,2,3,4,5,6,7,8,9", r#"statsidecar_rejected_samples_total{reason="tag_limit",team="data"}"#),
     ("requests_total:1|g", r#"statsidecar_rejected_samples_total{reason="type_conflict",team="data"}"#),
     ("size_count:1|c", r#"statsidecar_samples_total{team="data",type="c"}"#),
     ("size_count:1|g", r#"statsidecar_rejected_samples_total{reason="name_collision",team="data"}"#),

@@ -382,7 +382,8 @@ drop_tags = ["le"]
         &["jobs.7.done:2|c|#le:1", "jobs.7:1|c"],
         r#"
 jobs.7.done:2|c|#le:1
-  parsed   name "jobs.7.done", value "2", type c, tags "le:1"
+  parsed   name "jobs.7.done", value "2", type c
+  tag      "le" is "1" (dogstatsd)
   rule     2 (match_regex = '(?P<queue>[a-z]+)\.(\d+)\.done'), $queue = "jobs", $2 = "7"
   series   jobs_done_total{shard="7"} (counter) adds 2
 jobs.7:1|c
@@ -475,6 +476,25 @@ a,b=1;c=2:1|g|#d:3
   tag      "c" is "2" (graphite)
   rule     none matches; the name is the line's own
   series   a_b_1{c="2"} (gauge) is set to 1
+"#,
+    );
+}
+
+#[test]
+fn explain_says_why_a_sample_goes_to_the_series_for_all_such() {
+    explains(
+        "[limits]\nfamily_series = 1\noverflow = \"collapse\"",
+        &["a:1|c", "a:2|c|#k:v"],
+        r#"
+a:1|c
+  parsed   name "a", value "1", type c
+  rule     none matches; the name is the line's own
+  series   a_total (counter) adds 1
+a:2|c|#k:v
+  parsed   name "a", value "2", type c
+  tag      "k" is "v" (dogstatsd)
+  rule     none matches; the name is the line's own
+  series   a_total{overflow="true"} (counter) adds 2, as one of its own would be over the family_series_limit
 "#,
     );
 }

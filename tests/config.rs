@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proptest::prelude::*;
-use statsidecar::config::{Config, Diagnostic, Dialect, KeptTags, Prefer, Spanned, load, render};
+use statsidecar::config::{Config, Diagnostic, Dialect, KeptTags, Overflow, Prefer, Spanned, load, render};
 use statsidecar::mapping::Rules;
 use statsidecar::metric::Type;
 use toml::de::DeTable;
@@ -29,7 +29,7 @@ fn the_shipped_file_names_every_key() {
     let example = with_examples(SHIPPED);
     let file = DeTable::parse(&example).expect("the examples are TOML").into_inner();
     let keys = documented_keys();
-    assert_eq!(keys.len(), 7 + 34, "a key more or less, or docs that are written in another way: {keys:?}");
+    assert_eq!(keys.len(), 7 + 35, "a key more or less, or docs that are written in another way: {keys:?}");
     for (table, key) in keys {
         let table = file.get(table.as_str()).unwrap_or_else(|| panic!("config.toml lacks [{table}]")).get_ref();
         let tables = table.as_array().map_or(vec![table], |array| array.iter().map(|table| table.get_ref()).collect());
@@ -106,6 +106,7 @@ fn every_key_is_taken_as_it_stands() {
         series = 5_000
         family_series = 7
         tags = 1
+        overflow = "collapse"
         [labels]
         b = "2"
         a = "1"
@@ -119,6 +120,7 @@ fn every_key_is_taken_as_it_stands() {
     assert!(config.defaults.container_label);
     assert_eq!(config.tags.dialects, [Dialect::InfluxDb, Dialect::SignalFx].into_iter().collect());
     assert_eq!((config.limits.series, config.limits.family_series, config.limits.tags), (5000, Some(7), 1));
+    assert_eq!(config.limits.overflow, Overflow::Collapse);
     let labels: Vec<_> = config.labels.iter().map(|(k, v)| (k.get_ref().as_str(), v.get_ref().as_str())).collect();
     assert_eq!(labels, [("a", "1"), ("b", "2")]);
     assert_eq!(config.defaults.ttl, Some(Duration::from_secs(90)));

@@ -15,7 +15,10 @@ const LAYERS: &[(&str, May)] = &[
     ("telemetry", May::Use(&["metric", "reject", "parse"])),
     ("expose", May::Use(&["metric"])),
     ("mapping", May::Use(&["config", "metric", "reject", "parse", "telemetry"])),
-    ("registry", May::Use(&["config::Limits", "metric", "reject", "mapping", "expose::text::label"])),
+    (
+        "registry",
+        May::Use(&["config::Limits", "config::Overflow", "metric", "reject", "mapping", "expose::text::label"]),
+    ),
     ("pipeline", May::UseAllBelowBut(&[])),
     ("intake", May::UseAllBelowBut(&[])),
     ("http", May::UseAllBelowBut(&["intake"])),

@@ -105,7 +105,8 @@ fn feed(
     rate: f64,
 ) -> Result<String, Reject> {
     let change = operation.change(number, rate)?;
-    let series = pipeline.registry.get_or_create(metric, pipeline.clock.now())?;
+    let now = pipeline.clock.now();
+    let (series, limit) = pipeline.registry.get_or_collapse(metric, pipeline.rules.constants(), now)?;
     series.cells.apply(change, Writers::One);
     let what = match change {
         Change::Count(n) => format!("adds {n}"),
@@ -115,7 +116,8 @@ fn feed(
         Change::Observe { value, weight: 1.0 } => format!("observes {value}"),
         Change::Observe { value, weight } => format!("observes {value} with weight {weight}"),
     };
-    Ok(format!("{} ({}) {what}", series.text(), series.cells.type_of().as_str()))
+    let why = limit.map(|limit| format!(", as one of its own would be over the {limit}")).unwrap_or_default();
+    Ok(format!("{} ({}) {what}{why}", series.text(), series.cells.type_of().as_str()))
 }
 
 fn parsed(out: &mut String, group: &Group<'_>, source: &Source<'_>) {

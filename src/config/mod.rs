@@ -157,12 +157,23 @@ pub struct Limits {
     pub family_series: Option<usize>,
     /// `tags`: how many tags one line may carry.
     pub tags: usize,
+    /// `overflow`: what becomes of samples whose series would be over `series` or `family_series`.
+    pub overflow: Overflow,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { series: 100_000, family_series: None, tags: 64 }
+        Self { series: 100_000, family_series: None, tags: 64, overflow: Overflow::Reject }
     }
+}
+
+/// `[limits] overflow`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overflow {
+    /// `"reject"`: they are rejected.
+    Reject,
+    /// `"collapse"`: they go to their family's one series labelled `overflow="true"`.
+    Collapse,
 }
 
 /// One `[[metric]]`: a metric declared once.

@@ -6,6 +6,7 @@ use super::body::Body;
 use super::{State, answer, whole};
 use crate::metric::Type;
 use crate::reject::Reject;
+use crate::telemetry::Culprit;
 
 const HEAD: &str = include_str!("status.html");
 
@@ -50,8 +51,26 @@ pub(super) fn page(state: &State) -> Response<Body> {
         }
         html.push_str("</table>\n");
     }
+    over_limits(&mut html, &telemetry.culprits());
     html.push_str("</main></body></html>\n");
     answer(StatusCode::OK, "text/html; charset=utf-8", whole(html))
+}
+
+/// Whose samples they were that hit a limit, whether they were rejected or collapsed.
+fn over_limits(html: &mut String, culprits: &[Culprit]) {
+    html.push_str("<h2>Names over a limit</h2>\n");
+    if culprits.is_empty() {
+        return html.push_str("<p>None.</p>\n");
+    }
+    html.push_str("<table><tr><th>name</th><th>limit</th><th>samples</th></tr>\n");
+    for Culprit { name, limit, samples, others } in culprits {
+        let samples = match others {
+            0 => samples.to_string(),
+            others => format!("{} to {samples}", samples - others),
+        };
+        html.push_str(&format!("<tr><td>{}</td><td>{limit}</td><td class=n>{samples}</td></tr>\n", escape(name)));
+    }
+    html.push_str("</table>\n<p>Those with the most samples since the start; where many names hit a limit, their numbers are known within bounds.</p>\n");
 }
 
 fn escape(text: &str) -> String {

@@ -28,11 +28,8 @@ impl<'a> ClientTags<'a> {
     /// Reads the tags of a line, up to `limit` of them.
     pub fn read(source: &Source<'a>, naming: Naming, limit: usize) -> Self {
         let mut read = Self { tags: Vec::new(), errors: TagErrors::NONE, is_too_many: false };
-        if source.tags.len() > limit {
-            read.is_too_many = true;
-            return read;
-        }
-        for tag in source.tags {
+        read.is_too_many = source.tags.len() > limit;
+        for tag in source.tags.iter().take(limit) {
             match tag.pair {
                 Ok((key, value)) => {
                     let (key, is_reserved) = names::label_key(key, naming);

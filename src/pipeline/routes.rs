@@ -49,6 +49,8 @@ pub struct Meaning {
 pub enum Fate {
     /// Applied to the route's series.
     Apply(Operation),
+    /// Applied to the route's series, which takes what is over this limit.
+    Collapse(Operation, Reject),
     /// Counted and forgotten, because a rule says so.
     Drop,
     /// Counted as rejected.
@@ -69,6 +71,8 @@ pub struct Routes {
     /// Keys that are too long for their route, one behind the other.
     long_keys: Vec<u8>,
     max_routes: usize,
+    /// A route that no slot leads to: that of the last key over a limit for which there was no room.
+    passing: Option<usize>,
     /// Random, the same for the table's life.
     seeds: [u64; 2],
 }
@@ -84,6 +88,13 @@ struct Route {
     shape: u64,
     /// The key, one part behind the other; where it is too long, the beginning of it in `long_keys`.
     key: [u8; SHORT],
+}
+
+impl Route {
+    /// The lengths of the key's parts.
+    fn lens(&self) -> [usize; 3] {
+        [0, 16, 32].map(|shift| usize::from((self.shape >> shift) as u16))
+    }
 }
 
 /// How many bytes of key a route holds.
@@ -107,6 +118,7 @@ impl Routes {
             known_meanings: HashMap::new(),
             long_keys: Vec::new(),
             max_routes,
+            passing: None,
             seeds: [1, 2].map(|n| RandomState::default().hash_one(n) | 1),
         }
     }
@@ -180,14 +192,24 @@ impl Routes {
         (route.series.as_deref(), &self.meanings[usize::from(route.meaning)])
     }
 
-    /// Adds the route of a key that is not there, and gives its index.
+    /// The name in the key of the route at `index`.
+    pub fn name(&self, index: usize) -> &[u8] {
+        let route = &self.routes[index];
+        let [name, tags, container] = route.lens();
+        self.key(route, name + tags + container).get(..name).unwrap_or_default()
+    }
+
+    /// Adds the route of a key that is not there, and gives its index, which holds until the next one is added.
+    ///
+    /// A key over a limit never costs those below it their routes: where there is no room, it is not kept.
     pub fn insert(&mut self, key: &Key<'_>, hash: u64, series: Option<Arc<Series>>, meaning: Meaning) -> usize {
         let len = key.len();
-        if self.routes.len() >= self.max_routes
-            || self.long_keys.len() + len > self.max_routes * KEY_BYTES
-            || self.meanings.len() >= usize::from(u16::MAX)
-        {
-            self.clear();
+        let is_full = self.routes.len() >= self.max_routes || self.long_keys.len() + len > self.max_routes * KEY_BYTES;
+        match meaning.fate {
+            _ if self.meanings.len() >= usize::from(u16::MAX) => self.clear(),
+            Fate::Collapse(..) if is_full => return self.pass(series, meaning),
+            _ if is_full => self.clear(),
+            _ => {}
         }
         if (self.routes.len() + 1) * 8 > self.slots.len() * 7 {
             self.place_all(self.slots.len() * 2);
@@ -204,6 +226,17 @@ impl Routes {
         let index = self.routes.len();
         self.routes.push(route);
         self.place(hash, index);
+        index
+    }
+
+    /// Makes the one route that nothing finds, in the place of the last such.
+    fn pass(&mut self, series: Option<Arc<Series>>, meaning: Meaning) -> usize {
+        let route = Route { series, meaning: self.meaning(meaning), shape: 0, key: [0; SHORT] };
+        let index = *self.passing.get_or_insert(self.routes.len());
+        match self.routes.get_mut(index) {
+            Some(passing) => *passing = route,
+            None => self.routes.push(route),
+        }
         index
     }
 
@@ -232,12 +265,16 @@ impl Routes {
         self.meanings = Vec::new();
         self.known_meanings = HashMap::new();
         self.long_keys = Vec::new();
+        self.passing = None;
     }
 
-    /// Gives up the routes to series that are about to leave, and those that lead to no series: what was rejected
-    /// because of a series that has left is not any more.
+    /// Gives up the routes to series that are about to leave, and those that have none of their own: what was rejected
+    /// because of a series that has left, or over a limit with it, is not any more.
     pub fn review(&mut self) {
-        self.routes.retain(|route| route.series.as_ref().is_some_and(|series| !series.is_leaving()));
+        let Self { routes, meanings, .. } = self;
+        let is_own = |route: &Route| !matches!(meanings[usize::from(route.meaning)].fate, Fate::Collapse(..));
+        routes.retain(|route| is_own(route) && route.series.as_ref().is_some_and(|series| !series.is_leaving()));
+        self.passing = None;
         self.place_all(self.slots.len());
     }
 
@@ -255,8 +292,11 @@ impl Routes {
     fn place_all(&mut self, slots: usize) {
         self.slots = vec![0; slots];
         for index in 0..self.routes.len() {
+            if self.passing == Some(index) {
+                continue;
+            }
             let route = &self.routes[index];
-            let [name, tags, container] = [0, 16, 32].map(|shift| usize::from((route.shape >> shift) as u16));
+            let [name, tags, container] = route.lens();
             let (name, rest) = self.key(route, name + tags + container).split_at(name);
             let (tags, container) = rest.split_at(tags);
             let hash = self.hash(&Key { name, tags, container, kind: Kind::Counter });
@@ -313,11 +353,23 @@ fn fold(one: u64, two: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Limits;
+    use crate::mapping::{Metric, Shape};
+    use crate::metric::Type;
+    use crate::registry::Registry;
 
     const DROP: Meaning = Meaning { fate: Fate::Drop, tag_errors: TagErrors::NONE, is_mapped: true };
 
     fn key<'a>(name: &'a [u8], tags: &'a [u8]) -> Key<'a> {
         Key { name, kind: Kind::Counter, tags, container: &[] }
+    }
+
+    fn over() -> Meaning {
+        Meaning { fate: Fate::Collapse(operation(), Reject::SeriesLimit), ..DROP }
+    }
+
+    fn operation() -> Operation {
+        Operation::new(Kind::Counter, Type::Counter, 1.0).expect("it can be fed")
     }
 
     fn insert(routes: &mut Routes, key: Key<'_>) -> usize {
@@ -369,6 +421,63 @@ mod tests {
         }
         insert(&mut routes, key(&vec![b'x'; 1024 * KEY_BYTES], b""));
         assert_eq!(routes.routes.len(), 1, "long keys are bounded as many are");
+    }
+
+    #[test]
+    fn a_key_over_a_limit_takes_no_route_from_others() {
+        let name = |n: usize| format!("name{n}");
+        let over = over();
+        let mut routes = Routes::new(1);
+        (0..1000).for_each(|n| _ = insert(&mut routes, key(name(n).as_bytes(), b"")));
+        for n in 1000..5000 {
+            let name = name(n);
+            let key = key(name.as_bytes(), b"");
+            let hash = routes.hash(&key);
+            let index = routes.insert(&key, hash, None, over);
+            assert_eq!(*routes.get(index).1, over);
+            assert_eq!(routes.find(&key, hash), (n < 1024).then_some(index));
+        }
+        assert!((0..1024).all(|n| find(&routes, key(name(n).as_bytes(), b"")).is_some()));
+        assert_eq!(routes.routes.len(), 1025);
+        // Any other starts the table anew.
+        let index = insert(&mut routes, key(b"new", b""));
+        assert_eq!((find(&routes, key(b"new", b"")), routes.routes.len()), (Some(index), 1));
+    }
+
+    #[test]
+    fn a_review_gives_up_what_has_no_series_of_its_own() {
+        let metric =
+            Metric { name: "a".to_owned(), labels: Vec::new(), help: "".into(), shape: Shape::Counter, ttl: None };
+        let series = Registry::new(Limits::default()).get_or_create(&metric, 0).expect("there is room");
+        let over = over();
+        let own = Meaning { fate: Fate::Apply(operation()), ..DROP };
+        let mut routes = Routes::new(1);
+        let name = |n: usize| format!("name{n}");
+        for n in 0..2000 {
+            let name = name(n);
+            let key = key(name.as_bytes(), b"");
+            let hash = routes.hash(&key);
+            routes.insert(&key, hash, Some(Arc::clone(&series)), if n % 10 == 0 && n < 1000 { own } else { over });
+        }
+        assert_eq!(routes.routes.len(), 1025);
+        routes.review();
+        assert_eq!(routes.routes.len(), 100);
+        for n in 0..2000 {
+            assert_eq!(find(&routes, key(name(n).as_bytes(), b"")).is_some(), n % 10 == 0 && n < 1000, "{n}");
+        }
+    }
+
+    #[test]
+    fn a_route_that_nothing_finds_stays_so() {
+        let mut routes = Routes::new(1);
+        let over = over();
+        insert(&mut routes, key(&vec![b'x'; 1024 * KEY_BYTES - 10_000], b""));
+        let hash = routes.hash(&key(&vec![b'y'; 20_000], b""));
+        routes.insert(&key(&vec![b'y'; 20_000], b""), hash, None, over);
+        (0..500).for_each(|n| _ = insert(&mut routes, key(format!("n{n}").as_bytes(), b"")));
+        assert_eq!(routes.routes.len(), 502, "there was room for short keys, and the slots have grown");
+        assert_eq!(find(&routes, key(b"", b"")), None);
+        assert!((0..500).all(|n| find(&routes, key(format!("n{n}").as_bytes(), b"")).is_some()));
     }
 
     #[test]

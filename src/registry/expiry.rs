@@ -24,7 +24,7 @@ impl Registry {
     /// Takes out series whose time to live is over at `now`, and gives them: some at a time, `None` when no more can go.
     ///
     /// What is over is announced first, and goes when no worker has a route to it any more: see
-    /// [`presence`](super::presence). A worker that meets it meanwhile keeps it from going.
+    /// `presence`. A worker that meets it meanwhile keeps it from going.
     pub fn sweep(&self, now: u32) -> Option<Vec<Arc<Series>>> {
         self.announce(now);
         let reached = self.generations.reached();

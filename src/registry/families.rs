@@ -1,6 +1,6 @@
 //! Series by the name they share.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -19,6 +19,9 @@ pub(super) struct Families {
     /// The order is kept where a series is made, a few comparisons each time, so that a scrape has nothing to sort and
     /// can go on behind any series.
     series: BTreeSet<ByName>,
+    /// The texts of the series that take what is over a limit, by name. The limits do not count them: else they would
+    /// keep the place of a series that has gone.
+    overflows: BTreeMap<Arc<str>, Arc<str>>,
 }
 
 /// What a family says of all its series, which share it.
@@ -67,9 +70,15 @@ impl Families {
         })
     }
 
-    /// How many series a name has.
+    /// How many series the limit on all of them counts.
+    pub fn len(&self) -> usize {
+        self.series.len() - self.overflows.len()
+    }
+
+    /// How many series of a name the limit on those counts.
     pub fn series_of(&self, name: &str) -> usize {
-        self.head(name).map_or(0, |head| head.len.load(Ordering::Relaxed))
+        let all = self.head(name).map_or(0, |head| head.len.load(Ordering::Relaxed));
+        all - usize::from(self.overflows.contains_key(name))
     }
 
     /// Makes the series of `metric`, with the head of its family.
@@ -89,8 +98,18 @@ impl Families {
         series
     }
 
+    /// Makes the series of `metric` for what is over a limit, whose family exists.
+    pub fn add_overflow(&mut self, metric: &Metric, text: String, now: u32) -> Arc<Series> {
+        let series = self.add(metric, text, now);
+        self.overflows.insert(metric.name.as_str().into(), Arc::clone(series.key()));
+        series
+    }
+
     /// Takes a series out; whether its family is gone with it.
     pub fn remove(&mut self, series: &Arc<Series>) -> bool {
+        if self.overflows.get(series.name()) == Some(series.key()) {
+            self.overflows.remove(series.name());
+        }
         self.series.remove(&ByName(Arc::clone(series))) && series.head().len.fetch_sub(1, Ordering::Relaxed) == 1
     }
 

@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use dashmap::DashMap;
 use foldhash::quality::RandomState;
 
-use crate::config::Limits;
+use crate::config::{Limits, Overflow};
 use crate::mapping::Metric;
 use crate::metric::Type;
 use crate::reject::Reject;
@@ -41,6 +41,9 @@ pub struct Registry {
     counts: [Counts; Type::ALL.len()],
     expired: AtomicU64,
 }
+
+/// The label of the series that take what is over a limit.
+const OVERFLOW: &str = "overflow";
 
 /// How many there are of one type. `Relaxed`: they are written under the lock of the families and read as numbers.
 #[derive(Debug, Default)]
@@ -75,21 +78,65 @@ impl Registry {
         if let Some(series) = self.find(&text, metric, now)? {
             return Ok(series);
         }
-        let kind = metric.shape.type_of();
         let is_new = families.admits(metric)?;
-        if self.len() >= self.limits.series {
+        if families.len() >= self.limits.series {
             return Err(Reject::SeriesLimit);
         }
         if self.limits.family_series.is_some_and(|limit| families.series_of(&metric.name) >= limit) {
             return Err(Reject::FamilySeriesLimit);
         }
         let series = families.add(metric, text, now);
-        let counts = &self.counts[kind as usize];
-        counts.series.fetch_add(1, Ordering::Relaxed);
-        counts.families.fetch_add(u64::from(is_new), Ordering::Relaxed);
-        self.series.insert(Arc::clone(series.key()), Arc::clone(&series));
-        self.watch(&series);
+        self.show(&series, is_new);
         Ok(series)
+    }
+
+    /// As [`get_or_create`](Self::get_or_create), but that a metric over a limit gets its family's one series for such,
+    /// where the owner wants that, with the limit. The series has the labels `constants` and `overflow="true"`.
+    pub fn get_or_collapse(
+        &self,
+        metric: &Metric,
+        constants: &[(String, String)],
+        now: u32,
+    ) -> Result<(Arc<Series>, Option<Reject>), Reject> {
+        match self.get_or_create(metric, now) {
+            Err(limit @ (Reject::SeriesLimit | Reject::FamilySeriesLimit))
+                if self.limits.overflow == Overflow::Collapse =>
+            {
+                self.overflow(metric, constants, now).map_or(Err(limit), |series| Ok((series, Some(limit))))
+            }
+            made => made.map(|series| (series, None)),
+        }
+    }
+
+    /// The series for what is over a limit, made even there: there is one a family at most. A family that does not exist
+    /// gets none, so that there are no more families than series may be.
+    fn overflow(&self, metric: &Metric, constants: &[(String, String)], now: u32) -> Option<Arc<Series>> {
+        let constants = constants.iter().filter(|(key, _)| key != OVERFLOW).cloned();
+        let mut labels: Vec<_> = constants.chain([(OVERFLOW.to_owned(), "true".to_owned())]).collect();
+        labels.sort_unstable();
+        let metric = Metric { labels, ..metric.clone() };
+        let text = series::text(&metric);
+        if let Some(series) = self.find(&text, &metric, now).ok()? {
+            return Some(series);
+        }
+        let mut families = self.families();
+        match self.find(&text, &metric, now).ok()? {
+            None if families.admits(&metric) == Ok(false) => {
+                let series = families.add_overflow(&metric, text, now);
+                self.show(&series, false);
+                Some(series)
+            }
+            found => found,
+        }
+    }
+
+    /// Counts a new series, and shows it to those who look for it.
+    fn show(&self, series: &Arc<Series>, is_new_family: bool) {
+        let counts = &self.counts[series.cells.type_of() as usize];
+        counts.series.fetch_add(1, Ordering::Relaxed);
+        counts.families.fetch_add(u64::from(is_new_family), Ordering::Relaxed);
+        self.series.insert(Arc::clone(series.key()), Arc::clone(series));
+        self.watch(series);
     }
 
     /// Puts the series that follow `after` into `chunk`, which is emptied first: about a thousand, in the order of
@@ -173,8 +220,52 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
-    use crate::mapping::Rules;
+    use crate::mapping::{Rules, Shape};
     use crate::pipeline::{Pipeline, Worker};
+
+    fn metric(name: &str, n: usize) -> Metric {
+        let labels = vec![("n".to_owned(), n.to_string())];
+        let ttl = Some(Duration::from_secs(1));
+        Metric { name: name.to_owned(), labels, help: "".into(), shape: Shape::Counter, ttl }
+    }
+
+    /// The series for what is over a limit takes no place of others, and leaves as they do.
+    #[test]
+    fn a_place_that_becomes_free_is_taken_by_a_series_of_its_own() {
+        let limits = Limits { family_series: Some(1), overflow: Overflow::Collapse, ..Limits::default() };
+        let registry = Registry::new(limits);
+        let limit_of = |n, now| registry.get_or_collapse(&metric("a", n), &[], now).unwrap().1;
+        assert_eq!((limit_of(1, 0), limit_of(2, 0)), (None, Some(Reject::FamilySeriesLimit)));
+        assert_eq!(limit_of(2, 9), Some(Reject::FamilySeriesLimit));
+        while registry.sweep(9).is_some() {}
+        assert_eq!(registry.len(), 1, "the one that a sample came for is left");
+        assert_eq!((limit_of(2, 9), limit_of(3, 9)), (None, Some(Reject::FamilySeriesLimit)));
+        assert_eq!(registry.len(), 2);
+        while registry.sweep(99).is_some() {}
+        assert!(registry.is_empty() && registry.families().len() == 0);
+        assert_eq!((limit_of(4, 99), limit_of(5, 99)), (None, Some(Reject::FamilySeriesLimit)));
+    }
+
+    #[test]
+    fn makers_who_meet_at_the_limit_make_one_series_for_what_is_over_it() {
+        let limits = Limits { series: 4, overflow: Overflow::Collapse, ..Limits::default() };
+        let registry = Registry::new(limits);
+        let collapsed: usize = thread::scope(|scope| {
+            let makers: Vec<_> = (0..4)
+                .map(|_| {
+                    let maker = || {
+                        (0..1000).filter(|&n| registry.get_or_collapse(&metric("a", n), &[], 0).unwrap().1.is_some())
+                    };
+                    scope.spawn(move || maker().count())
+                })
+                .collect();
+            makers.into_iter().map(|maker| maker.join().unwrap()).sum()
+        });
+        assert_eq!(collapsed, 4 * 996, "those of the first four series have their own");
+        let (series, families) = registry.counts();
+        assert_eq!((registry.len(), series.iter().sum(), families.iter().sum()), (5, 5_u64, 1_u64));
+        assert_eq!(registry.get_or_collapse(&metric("b", 1), &[], 0).err(), Some(Reject::SeriesLimit));
+    }
 
     #[test]
     fn known_lines_take_no_lock() {

@@ -15,6 +15,7 @@
 mod conflicts;
 mod daemon;
 mod dialects;
+mod limits;
 mod mapping;
 mod packets;
 mod page;

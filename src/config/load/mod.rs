@@ -17,7 +17,7 @@ use toml::de::DeTable;
 use self::section::{Item, Problems, Section};
 use self::syntax::Broken;
 use self::value::{addresses, boolean, buckets, choice, choices, duration, labels, size, socket, whole};
-use super::{Config, Defaults, Diagnostic, Dialect, Http, Intake, Limits, Naming, Tags, Timer};
+use super::{Config, Defaults, Diagnostic, Dialect, Http, Intake, Limits, Naming, Overflow, Tags, Timer};
 
 /// What the file may take of the stack. Dotted keys within nested tables make some 6,500 levels, and the TOML reader
 /// drops them by recursion: at about 1 KiB a level in a debug build, that is more than a thread has by default.
@@ -125,10 +125,12 @@ fn limits(item: Item<'_>) -> Option<Limits> {
     let default = Limits::default();
     let (series, tags) = (whole(1..=usize::MAX, AT_LEAST_1), whole(1..=usize::MAX, AT_LEAST_1));
     let family_series = whole(0..=usize::MAX, "a whole number, or 0 for no limit");
+    let overflow = choice(&[("reject", Overflow::Reject), ("collapse", Overflow::Collapse)]);
     let limits = Limits {
         series: section.read("series", series).unwrap_or(default.series),
         family_series: section.read("family_series", family_series).map_or(default.family_series, unless_0),
         tags: section.read("tags", tags).unwrap_or(default.tags),
+        overflow: section.read("overflow", overflow).unwrap_or(default.overflow),
     };
     section.finish();
     Some(limits)

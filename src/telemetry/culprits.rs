@@ -1,0 +1,202 @@
+//! The names that hit a limit, so that whose series are too many is seen, and not guessed.
+//!
+//! A few counters stand for any number of names. A name without one takes that of the name with the fewest samples, and
+//! its count too: so no count is too small, and each tells by how much it may be too large. A name with more than its
+//! share of all samples (a twentieth) is never missing.
+//!
+//! Source: "Efficient computation of frequent and top-k elements in data streams" (Metwally and others, 2005).
+
+use std::hash::BuildHasher;
+
+use foldhash::fast::FixedState;
+
+use crate::reject::Reject;
+
+/// How many names are kept.
+const NAMES: usize = 20;
+
+/// How many bytes of a name are kept.
+const NAME_LEN: usize = 100;
+
+/// The names that hit a limit most often.
+#[derive(Debug, Default)]
+pub struct Culprits(Vec<Entry>);
+
+/// A culprit, and the hash of its name, so that few names are compared.
+#[derive(Debug)]
+struct Entry {
+    hash: u64,
+    culprit: Culprit,
+}
+
+/// A name that hit a limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Culprit {
+    /// The metric's name, or the line's where none was made of it; the beginning of a long one.
+    pub name: String,
+    /// The limit.
+    pub limit: Reject,
+    /// How many samples, at most.
+    pub samples: u64,
+    /// How many of them may have been those of other names.
+    pub others: u64,
+}
+
+impl Culprits {
+    /// Counts a sample of `name`. A name that was counted lately costs no allocation.
+    pub fn count(&mut self, name: &[u8], limit: Reject) {
+        let name = name.get(..NAME_LEN).unwrap_or(name);
+        let name = match std::str::from_utf8(name) {
+            Ok(name) => name,
+            Err(error) => name.get(..error.valid_up_to()).and_then(|n| std::str::from_utf8(n).ok()).unwrap_or_default(),
+        };
+        let hash = FixedState::default().hash_one(name);
+        match self.find(hash, name, limit) {
+            Some(culprit) => culprit.samples += 1,
+            None => {
+                let floor = self.floor();
+                self.place(hash, name, limit, floor + 1, floor);
+            }
+        }
+    }
+
+    /// Takes the counts of `from` over, which is left with its names and no samples.
+    pub fn take(&mut self, from: &mut Self) {
+        // A name that a table lacks may have lost its place there, with as many samples as the last of those that are.
+        let (own_floor, floor) = (self.floor(), from.floor());
+        if floor > 0 {
+            for Entry { hash, culprit } in &mut self.0 {
+                if from.find(*hash, &culprit.name, culprit.limit).is_none() {
+                    culprit.samples += floor;
+                    culprit.others += floor;
+                }
+            }
+        }
+        // Those that are in both first: none of them may lose its place to one that is not.
+        for Entry { hash, culprit: theirs } in &mut from.0 {
+            if theirs.samples > 0
+                && let Some(culprit) = self.find(*hash, &theirs.name, theirs.limit)
+            {
+                culprit.samples += std::mem::take(&mut theirs.samples);
+                culprit.others += std::mem::take(&mut theirs.others);
+            }
+        }
+        for Entry { hash, culprit: theirs } in from.0.iter_mut().filter(|entry| entry.culprit.samples > 0) {
+            let (samples, others) = (std::mem::take(&mut theirs.samples), std::mem::take(&mut theirs.others));
+            self.place(*hash, &theirs.name, theirs.limit, samples + own_floor, others + own_floor);
+        }
+    }
+
+    /// The names, most samples first: by what is certain of them.
+    pub fn top(&self) -> Vec<Culprit> {
+        let mut top: Vec<_> = self.0.iter().map(|entry| entry.culprit.clone()).collect();
+        top.retain(|culprit| culprit.samples > 0);
+        top.sort_by(|a, b| (b.samples - b.others, &a.name, a.limit).cmp(&(a.samples - a.others, &b.name, b.limit)));
+        top
+    }
+
+    fn find(&mut self, hash: u64, name: &str, limit: Reject) -> Option<&mut Culprit> {
+        let mut alike = self.0.iter_mut().filter(|entry| entry.hash == hash).map(|entry| &mut entry.culprit);
+        alike.find(|culprit| culprit.limit == limit && culprit.name == name)
+    }
+
+    /// How many samples a name may have had that is not there.
+    fn floor(&self) -> u64 {
+        let fewest = self.0.iter().map(|entry| entry.culprit.samples).min();
+        fewest.filter(|_| self.0.len() == NAMES).unwrap_or_default()
+    }
+
+    /// Gives a name that is not there a place, where there is one or its samples are more than the fewest.
+    fn place(&mut self, hash: u64, name: &str, limit: Reject, samples: u64, others: u64) {
+        if self.0.len() < NAMES {
+            let culprit = Culprit { name: name.to_owned(), limit, samples, others };
+            return self.0.push(Entry { hash, culprit });
+        }
+        let fewest = self.0.iter_mut().min_by_key(|entry| entry.culprit.samples);
+        if let Some(Entry { hash: old, culprit }) = fewest.filter(|fewest| fewest.culprit.samples < samples) {
+            culprit.name.clear();
+            culprit.name.push_str(name);
+            (*old, culprit.limit, culprit.samples, culprit.others) = (hash, limit, samples, others);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::HashMap;
+
+    fn counted(names: impl IntoIterator<Item = String>) -> Culprits {
+        let mut culprits = Culprits::default();
+        names.into_iter().for_each(|name| culprits.count(name.as_bytes(), Reject::SeriesLimit));
+        culprits
+    }
+
+    #[test]
+    fn few_names_are_exact() {
+        let mut culprits = counted(["a", "b", "a"].map(str::to_owned));
+        culprits.count(b"a", Reject::TagLimit);
+        let of = |name: &str, limit, samples| Culprit { name: name.to_owned(), limit, samples, others: 0 };
+        let expected = [of("a", Reject::SeriesLimit, 2), of("a", Reject::TagLimit, 1), of("b", Reject::SeriesLimit, 1)];
+        assert_eq!(culprits.top(), expected);
+    }
+
+    #[test]
+    fn one_among_many_is_found() {
+        let culprits = counted((0..100_000).map(|n| if n % 10 == 3 { "bomb".to_owned() } else { format!("n{n}") }));
+        let top = culprits.top();
+        assert_eq!((top.len(), top[0].name.as_str()), (NAMES, "bomb"));
+        assert!(top[0].samples >= 10_000 && top[0].samples - top[0].others <= 10_000, "{:?}", top[0]);
+        assert!(culprits.0.capacity() <= 2 * NAMES);
+    }
+
+    #[test]
+    fn names_are_cut_where_a_character_ends() {
+        let mut culprits = Culprits::default();
+        culprits.count(format!("{}é", "n".repeat(NAME_LEN - 1)).as_bytes(), Reject::LineTooLong);
+        culprits.count(b"ab\xff", Reject::LineTooLong);
+        culprits.count("n".repeat(100_000).as_bytes(), Reject::LineTooLong);
+        let names: Vec<_> = culprits.top().into_iter().map(|culprit| culprit.name).collect();
+        assert_eq!(names, ["ab".to_owned(), "n".repeat(NAME_LEN - 1), "n".repeat(NAME_LEN)]);
+    }
+
+    #[test]
+    fn what_was_taken_is_not_there_any_more() {
+        let mut from = counted(["a", "a", "b"].map(str::to_owned));
+        let mut all = counted(["b".to_owned()]);
+        all.take(&mut from);
+        all.take(&mut from);
+        assert_eq!(from.top(), []);
+        assert_eq!(all.top().iter().map(|c| (c.name.as_str(), c.samples)).collect::<Vec<_>>(), [("a", 2), ("b", 2)]);
+        from.count(b"a", Reject::SeriesLimit);
+        assert_eq!(from.top().iter().map(|c| c.samples).collect::<Vec<_>>(), [1]);
+    }
+
+    proptest! {
+        /// Through tables of their own, as workers count, and all of them into one.
+        #[test]
+        fn prop_counts_hold_what_is_true(names in prop::collection::vec((0_u32..120).prop_map(|n| n * n / 240), 1..600), parts in 1_usize..40) {
+            let mut all = Culprits::default();
+            let mut own = Culprits::default();
+            let mut truth: HashMap<String, u64> = HashMap::new();
+            for part in names.chunks(parts) {
+                for name in part.iter().map(u32::to_string) {
+                    own.count(name.as_bytes(), Reject::SeriesLimit);
+                    *truth.entry(name).or_default() += 1;
+                }
+                all.take(&mut own);
+            }
+            prop_assert!(all.0.len() <= NAMES);
+            for Culprit { name, samples, others, .. } in all.top() {
+                prop_assert!((samples - others..=samples).contains(&truth[&name]), "{name} {samples} {others} {truth:?}");
+            }
+            let of_all: u64 = truth.values().sum();
+            let top = all.top();
+            for (name, samples) in truth {
+                let is_there = top.iter().any(|culprit| culprit.name == name);
+                prop_assert!(is_there || samples * NAMES as u64 <= of_all, "{name} {samples} of {of_all}");
+            }
+        }
+    }
+}
