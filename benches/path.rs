@@ -19,7 +19,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, fs, io};
 
-use statsidecar::config::Address;
+use statsidecar::config::{Address, Intake};
 use statsidecar::intake::{BATCH, Batch, Socket, Wait};
 
 const STATSIDECAR: &str = env!("CARGO_BIN_EXE_statsidecar");
@@ -77,18 +77,18 @@ fn row(name: &str, rate: u64, run: &Run, floor: &Run) {
 /// Receives and forgets, and says at the end how many packets there were.
 fn floor() {
     let address: Address = "udp://127.0.0.1:0".parse().expect("it is an address");
-    let socket = Socket::bind(&address, false, Some(8 << 20)).expect("the floor binds");
+    let socket = Socket::bind(&address, false, &Intake::default()).expect("the floor binds");
     println!("listening for StatsD on {}", socket.address());
     let mut batch = Batch::new(BATCH);
     let (mut packets, mut bytes) = (0_u64, 0_usize);
     loop {
         for packet in batch.receive(socket.as_fd(), Wait::ForOne).expect("the floor receives") {
-            if packet == b"end" {
+            if packet.bytes == b"end" {
                 println!("packets {packets} {bytes}");
                 return;
             }
             packets += 1;
-            bytes += packet.len();
+            bytes += packet.bytes.len();
         }
     }
 }

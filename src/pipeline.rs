@@ -13,7 +13,7 @@ pub use order::{Order, Turn};
 
 use std::sync::Arc;
 
-use memchr::memchr;
+use memchr::{memchr, memrchr};
 
 use crate::clock::Clock;
 use crate::config::{Config, Dialects};
@@ -107,11 +107,42 @@ impl Worker {
 
     /// Applies the lines of one datagram, in their order.
     pub fn packet(&mut self, packet: &[u8]) {
+        self.received(1, packet.len() as u64);
+        self.each_line(packet);
+    }
+
+    /// Applies the whole lines of a datagram whose end is lost; what is left counts as one line that is too long.
+    #[cold]
+    pub fn cut_packet(&mut self, packet: &[u8]) {
+        let whole = memrchr(b'\n', packet).map_or(0, |end| end + 1);
+        self.received(1, packet.len() as u64);
+        self.lines(packet.get(..whole).unwrap_or_default());
+        self.lost_line(Reject::LineTooLong);
+    }
+
+    /// Applies lines of a stream, in their order: whole ones, with `\n` between them.
+    pub fn lines(&mut self, lines: &[u8]) {
+        self.each_line(lines);
+    }
+
+    /// Counts what came in by other ways than [`packet`](Self::packet).
+    pub fn received(&mut self, packets: u64, bytes: u64) {
+        self.tally.packets += packets;
+        self.tally.bytes += bytes;
+    }
+
+    /// Counts a line of which there is not all.
+    pub fn lost_line(&mut self, reject: Reject) {
+        self.tally.lines += 1;
+        self.tally.rejected(reject, 1);
+    }
+
+    // Twice in the program, so that a datagram of one line pays for no call.
+    #[inline(always)]
+    fn each_line(&mut self, packet: &[u8]) {
         if !self.is_working {
             self.enter();
         }
-        self.tally.packets += 1;
-        self.tally.bytes += packet.len() as u64;
         // Made for the first line that has another to wait for: clearing it costs a lone line more than all the rest.
         let mut batch: Option<Batch<'_>> = None;
         let mut rest = packet;

@@ -46,11 +46,14 @@ own_metrics! {
     PROCESS_VIRTUAL_MAX = "process_virtual_memory_max_bytes", Gauge, "Maximum amount of virtual memory available in bytes; -1 is no limit.";
     BUILD_INFO = "statsidecar_build_info", Gauge, "Always 1; the labels say which program this is.";
     BYTES = "statsidecar_bytes_total", Counter, "Bytes received, without what the network adds to them.";
+    CLOSED = "statsidecar_closed_connections_total", Counter, "Connections that were closed, by reason: by the client, after an error, after a message that cannot be, after a long silence, or at once because there were too many.";
+    CONNECTIONS = "statsidecar_connections", Gauge, "Connections that are open.";
+    CONNECTIONS_TOTAL = "statsidecar_connections_total", Counter, "Connections accepted, with those that were closed at once.";
     DROPPED = "statsidecar_dropped_samples_total", Counter, "Samples that a rule says to drop.";
     FAMILIES = "statsidecar_families", Gauge, "Metric names that exist, by type.";
     KERNEL_DROPPED = "statsidecar_kernel_dropped_packets_total", Counter, "Packets that the kernel dropped before they could be read, as the socket counts them: its buffer was full.";
     LINES = "statsidecar_lines_total", Counter, "Lines received, empty ones not counted.";
-    PACKETS = "statsidecar_packets_total", Counter, "Packets received.";
+    PACKETS = "statsidecar_packets_total", Counter, "Packets received: datagrams, and messages of streams that have any; a stream of lines has none.";
     RECEIVE_BUFFER = "statsidecar_receive_buffer_bytes", Gauge, "Receive buffer that the kernel gave the socket, its own bookkeeping included.";
     REJECTED = "statsidecar_rejected_samples_total", Counter, "Samples that were not applied, by reason.";
     SAMPLES = "statsidecar_samples_total", Counter, "Samples applied, by the type that their line carried.";
@@ -292,6 +295,9 @@ impl Telemetry {
         }
         push(BUILD_INFO, vec![Row::number(&[("version", env!("CARGO_PKG_VERSION"))], 1.0)]);
         push(BYTES, by_listener(|l| &l.bytes));
+        push(CLOSED, facts.streams.iter().flat_map(StreamFacts::closed_rows).collect());
+        push(CONNECTIONS, facts.streams.iter().map(|s| Row::number(&s.label(), s.open() as f64)).collect());
+        push(CONNECTIONS_TOTAL, facts.streams.iter().map(|s| Row::total(&s.label(), s.accepted)).collect());
         push(DROPPED, vec![Row::count(&[], &self.dropped)]);
         push(FAMILIES, by_type(&facts.families));
         push(KERNEL_DROPPED, facts.sockets.iter().map(|s| Row::total(&s.label(), s.dropped)).collect());
@@ -341,8 +347,10 @@ pub struct Facts {
     pub series_limit: usize,
     /// How many series have expired.
     pub series_expired: u64,
-    /// The sockets, in the order of the listeners.
+    /// The sockets for datagrams, in the order of their listeners, which come first.
     pub sockets: Vec<SocketFacts>,
+    /// The sockets for streams, in the order of their listeners.
+    pub streams: Vec<StreamFacts>,
     /// The process; `None` where the system does not tell.
     pub process: Option<ProcessFacts>,
 }
@@ -361,6 +369,64 @@ pub struct SocketFacts {
 impl SocketFacts {
     fn label(&self) -> [(&'static str, &str); 1] {
         [("listener", &self.address)]
+    }
+}
+
+/// What became of the connections of a socket.
+#[derive(Clone, Debug, Default)]
+pub struct StreamFacts {
+    /// The listener's address.
+    pub address: String,
+    /// Connections accepted.
+    pub accepted: u64,
+    /// Those that were closed, in the order of [`Closed::ALL`].
+    pub closed: [u64; Closed::ALL.len()],
+}
+
+impl StreamFacts {
+    /// How many are open.
+    pub fn open(&self) -> u64 {
+        self.accepted.saturating_sub(self.closed.iter().sum())
+    }
+
+    fn label(&self) -> [(&'static str, &str); 1] {
+        [("listener", &self.address)]
+    }
+
+    fn closed_rows(&self) -> impl Iterator<Item = Row> {
+        let rows = Closed::ALL.into_iter().zip(self.closed);
+        rows.map(|(why, count)| Row::total(&[("listener", &self.address), ("reason", why.reason())], count))
+    }
+}
+
+/// Why a connection was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// The client did it.
+    End,
+    /// It broke: reset by the client, or its host is gone.
+    Error,
+    /// What came cannot be taken apart into messages.
+    Framing,
+    /// Nothing came for `[intake] idle_timeout`.
+    Idle,
+    /// There were `[intake] max_connections` already.
+    Limit,
+}
+
+impl Closed {
+    /// Every reason, in the order of their names.
+    pub const ALL: [Self; 5] = [Self::End, Self::Error, Self::Framing, Self::Idle, Self::Limit];
+
+    /// The reason's one word, as it stands in the label.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::End => "end",
+            Self::Error => "error",
+            Self::Framing => "framing",
+            Self::Idle => "idle",
+            Self::Limit => "limit",
+        }
     }
 }
 

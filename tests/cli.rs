@@ -250,7 +250,10 @@ fn wrong_arguments_say_what_would_be_right() {
         (&["--config"], "--config <FILE>"),
         (&["--http", "9102"], "'9102' for '--http <IP:PORT>'"),
         (&["--listen", "127.0.0.1:8125"], "the transport is missing; write udp://127.0.0.1:8125"),
-        (&["--listen", "tcp://127.0.0.1:8125"], "the transport \"tcp\" is not known; write udp://127.0.0.1:8125"),
+        (
+            &["--listen", "http://127.0.0.1:8125"],
+            "the transport \"http\" is not known; use udp://, tcp://, unixgram://",
+        ),
         (&["--listen", "udp://localhost:8125"], "\"localhost:8125\" is not an IP address with a port"),
         (&["run", "--listen", "udp://127.0.0.1:70000"], "the port 70000 is out of range"),
     ] {

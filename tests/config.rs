@@ -29,7 +29,7 @@ fn the_shipped_file_names_every_key() {
     let example = with_examples(SHIPPED);
     let file = DeTable::parse(&example).expect("the examples are TOML").into_inner();
     let keys = documented_keys();
-    assert_eq!(keys.len(), 7 + 35, "a key more or less, or docs that are written in another way: {keys:?}");
+    assert_eq!(keys.len(), 7 + 40, "a key more or less, or docs that are written in another way: {keys:?}");
     for (table, key) in keys {
         let table = file.get(table.as_str()).unwrap_or_else(|| panic!("config.toml lacks [{table}]")).get_ref();
         let tables = table.as_array().map_or(vec![table], |array| array.iter().map(|table| table.get_ref()).collect());
@@ -91,7 +91,15 @@ fn every_key_is_taken_as_it_stands() {
             { match = "b", match_type = ["h", "d"], match_tags = { "a-b" = "x*" }, drop_tags = ["k"], prefer = "tag",
               labels = { k = "$0" }, ttl = "1h" },
         ]
-        intake = { listen = ["udp://[::1]:1", "udp://0.0.0.0:0", "udp://0.0.0.0:0"], receive_buffer = 0, max_line = 16 }
+        [intake]
+        listen = ["udp://[::1]:1", "udp://0.0.0.0:0", "udp://0.0.0.0:0", "unix:///a b"]
+        receive_buffer = 0
+        max_line = 16
+        max_connections = 3
+        idle_timeout = "1m30s"
+        mode = "0606"
+        owner = 1000
+        group = "adm"
         [http]
         listen = "0.0.0.0:80"
         max_connections = 1
@@ -113,8 +121,11 @@ fn every_key_is_taken_as_it_stands() {
         "#,
     );
     let listen: Vec<_> = config.intake.listen.iter().map(ToString::to_string).collect();
-    assert_eq!(listen, ["udp://[::1]:1", "udp://0.0.0.0:0", "udp://0.0.0.0:0"]);
+    assert_eq!(listen, ["udp://[::1]:1", "udp://0.0.0.0:0", "udp://0.0.0.0:0", "unix:///a b"]);
     assert_eq!((config.intake.receive_buffer, config.intake.max_line), (None, 16));
+    assert_eq!((config.intake.max_connections, config.intake.idle_timeout), (3, Some(Duration::from_secs(90))));
+    let (owner, group) = (config.intake.owner.as_deref(), config.intake.group.as_deref());
+    assert_eq!((config.intake.mode, owner, group), (0o606, Some("1000"), Some("adm")));
     assert_eq!((config.http.listen.to_string().as_str(), config.http.max_connections), ("0.0.0.0:80", 1));
     assert_eq!(config.defaults.buckets, [-1.0, 0.5, 16.0]);
     assert!(config.defaults.container_label);

@@ -1,9 +1,9 @@
 //! `statsidecar load`: lines at a given rate, and an account of what became of them.
 
 mod account;
+mod sender;
 
 use std::io;
-use std::net::UdpSocket;
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,12 +14,13 @@ use super::{FAILED, fail, print};
 use crate::config::Address;
 use crate::workload::{Mix, Workload};
 use account::{Account, Page};
+use sender::Sender;
 
 /// Send lines at a given rate, and account for them
 #[derive(Args, Debug)]
 pub(super) struct Load {
-    /// Where to send
-    #[arg(long, value_name = "udp://IP:PORT", default_value = "udp://127.0.0.1:8125")]
+    /// Where to send: any address that can stand in [intake] listen
+    #[arg(long, value_name = "ADDRESS", default_value = "udp://127.0.0.1:8125")]
     target: Address,
     /// Lines a second; 0 sends as fast as it can
     #[arg(long, value_name = "LINES", default_value_t = 100_000)]
@@ -67,7 +68,8 @@ impl Load {
     fn send_and_account(&self) -> io::Result<bool> {
         let workload = Workload::new(self.series, self.tags, self.mix, self.packet);
         let before = self.scrape.map(Page::read).transpose()?;
-        let sent = self.send(&workload)?;
+        let mut sender = Sender::connect(&self.target)?;
+        let sent = self.send(&mut sender, &workload)?;
         print(&format!(
             "sent        {} lines in {} packets in {:.2} s: {:.0} lines/s\n",
             sent.lines,
@@ -79,15 +81,15 @@ impl Load {
             print(&format!("not sent    {} packets: the target does not listen, or refused\n", sent.failed));
         }
         let (Some(page), Some(before)) = (self.scrape, before) else { return Ok(true) };
-        let account = Account::settle(page, &before, sent.packets)?;
+        let packets = if sender.has_packets() { sent.packets } else { 0 };
+        // What is on its way gets there, and a stream is at its end.
+        drop(sender);
+        let account = Account::settle(page, &before, packets, sent.lines)?;
         print(&account.report(sent.lines));
-        Ok(account.adds_up(sent.packets, sent.lines))
+        Ok(account.adds_up(packets, sent.lines))
     }
 
-    fn send(&self, workload: &Workload) -> io::Result<Sent> {
-        let any = if self.target.socket.is_ipv6() { "[::]:0" } else { "0.0.0.0:0" };
-        let socket = UdpSocket::bind(any)?;
-        socket.connect(self.target.socket)?;
+    fn send(&self, sender: &mut Sender, workload: &Workload) -> io::Result<Sent> {
         let mut sent = Sent::default();
         let mut packets = workload.packets().iter().cycle();
         let (start, length) = (Instant::now(), Duration::from_secs(self.seconds));
@@ -99,16 +101,12 @@ impl Load {
             let due = if self.rate == 0 { sent.lines + 1000 } else { due(self.rate, sent.elapsed) };
             while sent.lines < due {
                 let Some(packet) = packets.next() else { return Ok(sent) };
-                match socket.send(&packet.bytes) {
-                    Ok(_) => {
-                        sent.packets += 1;
-                        sent.lines += packet.lines;
-                    }
-                    Err(_) => {
-                        sent.failed += 1;
-                        break;
-                    }
+                if !sender.send(&packet.bytes)? {
+                    sent.failed += 1;
+                    break;
                 }
+                sent.packets += 1;
+                sent.lines += packet.lines;
             }
             if self.rate > 0 {
                 thread::sleep(Duration::from_micros(500));

@@ -16,8 +16,9 @@ pub(super) struct Run {
     /// The config file; without one the defaults hold
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// An address to receive on; may be given again; takes the place of all in the file
-    #[arg(long, value_name = "udp://IP:PORT")]
+    /// An address to receive on (udp://IP:PORT, tcp://IP:PORT, unixgram:///PATH, unix:///PATH, unix+dogstatsd:///PATH);
+    /// may be given again; takes the place of all in the file
+    #[arg(long, value_name = "ADDRESS")]
     listen: Vec<Address>,
     /// The address of /metrics
     #[arg(long, value_name = "IP:PORT")]

@@ -1,4 +1,4 @@
-//! Addresses as the file and the command line write them: `udp://127.0.0.1:8125`.
+//! Addresses as the file and the command line write them: `udp://127.0.0.1:8125`, `unixgram:///run/statsd.sock`.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -6,33 +6,106 @@ use std::str::FromStr;
 
 use super::diagnostic::quoted;
 
-/// Where lines come in: a transport and an address of it.
+/// A transport and an address of it: where lines come in, or go out.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Address {
-    /// How lines travel.
-    pub transport: Transport,
-    /// The socket's address.
-    pub socket: SocketAddr,
+pub enum Address {
+    /// `udp://`: datagrams of one or more lines.
+    Udp(SocketAddr),
+    /// `tcp://`: a stream of lines.
+    Tcp(SocketAddr),
+    /// `unixgram://`: datagrams on a Unix socket.
+    Unixgram(UnixName),
+    /// `unix://`: a stream of lines on a Unix socket.
+    Unix(UnixName),
+    /// `unix+dogstatsd://`: a stream on a Unix socket of messages that are like datagrams, each behind its length.
+    UnixDogstatsd(UnixName),
 }
 
-/// How lines travel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Transport {
-    /// `udp://`: datagrams of one or more lines.
-    Udp,
+/// What a Unix socket is called.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum UnixName {
+    /// A file, by its absolute path.
+    File(String),
+    /// A name that stands in no file system, written with an `@` before it.
+    Abstract(String),
 }
+
+/// How a stream is taken apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Framing {
+    /// Lines, each ended by `\n`.
+    Lines,
+    /// Messages, each with its length before it: four bytes, little-endian.
+    ///
+    /// Source: <https://docs.datadoghq.com/extend/dogstatsd/unix_socket/> (`unixstream`).
+    Messages,
+}
+
+/// The longest name of a Unix socket, in bytes (`sun_path`, without the byte that ends or begins it).
+const MAX_UNIX_NAME: usize = 107;
+
+const KNOWN: &str = "use udp://, tcp://, unixgram://, unix:// or unix+dogstatsd://, as in udp://127.0.0.1:8125";
 
 impl Address {
-    /// The UDP address `socket`.
-    pub fn udp(socket: SocketAddr) -> Self {
-        Self { transport: Transport::Udp, socket }
+    /// The IP address and port; `None` for a Unix socket.
+    pub fn ip(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Udp(socket) | Self::Tcp(socket) => Some(*socket),
+            Self::Unixgram(_) | Self::Unix(_) | Self::UnixDogstatsd(_) => None,
+        }
+    }
+
+    /// The name of a Unix socket.
+    pub fn unix(&self) -> Option<&UnixName> {
+        match self {
+            Self::Unixgram(name) | Self::Unix(name) | Self::UnixDogstatsd(name) => Some(name),
+            Self::Udp(_) | Self::Tcp(_) => None,
+        }
+    }
+
+    /// How its stream is taken apart; `None` where lines come in datagrams.
+    pub fn framing(&self) -> Option<Framing> {
+        match self {
+            Self::Udp(_) | Self::Unixgram(_) => None,
+            Self::Tcp(_) | Self::Unix(_) => Some(Framing::Lines),
+            Self::UnixDogstatsd(_) => Some(Framing::Messages),
+        }
+    }
+
+    /// Whether only one of the two can be bound. (Port 0 is any free port, another one each time.)
+    pub(super) fn is_in_the_way_of(&self, other: &Self) -> bool {
+        match (self.unix(), other.unix()) {
+            (Some(UnixName::File(file)), Some(UnixName::File(other))) => file == other,
+            _ => self == other && self.ip().is_none_or(|socket| socket.port() != 0),
+        }
+    }
+
+    fn scheme(&self) -> &'static str {
+        match self {
+            Self::Udp(_) => "udp",
+            Self::Tcp(_) => "tcp",
+            Self::Unixgram(_) => "unixgram",
+            Self::Unix(_) => "unix",
+            Self::UnixDogstatsd(_) => "unix+dogstatsd",
+        }
     }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.transport {
-            Transport::Udp => write!(f, "udp://{}", self.socket),
+        write!(f, "{}://", self.scheme())?;
+        match self {
+            Self::Udp(socket) | Self::Tcp(socket) => socket.fmt(f),
+            Self::Unixgram(name) | Self::Unix(name) | Self::UnixDogstatsd(name) => name.fmt(f),
+        }
+    }
+}
+
+impl fmt::Display for UnixName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => f.write_str(path),
+            Self::Abstract(name) => write!(f, "@{name}"),
         }
     }
 }
@@ -40,19 +113,51 @@ impl fmt::Display for Address {
 impl FromStr for Address {
     type Err = String;
 
-    /// Reads `udp://ADDRESS:PORT`; the error says what would be right.
+    /// Reads `SCHEME://ADDRESS`; the error says what would be right.
     fn from_str(text: &str) -> Result<Self, String> {
-        let Some(rest) = text.strip_prefix("udp://") else {
-            return Err(match text.split_once("://") {
-                Some((scheme, _)) => {
-                    format!("the transport {} is not known; write udp://127.0.0.1:8125", quoted(scheme))
+        let Some((scheme, rest)) = text.split_once("://") else {
+            return Err(match text {
+                // Only a whole address can be repeated as the end of the right one.
+                _ if text.parse::<SocketAddr>().is_ok() => format!("the transport is missing; write udp://{text}"),
+                _ if unix_name("unixgram", text).is_ok() => {
+                    format!("the transport is missing; write unixgram://{text} or unix://{text}")
                 }
-                // Only a whole address can be repeated as the start of the right one.
-                None if text.parse::<SocketAddr>().is_ok() => format!("the transport is missing; write udp://{text}"),
-                None => format!("{} is not an address; write udp://127.0.0.1:8125", quoted(text)),
+                _ => format!("{} is not an address; {KNOWN}", quoted(text)),
             });
         };
-        parse_socket(rest, "udp://127.0.0.1:8125 or udp://[::1]:8125").map(Self::udp)
+        let ip = || parse_socket(rest, &format!("{scheme}://127.0.0.1:8125 or {scheme}://[::1]:8125"));
+        match scheme {
+            "udp" => ip().map(Self::Udp),
+            "tcp" => ip().map(Self::Tcp),
+            "unixgram" => unix_name(scheme, rest).map(Self::Unixgram),
+            "unix" => unix_name(scheme, rest).map(Self::Unix),
+            "unix+dogstatsd" => unix_name(scheme, rest).map(Self::UnixDogstatsd),
+            _ => Err(format!("the transport {} is not known; {KNOWN}", quoted(scheme))),
+        }
+    }
+}
+
+/// Reads `/path` or `@name`; the error says what would be right for this scheme.
+fn unix_name(scheme: &str, text: &str) -> Result<UnixName, String> {
+    let is_control = |c: char| c.is_control();
+    let (name, len) = match text.strip_prefix('@') {
+        Some(name) => (UnixName::Abstract(name.to_owned()), name.len()),
+        None => (UnixName::File(text.to_owned()), text.len()),
+    };
+    match &name {
+        UnixName::File(path) if !path.starts_with('/') || path.ends_with('/') => Err(format!(
+            "{} is not the whole path of a file; write {scheme}:///run/statsidecar/statsd.sock, or {scheme}://@statsd \
+             for a name without a file",
+            quoted(text)
+        )),
+        UnixName::Abstract(name) if name.is_empty() => Err(format!("a name is missing; write {scheme}://@statsd")),
+        _ if text.contains(is_control) => {
+            Err(format!("{} has a control character in it; use letters, digits and signs", quoted(text)))
+        }
+        _ if len > MAX_UNIX_NAME => {
+            Err(format!("the name of the socket has {len} bytes; at most {MAX_UNIX_NAME} are possible"))
+        }
+        _ => Ok(name),
     }
 }
 
@@ -63,4 +168,73 @@ pub(super) fn parse_socket(text: &str, examples: &str) -> Result<SocketAddr, Str
         Ok(port) if port > u64::from(u16::MAX) => format!("the port {port} is out of range; use 1 to 65535"),
         _ => format!("{} is not an IP address with a port; write {examples}", quoted(text)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_transport_reads_what_it_writes() {
+        for (text, framing) in [
+            ("udp://127.0.0.1:8125", None),
+            ("udp://[::1]:0", None),
+            ("tcp://[::]:8125", Some(Framing::Lines)),
+            ("unixgram:///run/statsd.sock", None),
+            ("unixgram://@statsd", None),
+            ("unix:///run/statsd.sock", Some(Framing::Lines)),
+            ("unix://@a/b@c", Some(Framing::Lines)),
+            ("unix+dogstatsd:///run/datadog/dsd.socket", Some(Framing::Messages)),
+        ] {
+            let address: Address = text.parse().unwrap();
+            assert_eq!((address.to_string().as_str(), address.framing()), (text, framing));
+            assert_eq!(address.ip().is_some(), address.unix().is_none(), "{text}");
+        }
+        assert!(format!("unix:///{}", "a".repeat(106)).parse::<Address>().is_ok());
+        assert!(format!("unix://@{}", "a".repeat(107)).parse::<Address>().is_ok());
+    }
+
+    #[test]
+    fn what_is_no_address_says_what_would_be() {
+        for (text, says) in [
+            ("", "\"\" is not an address; use udp://, tcp://"),
+            ("127.0.0.1:1", "the transport is missing; write udp://127.0.0.1:1"),
+            ("/run/x.sock", "the transport is missing; write unixgram:///run/x.sock or unix:///run/x.sock"),
+            ("@x", "write unixgram://@x or unix://@x"),
+            ("statsd:8125", "is not an address"),
+            ("http://127.0.0.1:1", "the transport \"http\" is not known; use udp://"),
+            ("UDP://127.0.0.1:1", "the transport \"UDP\" is not known"),
+            ("tcp://localhost:1", "write tcp://127.0.0.1:8125 or tcp://[::1]:8125"),
+            ("tcp://127.0.0.1:65536", "the port 65536 is out of range"),
+            ("unix://", "\"\" is not the whole path of a file; write unix:///run/"),
+            ("unixgram://run/x", "\"run/x\" is not the whole path of a file; write unixgram:///run/"),
+            ("unix:///run/", "is not the whole path of a file"),
+            ("unix://@", "a name is missing; write unix://@statsd"),
+            ("unix:///run/a\0b", "has a control character in it"),
+            ("unix+dogstatsd://@a\nb", "has a control character in it"),
+            (&format!("unix:///{}", "a".repeat(107)), "has 108 bytes; at most 107 are possible"),
+            (&format!("unix://@{}", "a".repeat(108)), "has 108 bytes; at most 107 are possible"),
+        ] {
+            let message = text.parse::<Address>().unwrap_err();
+            assert!(message.contains(says), "{text:?}: {message}");
+        }
+    }
+
+    #[test]
+    fn two_listeners_share_no_file() {
+        for (one, other, in_the_way) in [
+            ("udp://127.0.0.1:1", "udp://127.0.0.1:1", true),
+            ("udp://127.0.0.1:0", "udp://127.0.0.1:0", false),
+            ("udp://127.0.0.1:1", "tcp://127.0.0.1:1", false),
+            ("unix:///a", "unixgram:///a", true),
+            ("unix:///a", "unixgram:///b", false),
+            ("unix://@a", "unix://@a", true),
+            // The kernel keeps a name for each type of socket.
+            ("unix://@a", "unixgram://@a", false),
+            ("unix:///@a", "unix://@a", false),
+        ] {
+            let [one, other] = [one, other].map(|text| text.parse::<Address>().unwrap());
+            assert_eq!(one.is_in_the_way_of(&other), in_the_way, "{one} {other}");
+        }
+    }
 }

@@ -12,7 +12,7 @@ mod dialect;
 mod load;
 mod units;
 
-pub use address::{Address, Transport};
+pub use address::{Address, Framing, UnixName};
 pub use diagnostic::{Diagnostic, Severity, render};
 pub use dialect::{Dialect, Dialects};
 pub use load::load;
@@ -64,15 +64,30 @@ pub struct Intake {
     pub receive_buffer: Option<usize>,
     /// `max_line`: the longest line that is read, in bytes without its end.
     pub max_line: usize,
+    /// `max_connections`: connections of all streams together; a further one is closed at once.
+    pub max_connections: usize,
+    /// `idle_timeout`: how long a connection may send nothing; `None` (`0` in the file) is no limit.
+    pub idle_timeout: Option<Duration>,
+    /// `mode`: the permission bits of the files of Unix sockets.
+    pub mode: u32,
+    /// `owner`: whose the files of Unix sockets are, a user's name or number; `None`: whoever runs the program.
+    pub owner: Option<String>,
+    /// `group`: of which group they are, its name or number; `None`: that of whoever runs the program.
+    pub group: Option<String>,
 }
 
 impl Default for Intake {
     fn default() -> Self {
         Self {
-            listen: vec![Address::udp(SocketAddr::from((Ipv4Addr::LOCALHOST, 8125)))],
+            listen: vec![Address::Udp(SocketAddr::from((Ipv4Addr::LOCALHOST, 8125)))],
             workers: 1,
             receive_buffer: Some(8 * 1024 * 1024),
             max_line: 8 * 1024,
+            max_connections: 1024,
+            idle_timeout: None,
+            mode: 0o660,
+            owner: None,
+            group: None,
         }
     }
 }

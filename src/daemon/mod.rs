@@ -1,8 +1,9 @@
 //! Starts everything, waits for the signal to end, and drains.
 
+mod announce;
 mod process;
 
-use std::io::{self, Write};
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,9 +14,9 @@ use std::{error, fmt};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 
-use crate::config::{Address, Config};
+use crate::config::{self, Address, Config};
 use crate::http;
-use crate::intake::{self, Socket, Turns};
+use crate::intake::{self, Socket, StreamSocket, Streams, Turns};
 use crate::mapping::Rules;
 use crate::pipeline::{Pipeline, Worker};
 use crate::reject::Reject;
@@ -37,7 +38,10 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Listen(address, error) => write!(f, "cannot listen for StatsD on {address}: {}", because(error)),
+            Self::Listen(address, error) if address.ip().is_some() => {
+                write!(f, "cannot listen for StatsD on {address}: {}", because(error))
+            }
+            Self::Listen(address, error) => write!(f, "cannot listen for StatsD on {address}: {error}"),
             Self::Http(address, error) => write!(f, "cannot serve metrics on http://{address}: {}", because(error)),
             Self::Initial(name, reject) => {
                 write!(f, "cannot make the init series {name}: {reject}: {}", reject.remedy())
@@ -77,22 +81,23 @@ pub fn run(config: &Config, rules: Rules) -> Result<(), Error> {
         // Before anything is bound, so that a signal from here on ends it in order.
         let mut terminate = signal(SignalKind::terminate()).map_err(|error| Error::System("watch SIGTERM", error))?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| Error::System("watch SIGINT", error))?;
-        let sockets = bind(config)?;
-        let addresses: Vec<Address> = sockets.iter().map(|socket| socket.address().clone()).collect();
+        let (sockets, streams) = bind(config)?;
+        let addresses = sockets.iter().map(|socket| socket.address());
+        let addresses: Vec<Address> = addresses.chain(streams.iter().map(|stream| stream.address())).cloned().collect();
         let http = http::bind(config.http.listen).await.map_err(|error| Error::Http(config.http.listen, error))?;
         let page = http.local_addr().unwrap_or(config.http.listen);
         let pipeline = Arc::new(pipeline(config, rules, &addresses)?);
-        let intake = Intake::start(sockets, &pipeline, config.intake.workers)?;
+        let intake = Intake::start(sockets, streams, &pipeline, &config.intake)?;
 
         let state = http::State::new(Arc::clone(&pipeline), intake.facts(&pipeline), intake.ready());
-        announce(&addresses, page).map_err(|error| Error::System("write to the standard output", error))?;
+        announce::announce(&addresses, page).map_err(|error| Error::System("write to the standard output", error))?;
         tokio::select! {
             () = tell_time(&pipeline) => {}
             () = http::serve(http, Arc::new(state), config.http.max_connections) => {}
             _ = terminate.recv() => tracing::info!("SIGTERM: applying what is queued"),
             _ = interrupt.recv() => tracing::info!("SIGINT: applying what is queued"),
         }
-        intake.stop();
+        intake.stop().await;
         let lines: u64 = pipeline.telemetry.listeners().iter().map(|listener| listener.received().1).sum();
         tracing::info!(lines, samples = pipeline.telemetry.applied(), "stopped");
         Ok(())
@@ -114,52 +119,85 @@ async fn tell_time(pipeline: &Pipeline) {
     }
 }
 
+/// What [`bind`] gives: the sockets for datagrams and those for streams.
+type Sockets = (Vec<Arc<Socket>>, Vec<Arc<StreamSocket>>);
+
 /// Binds every listener. An IPv6 wildcard takes IPv4 too, unless a listener of its own asks for that port.
-fn bind(config: &Config) -> Result<Vec<Arc<Socket>>, Error> {
-    let listen = &config.intake.listen;
-    listen
-        .iter()
-        .map(|address| {
-            let port = address.socket.port();
-            let only_v6 = address.socket.is_ipv6()
-                && listen.iter().any(|other| other.socket.is_ipv4() && other.socket.port() == port);
-            let socket = Socket::bind(address, only_v6, config.intake.receive_buffer)
-                .map_err(|error| Error::Listen(address.clone(), error))?;
+fn bind(config: &Config) -> Result<Sockets, Error> {
+    let (mut sockets, mut streams) = (Vec::new(), Vec::new());
+    for address in &config.intake.listen {
+        let has_other =
+            |six: SocketAddr| config.intake.listen.iter().any(|other| is_ipv4_of(other, address, six.port()));
+        let only_v6 = address.ip().is_some_and(|socket| socket.is_ipv6() && has_other(socket));
+        let failed = |error| Error::Listen(address.clone(), error);
+        if let Some(stream) = StreamSocket::bind(address, only_v6, &config.intake).map_err(failed)? {
+            tracing::info!(listener = %stream.address(), "listening");
+            streams.push(Arc::new(stream));
+        } else {
+            let socket = Socket::bind(address, only_v6, &config.intake).map_err(failed)?;
             let facts = socket.facts();
             tracing::info!(listener = %facts.address, receive_buffer_bytes = facts.receive_buffer, "listening");
-            Ok(Arc::new(socket))
-        })
-        .collect()
+            sockets.push(Arc::new(socket));
+        }
+    }
+    Ok((sockets, streams))
 }
 
-/// The threads that read the sockets.
+/// Whether `other` is an IPv4 address with this port, and of the same transport as `address`.
+fn is_ipv4_of(other: &Address, address: &Address, port: u16) -> bool {
+    std::mem::discriminant(other) == std::mem::discriminant(address)
+        && other.ip().is_some_and(|other| other.is_ipv4() && other.port() == port)
+}
+
+/// What reads the sockets: threads for datagrams, tasks for streams.
 struct Intake {
     sockets: Arc<[Arc<Socket>]>,
     threads: Vec<thread::JoinHandle<()>>,
     /// How many of the threads are reading.
     reading: Arc<AtomicUsize>,
+    stream_sockets: Arc<[Arc<StreamSocket>]>,
+    /// `None` where there is no socket for streams.
+    streams: Option<Streams>,
 }
 
 impl Intake {
-    /// Starts `workers` threads for each socket.
-    fn start(sockets: Vec<Arc<Socket>>, pipeline: &Arc<Pipeline>, workers: usize) -> Result<Self, Error> {
+    /// Starts `workers` threads for each socket, and the tasks for all streams. The listeners of the pipeline are those of
+    /// `sockets`, and behind them those of `stream_sockets`.
+    fn start(
+        sockets: Vec<Arc<Socket>>,
+        stream_sockets: Vec<Arc<StreamSocket>>,
+        pipeline: &Arc<Pipeline>,
+        config: &config::Intake,
+    ) -> Result<Self, Error> {
+        let workers = config.workers;
         let threads = sockets.len() * workers;
-        let mut intake = Self { sockets: sockets.into(), threads: Vec::new(), reading: Arc::new(threads.into()) };
-        for (socket, listener) in Arc::clone(&intake.sockets).iter().zip(pipeline.telemetry.listeners()) {
+        // All streams together have one worker.
+        let is_alone = threads + usize::from(!stream_sockets.is_empty()) == 1;
+        let worker = if is_alone { Worker::alone } else { Worker::new };
+        let mut intake = Self {
+            sockets: sockets.into(),
+            threads: Vec::new(),
+            reading: Arc::new(threads.into()),
+            stream_sockets: stream_sockets.into(),
+            streams: None,
+        };
+        let listeners = pipeline.telemetry.listeners();
+        for (socket, listener) in Arc::clone(&intake.sockets).iter().zip(listeners) {
             let turns = Arc::new(Turns::default());
             for _ in 0..workers {
                 let (socket, listener, pipeline) = (Arc::clone(socket), Arc::clone(listener), Arc::clone(pipeline));
                 let turns = Arc::clone(&turns);
-                intake.spawn(move || {
-                    if threads == 1 {
-                        intake::receive(&socket, Worker::alone(pipeline), &listener);
-                    } else if workers == 1 {
-                        intake::receive(&socket, Worker::new(pipeline), &listener);
-                    } else {
-                        intake::receive_shared(&socket, Worker::new(pipeline), &listener, &turns);
-                    }
+                intake.spawn(move || match workers {
+                    1 => intake::receive(&socket, worker(pipeline), &listener),
+                    _ => intake::receive_shared(&socket, worker(pipeline), &listener, &turns),
                 })?;
             }
+        }
+        if !intake.stream_sockets.is_empty() {
+            let listeners = listeners.iter().skip(intake.sockets.len()).cloned();
+            let sockets = intake.stream_sockets.iter().cloned().zip(listeners);
+            let streams = Streams::start(sockets, worker(Arc::clone(pipeline)), config);
+            intake.streams = Some(streams.map_err(|error| Error::System("wait for connections", error))?);
         }
         Ok(intake)
     }
@@ -175,7 +213,8 @@ impl Intake {
     }
 
     fn facts(&self, pipeline: &Arc<Pipeline>) -> Box<dyn Fn() -> Facts + Send + Sync> {
-        let (sockets, pipeline) = (Arc::clone(&self.sockets), Arc::clone(pipeline));
+        let (sockets, streams) = (Arc::clone(&self.sockets), Arc::clone(&self.stream_sockets));
+        let pipeline = Arc::clone(pipeline);
         Box::new(move || {
             let (series, families) = pipeline.registry.counts();
             Facts {
@@ -184,6 +223,7 @@ impl Intake {
                 series_limit: pipeline.registry.limit(),
                 series_expired: pipeline.registry.expired(),
                 sockets: sockets.iter().map(|socket| socket.facts()).collect(),
+                streams: streams.iter().map(|stream| stream.facts()).collect(),
                 process: process::facts(),
             }
         })
@@ -191,11 +231,15 @@ impl Intake {
 
     fn ready(&self) -> Box<dyn Fn() -> bool + Send + Sync> {
         let (all, reading) = (self.threads.len(), Arc::clone(&self.reading));
-        Box::new(move || reading.load(Ordering::Relaxed) == all)
+        let streams = self.streams.as_ref().map(Streams::ready);
+        Box::new(move || reading.load(Ordering::Relaxed) == all && streams.as_ref().is_none_or(|ready| ready()))
     }
 
-    fn stop(self) {
+    async fn stop(self) {
         self.sockets.iter().for_each(|socket| socket.stop());
+        if let Some(streams) = self.streams {
+            streams.stop().await;
+        }
         for thread in self.threads {
             if thread.join().is_err() {
                 tracing::error!("an intake thread had panicked");
@@ -211,32 +255,4 @@ impl Drop for Ended {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
-}
-
-/// Tells the person at the terminal where everything is, and one line to try.
-fn announce(listeners: &[Address], page: SocketAddr) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    for listener in listeners {
-        writeln!(out, "listening for StatsD on {listener}")?;
-    }
-    writeln!(out, "serving metrics on http://{page}/metrics")?;
-    if let Some(Address { socket, .. }) = listeners.first() {
-        let v6 = if socket.is_ipv6() { "-6 " } else { "" };
-        writeln!(out, "try: printf 'jobs.done:3|c\\n' | nc {v6}-u -w0 {} {}", reachable(*socket), socket.port())?;
-        writeln!(out, "     curl -s http://{}:{}/metrics | grep jobs", url_host(reachable(page)), page.port())?;
-    }
-    out.flush()
-}
-
-/// Where this machine reaches a socket that may be bound to every address.
-fn reachable(socket: SocketAddr) -> std::net::IpAddr {
-    match socket {
-        SocketAddr::V4(v4) if v4.ip().is_unspecified() => std::net::Ipv4Addr::LOCALHOST.into(),
-        SocketAddr::V6(v6) if v6.ip().is_unspecified() => std::net::Ipv6Addr::LOCALHOST.into(),
-        other => other.ip(),
-    }
-}
-
-fn url_host(ip: std::net::IpAddr) -> String {
-    if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() }
 }

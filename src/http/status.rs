@@ -17,14 +17,17 @@ pub(super) fn page(state: &State) -> Response<Body> {
     let ready = if (state.ready)() { "ready" } else { "not ready: not every listener is read" };
     html.push_str(&format!("<p>Version {}, {ready}.</p>\n", env!("CARGO_PKG_VERSION")));
 
-    html.push_str("<h2>Listeners</h2>\n<table><tr><th>address</th><th>packets</th><th>lines</th><th>dropped by the kernel</th><th>receive buffer</th></tr>\n");
-    for (listener, socket) in telemetry.listeners().iter().zip(&facts.sockets) {
+    html.push_str("<h2>Listeners</h2>\n<table><tr><th>address</th><th>packets</th><th>lines</th><th>dropped by the kernel</th><th>receive buffer</th><th>connections</th></tr>\n");
+    let sockets = facts.sockets.iter().map(|socket| {
+        let (dropped, kibibytes) = (socket.dropped, socket.receive_buffer / 1024);
+        format!("<td class=n>{dropped}</td><td class=n>{kibibytes} KiB</td><td></td>")
+    });
+    let streams = facts.streams.iter().map(|stream| format!("<td></td><td></td><td class=n>{}</td>", stream.open()));
+    for (listener, figures) in telemetry.listeners().iter().zip(sockets.chain(streams)) {
         let (packets, lines) = listener.received();
         html.push_str(&format!(
-            "<tr><td>{}</td><td class=n>{packets}</td><td class=n>{lines}</td><td class=n>{}</td><td class=n>{} KiB</td></tr>\n",
+            "<tr><td>{}</td><td class=n>{packets}</td><td class=n>{lines}</td>{figures}</tr>\n",
             escape(&listener.address),
-            socket.dropped,
-            socket.receive_buffer / 1024
         ));
     }
     html.push_str("</table>\n<h2>Series</h2>\n<table><tr><th>type</th><th>names</th><th>series</th></tr>\n");

@@ -5,10 +5,11 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use rustix::net::{self, AddressFamily, Shutdown, SocketFlags, SocketType, sockopt};
+use rustix::net::{self, Shutdown, sockopt};
 
+use super::bind::{self, SocketFile};
 use super::sys::{self, Batch, Wait};
-use crate::config::Address;
+use crate::config::{Address, Intake};
 use crate::pipeline::{Order, Worker};
 use crate::telemetry::{Listener, SocketFacts};
 
@@ -20,6 +21,7 @@ pub const BATCH: usize = 64;
 pub struct Socket {
     address: Address,
     fd: OwnedFd,
+    file: Option<SocketFile>,
     receive_buffer: usize,
     stopping: AtomicBool,
     drops: Mutex<Drops>,
@@ -35,28 +37,19 @@ struct Drops {
 impl Socket {
     /// Binds `address`. With `only_v6`, an IPv6 wildcard leaves IPv4 to another socket.
     ///
-    /// `receive_buffer` bytes are asked of the kernel: by force where the process may (`CAP_NET_ADMIN`), else as far
-    /// as `net.core.rmem_max` goes. What is there already is never made smaller.
-    pub fn bind(address: &Address, only_v6: bool, receive_buffer: Option<usize>) -> io::Result<Self> {
-        let family = if address.socket.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
-        let fd = net::socket_with(family, SocketType::DGRAM, SocketFlags::CLOEXEC, None)?;
-        if address.socket.is_ipv6() {
-            // Said either way, since the default is the machine's (net.ipv6.bindv6only).
-            sockopt::set_ipv6_v6only(&fd, only_v6)?;
-        }
-        if let Some(bytes) = receive_buffer
+    /// The config's receive buffer is asked of the kernel: by force where the process may (`CAP_NET_ADMIN`), else as
+    /// far as `net.core.rmem_max` goes. What is there already is never made smaller.
+    pub fn bind(address: &Address, only_v6: bool, intake: &Intake) -> io::Result<Self> {
+        let fd = bind::socket(address, only_v6)?;
+        if let Some(bytes) = intake.receive_buffer
             && sockopt::socket_recv_buffer_size(&fd)? < bytes
             && sockopt::set_socket_recv_buffer_size_force(&fd, bytes).is_err()
         {
             sockopt::set_socket_recv_buffer_size(&fd, bytes)?;
         }
-        net::bind(&fd, &address.socket)?;
-        let bound = match net::getsockname(&fd)?.try_into() {
-            Ok(socket) => Address { socket, ..address.clone() },
-            Err(_) => address.clone(),
-        };
+        let (address, file) = bind::bind(&fd, address, intake)?;
         let receive_buffer = sockopt::socket_recv_buffer_size(&fd)?;
-        Ok(Self { address: bound, fd, receive_buffer, stopping: AtomicBool::new(false), drops: Mutex::default() })
+        Ok(Self { address, fd, file, receive_buffer, stopping: AtomicBool::new(false), drops: Mutex::default() })
     }
 
     /// The address that it is bound to, with the port that the kernel chose where none was asked for.
@@ -74,8 +67,18 @@ impl Socket {
         SocketFacts { address: self.address.to_string(), dropped: drops.total, receive_buffer: self.receive_buffer }
     }
 
+    /// How much the kernel holds that was not read, as it charges for it.
+    fn queued(&self) -> usize {
+        match self.address {
+            // Charged to those who sent it, who cannot send more to a socket that is shut down: read all.
+            Address::Unixgram(_) => usize::MAX,
+            _ => sys::memory(self.fd.as_fd()).map_or(usize::MAX, |memory| memory.queued as usize),
+        }
+    }
+
     /// Tells [`receive`] to take what the kernel has queued, and return.
     pub fn stop(&self) {
+        self.file.iter().for_each(SocketFile::remove);
         self.stopping.store(true, Ordering::SeqCst);
         // Linux wakes who waits for a datagram socket that is shut down, connected or not, and then says that it is
         // not connected. What is queued can still be read.
@@ -156,7 +159,7 @@ impl Reader<'_> {
     /// kernel charges a datagram its bytes and [`OVERHEAD`] at the least.
     fn drain(&mut self, mut before: impl FnMut(usize, &mut Worker)) {
         const OVERHEAD: usize = 256;
-        let mut queued = sys::memory(self.socket.as_fd()).map_or(usize::MAX, |memory| memory.queued as usize);
+        let mut queued = self.socket.queued();
         while queued > 0 {
             match self.take(Wait::No, &mut before) {
                 Ok((packets, bytes)) => queued = queued.saturating_sub(bytes + packets * OVERHEAD),
@@ -183,12 +186,15 @@ impl Reader<'_> {
         let (mut count, mut bytes) = (0, 0);
         for packet in packets {
             // A socket that is shut down gives an empty datagram that nobody sent.
-            if packet.is_empty() && self.socket.is_stopping() {
+            if packet.bytes.is_empty() && self.socket.is_stopping() {
                 continue;
             }
             count += 1;
-            bytes += packet.len();
-            self.worker.packet(packet);
+            bytes += packet.bytes.len();
+            match packet.is_cut {
+                false => self.worker.packet(packet.bytes),
+                true => self.worker.cut_packet(packet.bytes),
+            }
         }
         self.worker.flush(self.listener);
         Ok((count, bytes))

@@ -1,10 +1,19 @@
-//! Readable sockets to packets: one blocking thread for each, which hands what came to its [`Worker`].
+//! Readable sockets to packets and lines, which are handed to a [`Worker`].
+//!
+//! Each socket for datagrams (UDP, Unix) has one blocking thread; all streams (TCP, Unix) are tasks on the thread of
+//! the runtime.
 //!
 //! [`Worker`]: crate::pipeline::Worker
 
+mod bind;
+mod client;
 mod datagram;
+mod framing;
+mod stream;
 #[allow(unsafe_code, reason = "the only module that calls the kernel without a safe wrapper")]
 mod sys;
 
 pub use datagram::{BATCH, Socket, Turns, receive, receive_shared};
-pub use sys::{Batch, Wait};
+pub use framing::{BadLength, End, Frames, MAX_MESSAGE, Piece};
+pub use stream::{StreamSocket, Streams};
+pub use sys::{Batch, Datagram, Wait};

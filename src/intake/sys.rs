@@ -8,8 +8,10 @@ use std::mem;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
-/// The largest datagram there can be.
-const BUFFER: usize = 65_536;
+use super::framing::MAX_MESSAGE;
+
+/// The largest datagram that is read whole. On UDP there is none larger; on Unix sockets there may be.
+const BUFFER: usize = MAX_MESSAGE;
 
 /// From one buffer to the next. A power of two would put the beginnings of all of them on the same cache lines.
 const STRIDE: usize = BUFFER + 2048 + 64;
@@ -28,6 +30,15 @@ impl fmt::Debug for Batch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Batch").field("len", &self.headers.len()).finish_non_exhaustive()
     }
+}
+
+/// What was received.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Datagram<'a> {
+    /// Its content.
+    pub bytes: &'a [u8],
+    /// Whether it was larger than the buffer, and its end is lost.
+    pub is_cut: bool,
 }
 
 /// Whether to wait for a datagram.
@@ -61,7 +72,11 @@ impl Batch {
     }
 
     /// Receives datagrams and gives those that came, in order: no more of the buffers than the kernel says it filled.
-    pub fn receive(&mut self, socket: BorrowedFd<'_>, wait: Wait) -> io::Result<impl ExactSizeIterator<Item = &[u8]>> {
+    pub fn receive(
+        &mut self,
+        socket: BorrowedFd<'_>,
+        wait: Wait,
+    ) -> io::Result<impl ExactSizeIterator<Item = Datagram<'_>>> {
         let flags = match wait {
             Wait::ForOne => libc::MSG_WAITFORONE,
             Wait::No => libc::MSG_DONTWAIT,
@@ -74,8 +89,11 @@ impl Batch {
             libc::recvmmsg(socket.as_raw_fd(), self.headers.as_mut_ptr(), len, flags as _, ptr::null_mut())
         };
         let received = usize::try_from(received).map_err(|_| io::Error::last_os_error())?;
-        let filled = self.headers.iter().take(received).map(|header| header.msg_len as usize);
-        Ok(self.buffers.chunks_exact(STRIDE).zip(filled).map(|(buffer, len)| buffer.get(..len).unwrap_or_default()))
+        let filled = self.headers.iter().take(received);
+        Ok(self.buffers.chunks_exact(STRIDE).zip(filled).map(|(buffer, header)| Datagram {
+            bytes: buffer.get(..header.msg_len as usize).unwrap_or_default(),
+            is_cut: header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0,
+        }))
     }
 }
 
@@ -117,6 +135,7 @@ mod tests {
     use super::*;
     use std::net::UdpSocket;
     use std::os::fd::AsFd;
+    use std::os::unix::net::UnixDatagram;
 
     #[test]
     fn a_batch_gives_what_came_and_no_more() {
@@ -127,7 +146,9 @@ mod tests {
             for packet in packets {
                 sender.send_to(packet, receiver.local_addr().unwrap()).unwrap();
             }
-            batch.receive(receiver.as_fd(), wait).map(|packets| packets.map(<[u8]>::to_vec).collect::<Vec<_>>())
+            batch
+                .receive(receiver.as_fd(), wait)
+                .map(|packets| packets.map(|packet| packet.bytes.to_vec()).collect::<Vec<_>>())
         };
         assert_eq!(send_and_receive(&[b"one", b"two", b"three", b"four"], Wait::ForOne).unwrap().len(), 4);
         assert_eq!(send_and_receive(&[b"x"], Wait::ForOne).unwrap(), [b"x"], "a lone packet, and no old one with it");
@@ -135,6 +156,17 @@ mod tests {
         assert_eq!(send_and_receive(&[], Wait::No).unwrap_err().kind(), io::ErrorKind::WouldBlock);
         let large = vec![b'a'; 65_507];
         assert_eq!(send_and_receive(&[&large], Wait::ForOne).unwrap(), [&large[..]]);
+    }
+
+    #[test]
+    fn a_datagram_that_is_too_large_is_cut_and_says_so() {
+        let (sender, receiver) = UnixDatagram::pair().unwrap();
+        let mut batch = Batch::new(4);
+        for (len, is_cut) in [(BUFFER, false), (BUFFER + 1, true), (2, false)] {
+            sender.send(&vec![b'a'; len]).unwrap();
+            let received: Vec<_> = batch.receive(receiver.as_fd(), Wait::ForOne).unwrap().collect();
+            assert_eq!(received, [Datagram { bytes: &vec![b'a'; len.min(BUFFER)], is_cut }], "{len}");
+        }
     }
 
     #[test]

@@ -71,13 +71,15 @@ pub struct Account {
 }
 
 impl Account {
-    /// Reads the page until all `packets` are accounted for, or nothing changes any more.
-    pub fn settle(page: SocketAddr, before: &Page, packets: u64) -> io::Result<Self> {
+    /// Reads the page until all `packets` and `lines` are accounted for, or nothing changes any more.
+    pub fn settle(page: SocketAddr, before: &Page, packets: u64, lines: u64) -> io::Result<Self> {
         let mut last = Self::default();
         let mut changed = Instant::now();
         loop {
             let account = Self::between(before, &Page::read(page)?);
-            if account.packets + account.kernel_dropped_packets >= packets || changed.elapsed() > SETTLE {
+            let has_all = account.packets + account.kernel_dropped_packets >= packets
+                && (account.kernel_dropped_packets > 0 || account.lines >= lines);
+            if has_all || changed.elapsed() > SETTLE {
                 return Ok(account);
             }
             if account != last {

@@ -11,12 +11,13 @@ mod value;
 
 use std::borrow::Cow;
 use std::thread;
+use std::time::Duration;
 
 use toml::de::DeTable;
 
 use self::section::{Item, Problems, Section};
 use self::syntax::Broken;
-use self::value::{addresses, boolean, buckets, choice, choices, duration, labels, size, socket, whole};
+use self::value::{account, addresses, boolean, buckets, choice, choices, duration, labels, mode, size, socket, whole};
 use super::{Config, Defaults, Diagnostic, Dialect, Http, Intake, Limits, Naming, Overflow, Tags, Timer};
 
 /// What the file may take of the stack. Dotted keys within nested tables make some 6,500 levels, and the TOML reader
@@ -72,11 +73,17 @@ fn intake(item: Item<'_>) -> Option<Intake> {
     let default = Intake::default();
     let receive_buffer = size(0..=1 << 30, "a size of at most 1GiB, such as \"8MiB\"");
     let max_line = size(16..=64 * 1024, "a size from \"16B\" to \"64KiB\"");
+    let max_connections = whole(1..=usize::MAX, AT_LEAST_1);
     let intake = Intake {
         listen: section.read("listen", addresses).unwrap_or(default.listen),
         workers: section.read("workers", whole(1..=64, "a whole number from 1 to 64")).unwrap_or(default.workers),
         receive_buffer: section.read("receive_buffer", receive_buffer).map_or(default.receive_buffer, unless_0),
         max_line: section.read("max_line", max_line).unwrap_or(default.max_line),
+        max_connections: section.read("max_connections", max_connections).unwrap_or(default.max_connections),
+        idle_timeout: section.read("idle_timeout", duration).map_or(default.idle_timeout, unless_off),
+        mode: section.read("mode", mode).unwrap_or(default.mode),
+        owner: section.read("owner", account("a user's name or number")),
+        group: section.read("group", account("a group's name or number")),
     };
     section.finish();
     Some(intake)
@@ -113,7 +120,7 @@ fn defaults(item: Item<'_>) -> Option<Defaults> {
         naming: section.read("naming", naming).unwrap_or(default.naming),
         timer: section.read("timer", timer).unwrap_or(default.timer),
         buckets: section.read("buckets", buckets).unwrap_or(default.buckets),
-        ttl: section.read("ttl", duration).map_or(default.ttl, |ttl| (!ttl.is_zero()).then_some(ttl)),
+        ttl: section.read("ttl", duration).map_or(default.ttl, unless_off),
         container_label: section.read("container_label", boolean).unwrap_or(default.container_label),
     };
     section.finish();
@@ -134,6 +141,11 @@ fn limits(item: Item<'_>) -> Option<Limits> {
     };
     section.finish();
     Some(limits)
+}
+
+/// `0` in the file stands for no limit.
+fn unless_off(duration: Duration) -> Option<Duration> {
+    (!duration.is_zero()).then_some(duration)
 }
 
 /// `0` in the file stands for none.

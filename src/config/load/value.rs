@@ -187,22 +187,45 @@ pub(super) fn buckets(item: Item<'_>) -> Option<Vec<f64>> {
 /// Where lines come in: at least one address, none twice.
 pub(super) fn addresses(item: Item<'_>) -> Option<Vec<Address>> {
     const EXAMPLE: &str = "[\"udp://127.0.0.1:8125\"]";
-    let mut seen = HashSet::new();
-    let (mut listen, mut count) = (Vec::new(), 0);
+    let (mut listen, mut count) = (Vec::<Address>::new(), 0);
     for element in item.elements("an address", &format!("a list of addresses such as {EXAMPLE}"))? {
         count += 1;
         let Some(address) = address(&element) else { continue };
-        // Port 0 is any free port, another one each time.
-        if address.socket.port() != 0 && !seen.insert(address.clone()) {
-            element.fail::<()>(format!("{address} is in the list twice; keep one"));
-        } else {
-            listen.push(address);
+        match listen.iter().find(|other| address.is_in_the_way_of(other)) {
+            Some(other) if *other == address => {
+                element.fail::<()>(format!("{address} is in the list twice; keep one"));
+            }
+            Some(other) => {
+                element.fail::<()>(format!("{address} has the file of {other}; give each socket a file of its own"));
+            }
+            None => listen.push(address),
         }
     }
     if count == 0 {
         return item.fail(format!("{} is empty; give at least one address, as in {EXAMPLE}", item.name));
     }
     (listen.len() == count).then_some(listen)
+}
+
+/// Permission bits of a file: text, for TOML's own numbers are decimal.
+pub(super) fn mode(item: Item<'_>) -> Option<u32> {
+    const RIGHT: &str = "the permission bits of a file in octal digits, as text such as \"0660\"";
+    let Some(text) = item.value.get_ref().as_str() else {
+        return item.wrong_type(RIGHT);
+    };
+    match u32::from_str_radix(text, 8) {
+        Ok(mode) if matches!(text.len(), 3 | 4) && mode <= 0o777 && !text.starts_with('+') => Some(mode),
+        _ => item.must_be(RIGHT, &quoted(text)),
+    }
+}
+
+/// A user or group, which `right` describes: a name, or a number.
+pub(super) fn account(right: &str) -> impl Fn(Item<'_>) -> Option<String> {
+    move |item| match item.value.get_ref() {
+        DeValue::Integer(_) => whole(0..=u32::MAX as usize, right)(item).map(|number| number.to_string()),
+        DeValue::String(_) => words(item),
+        _ => item.wrong_type(right),
+    }
 }
 
 fn address(item: &Item<'_>) -> Option<Address> {

@@ -1,0 +1,77 @@
+//! The sending end of every transport.
+
+use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{self, UnixDatagram, UnixStream};
+
+use crate::config::{Address, Framing, UnixName};
+
+/// A connected socket.
+pub(super) enum Sender {
+    Udp(UdpSocket),
+    Unixgram(UnixDatagram),
+    Stream { stream: Box<dyn Write>, framing: Framing, buffer: Vec<u8> },
+}
+
+impl Sender {
+    /// Connects to `target`.
+    pub(super) fn connect(target: &Address) -> io::Result<Self> {
+        let stream: Box<dyn Write> = match target {
+            Address::Udp(socket) => {
+                let any: IpAddr =
+                    if socket.is_ipv6() { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
+                let udp = UdpSocket::bind(SocketAddr::new(any, 0))?;
+                udp.connect(socket)?;
+                return Ok(Self::Udp(udp));
+            }
+            Address::Unixgram(name) => {
+                let unixgram = UnixDatagram::unbound()?;
+                unixgram.connect_addr(&unix(name)?)?;
+                return Ok(Self::Unixgram(unixgram));
+            }
+            Address::Tcp(socket) => {
+                let tcp = TcpStream::connect(socket)?;
+                tcp.set_nodelay(true)?;
+                Box::new(tcp)
+            }
+            Address::Unix(name) | Address::UnixDogstatsd(name) => Box::new(UnixStream::connect_addr(&unix(name)?)?),
+        };
+        let framing = target.framing().unwrap_or(Framing::Lines);
+        Ok(Self::Stream { stream, framing, buffer: Vec::new() })
+    }
+
+    /// Sends the lines of one packet; gives whether they went out. What cannot go on is an error.
+    pub(super) fn send(&mut self, packet: &[u8]) -> io::Result<bool> {
+        let (stream, framing, buffer) = match self {
+            Self::Udp(udp) => return Ok(udp.send(packet).is_ok()),
+            Self::Unixgram(unixgram) => return Ok(unixgram.send(packet).is_ok()),
+            Self::Stream { stream, framing, buffer } => (stream, framing, buffer),
+        };
+        buffer.clear();
+        match framing {
+            Framing::Lines => {
+                buffer.extend_from_slice(packet);
+                buffer.push(b'\n');
+            }
+            Framing::Messages => {
+                let len = u32::try_from(packet.len()).map_err(io::Error::other)?;
+                buffer.extend_from_slice(&len.to_le_bytes());
+                buffer.extend_from_slice(packet);
+            }
+        }
+        stream.write_all(buffer).map(|()| true)
+    }
+
+    /// Whether the receiver counts packets: a stream of lines has none.
+    pub(super) fn has_packets(&self) -> bool {
+        !matches!(self, Self::Stream { framing: Framing::Lines, .. })
+    }
+}
+
+fn unix(name: &UnixName) -> io::Result<net::SocketAddr> {
+    match name {
+        UnixName::File(path) => net::SocketAddr::from_pathname(path),
+        UnixName::Abstract(name) => net::SocketAddr::from_abstract_name(name),
+    }
+}

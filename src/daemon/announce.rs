@@ -1,0 +1,88 @@
+//! What a start says on the standard output: where everything is, and a line to try.
+
+use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use crate::config::{Address, UnixName};
+
+/// Tells the person at the terminal where everything is, and one line to try.
+pub(super) fn announce(listeners: &[Address], page: SocketAddr) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    for listener in listeners {
+        writeln!(out, "listening for StatsD on {listener}")?;
+    }
+    writeln!(out, "serving metrics on http://{page}/metrics")?;
+    if let Some(listener) = listeners.first() {
+        writeln!(out, "try: {}", client(listener))?;
+        writeln!(out, "     curl -s http://{}/metrics | grep jobs", SocketAddr::new(reachable(page), page.port()))?;
+    }
+    out.flush()
+}
+
+/// A command that sends a line to a listener.
+fn client(listener: &Address) -> String {
+    const LINE: &str = "printf 'jobs.done:3|c\\n'";
+    let ip = |socket: &SocketAddr, options: &str| {
+        let v6 = if socket.is_ipv6() { "-6 " } else { "" };
+        format!("{LINE} | nc {v6}{options} {} {}", reachable(*socket), socket.port())
+    };
+    match listener {
+        Address::Udp(socket) => ip(socket, "-u -w0"),
+        Address::Tcp(socket) => ip(socket, "-N"),
+        Address::Unixgram(UnixName::File(path)) => format!("{LINE} | nc -uU -w0 {}", quoted(path)),
+        Address::Unixgram(UnixName::Abstract(name)) => {
+            format!("{LINE} | socat - {}", quoted(&format!("ABSTRACT-SENDTO:{name}")))
+        }
+        Address::Unix(UnixName::File(path)) => format!("{LINE} | nc -NU {}", quoted(path)),
+        Address::Unix(UnixName::Abstract(name)) => {
+            format!("{LINE} | socat - {}", quoted(&format!("ABSTRACT-CONNECT:{name}")))
+        }
+        // Its 14 bytes (octal 16) follow their length.
+        Address::UnixDogstatsd(name) => {
+            let message = "printf '\\016\\000\\000\\000jobs.done:3|c\\n'";
+            match name {
+                UnixName::File(path) => format!("{message} | nc -NU {}", quoted(path)),
+                UnixName::Abstract(name) => {
+                    format!("{message} | socat - {}", quoted(&format!("ABSTRACT-CONNECT:{name}")))
+                }
+            }
+        }
+    }
+}
+
+/// A word as the shell takes it.
+fn quoted(word: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-:@".contains(c);
+    if word.chars().all(is_plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+}
+
+/// Where this machine reaches a socket that may be bound to every address.
+fn reachable(socket: SocketAddr) -> IpAddr {
+    match socket {
+        SocketAddr::V4(v4) if v4.ip().is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        other => other.ip(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_listener_has_a_line_to_try() {
+        for (listener, command) in [
+            ("udp://0.0.0.0:1", "printf 'jobs.done:3|c\\n' | nc -u -w0 127.0.0.1 1"),
+            ("udp://[::]:1", "printf 'jobs.done:3|c\\n' | nc -6 -u -w0 ::1 1"),
+            ("tcp://127.0.0.1:1", "printf 'jobs.done:3|c\\n' | nc -N 127.0.0.1 1"),
+            ("unixgram:///run/it's.sock", "printf 'jobs.done:3|c\\n' | nc -uU -w0 '/run/it'\\''s.sock'"),
+            ("unix:///run/a.sock", "printf 'jobs.done:3|c\\n' | nc -NU /run/a.sock"),
+            ("unix://@a", "printf 'jobs.done:3|c\\n' | socat - ABSTRACT-CONNECT:a"),
+            ("unixgram://@a", "printf 'jobs.done:3|c\\n' | socat - ABSTRACT-SENDTO:a"),
+            ("unix+dogstatsd:///a", "printf '\\016\\000\\000\\000jobs.done:3|c\\n' | nc -NU /a"),
+        ] {
+            assert_eq!(client(&listener.parse().unwrap()), command);
+        }
+        assert_eq!("jobs.done:3|c\n".len(), 0o16, "the length before the message");
+    }
+}

@@ -1,0 +1,179 @@
+//! Sockets of every transport: made, bound, and where they are files, made to belong to whom they should.
+
+use std::fs;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use nix::unistd::{Group, User};
+use rustix::fs::{Mode, fchmod};
+use rustix::io::Errno;
+use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
+
+use crate::config::{Address, Intake, UnixName};
+
+/// A socket of the transport of `address`, not bound yet; one for streams never blocks.
+///
+/// With `only_v6`, an IPv6 wildcard leaves IPv4 to another socket.
+pub(super) fn socket(address: &Address, only_v6: bool) -> io::Result<OwnedFd> {
+    let family = match address.ip() {
+        Some(socket) if socket.is_ipv6() => AddressFamily::INET6,
+        Some(_) => AddressFamily::INET,
+        None => AddressFamily::UNIX,
+    };
+    let (kind, flags) = kind(address);
+    let fd = net::socket_with(family, kind, flags, None)?;
+    if family == AddressFamily::INET6 {
+        // Said either way, since the default is the machine's (net.ipv6.bindv6only).
+        sockopt::set_ipv6_v6only(&fd, only_v6)?;
+    }
+    Ok(fd)
+}
+
+fn kind(address: &Address) -> (SocketType, SocketFlags) {
+    match address.framing() {
+        None => (SocketType::DGRAM, SocketFlags::CLOEXEC),
+        Some(_) => (SocketType::STREAM, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK),
+    }
+}
+
+/// Binds `fd`, a [`socket`] of `address`. Gives the address with the port that the kernel chose where none was asked
+/// for, and the file that there is now.
+pub(super) fn bind(fd: &OwnedFd, address: &Address, intake: &Intake) -> io::Result<(Address, Option<SocketFile>)> {
+    match address {
+        Address::Udp(socket) => Ok((Address::Udp(bind_ip(fd, socket)?), None)),
+        Address::Tcp(socket) => Ok((Address::Tcp(bind_ip(fd, socket)?), None)),
+        Address::Unixgram(name) | Address::Unix(name) | Address::UnixDogstatsd(name) => {
+            let file = match name {
+                UnixName::File(path) => Some(bind_file(fd, path, address, intake)?),
+                UnixName::Abstract(name) => bind_name(fd, name).map(|()| None)?,
+            };
+            Ok((address.clone(), file))
+        }
+    }
+}
+
+fn bind_ip(fd: &OwnedFd, socket: &SocketAddr) -> io::Result<SocketAddr> {
+    net::bind(fd, socket)?;
+    Ok(net::getsockname(fd)?.try_into().unwrap_or(*socket))
+}
+
+fn bind_name(fd: &OwnedFd, name: &str) -> io::Result<()> {
+    match net::bind(fd, &SocketAddrUnix::new_abstract_name(name.as_bytes())?) {
+        Err(Errno::ADDRINUSE) => Err(said("another program has this name; stop it, or choose another name")),
+        bound => Ok(bound?),
+    }
+}
+
+fn bind_file(fd: &OwnedFd, path: &str, address: &Address, intake: &Intake) -> io::Result<SocketFile> {
+    let (owner, group) = (owner(intake)?, group(intake)?);
+    // Linux makes the file with the mode of the socket, so that until all is set nobody else can connect.
+    fchmod(fd, Mode::RUSR | Mode::WUSR)?;
+    let name = SocketAddrUnix::new(path)?;
+    match net::bind(fd, &name) {
+        Err(Errno::ADDRINUSE) => {
+            remove_if_stale(path, &name, address)?;
+            net::bind(fd, &name)?;
+        }
+        Err(Errno::NOENT) => return Err(said("the folder is not there; make it first")),
+        Err(Errno::ACCESS) => return Err(said("the folder may not be written to by this user")),
+        bound => bound?,
+    }
+    let file = SocketFile::at(path)?;
+    if owner.is_some() || group.is_some() {
+        chown(path, owner, group).map_err(|error| {
+            said(format!("the file cannot be given to the owner and the group that the config names: {error}"))
+        })?;
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(intake.mode))?;
+    Ok(file)
+}
+
+/// Removes the socket file of a program that was killed. That nobody listens any more is shown by a connection that is
+/// refused; anything else is left alone.
+fn remove_if_stale(path: &str, name: &SocketAddrUnix, address: &Address) -> io::Result<()> {
+    if !fs::symlink_metadata(path)?.file_type().is_socket() {
+        return Err(said("there is a file of this name that is no socket; remove it, or choose another path"));
+    }
+    let (kind, flags) = kind(address);
+    let probe = net::socket_with(AddressFamily::UNIX, kind, flags | SocketFlags::NONBLOCK, None)?;
+    match net::connect(&probe, name) {
+        Err(Errno::CONNREFUSED) => {
+            tracing::info!(listener = %address, "taking over the socket file of a program that has ended");
+            fs::remove_file(path)
+        }
+        Err(Errno::NOENT) => Ok(()),
+        Err(Errno::ACCESS) => Err(said(
+            "there is a socket of another user, which may be in use; remove it if it is not, or choose another path",
+        )),
+        Ok(()) | Err(_) => Err(said("another program listens on this socket; stop it, or choose another path")),
+    }
+}
+
+/// An error that says itself all there is to say.
+fn said(text: impl Into<String>) -> io::Error {
+    io::Error::other(text.into())
+}
+
+fn owner(intake: &Intake) -> io::Result<Option<u32>> {
+    let find = |name: &str| Ok(User::from_name(name)?.map(|user| user.uid.as_raw()));
+    intake.owner.as_deref().map(|owner| id("owner", owner, find)).transpose()
+}
+
+fn group(intake: &Intake) -> io::Result<Option<u32>> {
+    let find = |name: &str| Ok(Group::from_name(name)?.map(|group| group.gid.as_raw()));
+    intake.group.as_deref().map(|group| id("group", group, find)).transpose()
+}
+
+/// The number of who is called `name`; a number is its own.
+fn id(key: &str, name: &str, find: impl Fn(&str) -> nix::Result<Option<u32>>) -> io::Result<u32> {
+    if let Ok(id) = name.parse() {
+        return Ok(id);
+    }
+    match find(name) {
+        Ok(Some(id)) => Ok(id),
+        Ok(None) => Err(said(format!("this machine knows no {key} {name:?}; correct [intake] {key}"))),
+        Err(error) => Err(said(format!("[intake] {key} {name:?} cannot be looked up: {error}"))),
+    }
+}
+
+/// The file of a bound socket. It goes with its owner, unless it is another one by then.
+#[derive(Debug)]
+pub(super) struct SocketFile {
+    path: PathBuf,
+    /// Device and inode: while the socket is open, no other file gets the same.
+    identity: (u64, u64),
+    is_removed: AtomicBool,
+}
+
+impl SocketFile {
+    fn at(path: &str) -> io::Result<Self> {
+        let identity = identity(&fs::symlink_metadata(path)?);
+        Ok(Self { path: path.into(), identity, is_removed: AtomicBool::new(false) })
+    }
+
+    /// Removes the file, if it is still this one.
+    pub(super) fn remove(&self) {
+        if self.is_removed.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        if fs::symlink_metadata(&self.path).is_ok_and(|found| identity(&found) == self.identity)
+            && let Err(error) = fs::remove_file(&self.path)
+        {
+            tracing::warn!(path = %self.path.display(), %error, "the socket file cannot be removed");
+        }
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        self.remove();
+    }
+}
+
+fn identity(metadata: &fs::Metadata) -> (u64, u64) {
+    (metadata.dev(), metadata.ino())
+}

@@ -1,0 +1,276 @@
+//! A stream taken apart: bytes as they come, to whole lines or messages.
+//!
+//! Pure: it reads no socket. However the bytes are cut on their way, the same lines come out. What it keeps is at most
+//! one unfinished line or message; all else is handed on from where it lies.
+
+use std::mem;
+
+use memchr::{memchr, memrchr};
+
+use crate::config::Framing;
+
+/// The longest datagram there can be on UDP, and so the longest message of a stream.
+pub const MAX_MESSAGE: usize = 65_536;
+
+/// The bytes of the length before a message.
+const LENGTH: usize = 4;
+
+/// A part of a stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// Whole lines, with `\n` between them and maybe after the last.
+    Lines(&'a [u8]),
+    /// The content of a message: lines, as in a datagram.
+    Message(&'a [u8]),
+    /// A line that is longer than any may be, once for each: its bytes are thrown away.
+    TooLong,
+    /// A line or a message that the end of the stream cut.
+    Cut,
+}
+
+/// A length above [`MAX_MESSAGE`]: the client speaks something else, and nothing that follows can be made out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BadLength(pub u32);
+
+/// How a stream ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// By its client's will, or after a long silence: a line without its `\n` is whole.
+    Whole,
+    /// In the middle: nobody knows how its last line would have gone on.
+    Torn,
+}
+
+/// What is kept of one stream between the moments at which bytes come.
+#[derive(Debug)]
+pub struct Frames {
+    framing: Framing,
+    max_line: usize,
+    /// The beginning of a line or of a message, with its length.
+    rest: Vec<u8>,
+    /// Within a line that is too long: its end is waited for.
+    is_skipping: bool,
+}
+
+impl Frames {
+    /// The beginning of a stream whose lines have at most `max_line` bytes, without `\r` and `\n`.
+    pub fn new(framing: Framing, max_line: usize) -> Self {
+        Self { framing, max_line, rest: Vec::new(), is_skipping: false }
+    }
+
+    /// Hands what is whole by now to `take`, in order. After an error the stream is of no use.
+    pub fn push(&mut self, bytes: &[u8], take: impl FnMut(Piece<'_>)) -> Result<(), BadLength> {
+        match self.framing {
+            Framing::Lines => {
+                self.push_lines(bytes, take);
+                Ok(())
+            }
+            Framing::Messages => self.push_messages(bytes, take),
+        }
+    }
+
+    /// Hands what is left to `take`. Gives whether nothing was cut.
+    pub fn end(&mut self, end: End, mut take: impl FnMut(Piece<'_>)) -> bool {
+        let rest = mem::take(&mut self.rest);
+        let is_whole = rest.is_empty() || (self.framing == Framing::Lines && end == End::Whole);
+        if !rest.is_empty() {
+            take(if is_whole { Piece::Lines(&rest) } else { Piece::Cut });
+        }
+        is_whole
+    }
+
+    fn push_lines(&mut self, mut bytes: &[u8], mut take: impl FnMut(Piece<'_>)) {
+        if self.is_skipping || !self.rest.is_empty() {
+            let end = memchr(b'\n', bytes);
+            let (first, others) = bytes.split_at(end.map_or(bytes.len(), |end| end + 1));
+            bytes = others;
+            if !self.is_skipping {
+                self.rest.extend_from_slice(first);
+            }
+            match end {
+                None => return self.bound(take),
+                Some(_) if mem::take(&mut self.is_skipping) => {}
+                Some(_) => take(Piece::Lines(&mem::take(&mut self.rest))),
+            }
+        }
+        let (whole, rest) = bytes.split_at(memrchr(b'\n', bytes).map_or(0, |end| end + 1));
+        if !whole.is_empty() {
+            take(Piece::Lines(whole));
+        }
+        self.rest.extend_from_slice(rest);
+        self.bound(take);
+    }
+
+    /// Gives up on the line in `rest` once it is too long whatever follows: one more byte may be the `\r` of its end.
+    fn bound(&mut self, mut take: impl FnMut(Piece<'_>)) {
+        if self.rest.len() > self.max_line + 1 {
+            self.rest = Vec::new();
+            self.is_skipping = true;
+            take(Piece::TooLong);
+        }
+    }
+
+    fn push_messages(&mut self, mut bytes: &[u8], mut take: impl FnMut(Piece<'_>)) -> Result<(), BadLength> {
+        while !bytes.is_empty() {
+            // Nothing is copied of a message that lies here whole.
+            if self.rest.is_empty()
+                && let Some(end) = message_end(bytes)?
+                && let Some((message, others)) = bytes.split_at_checked(end)
+            {
+                take(Piece::Message(message.get(LENGTH..).unwrap_or_default()));
+                bytes = others;
+                continue;
+            }
+            let end = message_end(&self.rest)?.unwrap_or(LENGTH);
+            let missing = end.saturating_sub(self.rest.len()).min(bytes.len());
+            let (more, others) = bytes.split_at_checked(missing).unwrap_or((bytes, &[]));
+            self.rest.extend_from_slice(more);
+            bytes = others;
+            if message_end(&self.rest)? == Some(self.rest.len()) {
+                take(Piece::Message(mem::take(&mut self.rest).get(LENGTH..).unwrap_or_default()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Where the message ends that `bytes` begin with; `None` while its length is not all there.
+fn message_end(bytes: &[u8]) -> Result<Option<usize>, BadLength> {
+    let Some(length) = bytes.first_chunk::<LENGTH>() else { return Ok(None) };
+    let length = u32::from_le_bytes(*length);
+    match usize::try_from(length) {
+        Ok(len) if len <= MAX_MESSAGE => Ok(Some(LENGTH + len)),
+        _ => Err(BadLength(length)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const MAX_LINE: usize = 8;
+
+    /// What a stream said, whatever pieces it came in.
+    #[derive(Debug, PartialEq)]
+    enum Said {
+        Line(Vec<u8>),
+        Message(Vec<u8>),
+        TooLong,
+        Cut,
+    }
+
+    /// Every line, message and mishap of a stream that comes in these pieces.
+    fn read(framing: Framing, pieces: &[&[u8]], end: End) -> (Vec<Said>, Result<bool, BadLength>) {
+        let mut said = Vec::new();
+        let mut frames = Frames::new(framing, MAX_LINE);
+        let mut take = |piece: Piece<'_>| match piece {
+            Piece::Lines(lines) => {
+                assert!(!lines.is_empty());
+                for line in lines.strip_suffix(b"\n").unwrap_or(lines).split(|&b| b == b'\n') {
+                    let line = line.strip_suffix(b"\r").unwrap_or(line);
+                    said.push(if line.len() > MAX_LINE { Said::TooLong } else { Said::Line(line.to_vec()) });
+                }
+            }
+            Piece::Message(message) => said.push(Said::Message(message.to_vec())),
+            Piece::TooLong => said.push(Said::TooLong),
+            Piece::Cut => said.push(Said::Cut),
+        };
+        let pushed = pieces.iter().try_for_each(|piece| {
+            let pushed = frames.push(piece, &mut take);
+            assert!(frames.rest.len() <= MAX_LINE + 1 || framing == Framing::Messages, "what is kept has a bound");
+            pushed
+        });
+        let ended = pushed.map(|()| frames.end(end, &mut take));
+        (said, ended)
+    }
+
+    fn lines(pieces: &[&[u8]], end: End) -> Vec<Said> {
+        read(Framing::Lines, pieces, end).0
+    }
+
+    fn line(line: &[u8]) -> Said {
+        Said::Line(line.to_vec())
+    }
+
+    #[test]
+    fn lines_are_whole_however_they_come() {
+        assert_eq!(lines(&[b"a\nb\nc"], End::Whole), [line(b"a"), line(b"b"), line(b"c")]);
+        assert_eq!(lines(&[b"a\nb\nc"], End::Torn), [line(b"a"), line(b"b"), Said::Cut]);
+        assert_eq!(lines(&[b"a\n"], End::Torn), [line(b"a")], "a line with its end is not torn");
+        assert_eq!(lines(&[b"a", b"b\r", b"\nc", b"\n"], End::Torn), [line(b"ab"), line(b"c")]);
+        assert_eq!(lines(&[b"", b""], End::Whole), []);
+    }
+
+    #[test]
+    fn a_line_too_long_is_one_and_the_next_is_read() {
+        let good = || line(b"12345678");
+        assert_eq!(lines(&[b"12345678\n12345678\r\n"], End::Torn), [good(), good()]);
+        assert_eq!(lines(&[b"12345678", b"\r", b"\n12345678"], End::Whole), [good(), good()]);
+        assert_eq!(lines(&[b"123456789\na\n"], End::Torn), [Said::TooLong, line(b"a")]);
+        assert_eq!(lines(&[b"123456789", b"\na\n"], End::Torn), [Said::TooLong, line(b"a")]);
+        assert_eq!(lines(&[b"1234567890", b"12345678901234567890", b"1\na\n"], End::Torn), [Said::TooLong, line(b"a")]);
+        assert_eq!(lines(&[b"1234567890", b"1"], End::Torn), [Said::TooLong], "its end is nothing by itself");
+        assert_eq!(lines(&[b"1234567890", b"\n", b"1234567890"], End::Whole), [Said::TooLong, Said::TooLong]);
+    }
+
+    fn message(content: &[u8]) -> Vec<u8> {
+        [&u32::try_from(content.len()).unwrap().to_le_bytes(), content].concat()
+    }
+
+    #[test]
+    fn messages_are_whole_however_they_come() {
+        let largest = vec![b'x'; MAX_MESSAGE];
+        let contents: [&[u8]; 5] = [b"a:1|c", b"", b"b:1|c\nc:1|c\n", &largest, b"d"];
+        let stream: Vec<u8> = contents.iter().flat_map(|content| message(content)).collect();
+        let expected: Vec<_> = contents.iter().map(|content| Said::Message(content.to_vec())).collect();
+        assert_eq!(read(Framing::Messages, &[&stream], End::Whole), (expected, Ok(true)));
+        let half = &message(b"ab")[..5];
+        assert_eq!(read(Framing::Messages, &[half], End::Whole), (vec![Said::Cut], Ok(false)));
+        assert_eq!(read(Framing::Messages, &[&half[..2]], End::Whole), (vec![Said::Cut], Ok(false)));
+    }
+
+    #[test]
+    fn a_length_that_cannot_be_ends_the_stream() {
+        let stream = [message(b"a"), u32::try_from(MAX_MESSAGE + 1).unwrap().to_le_bytes().to_vec()].concat();
+        let expected = (vec![Said::Message(b"a".to_vec())], Err(BadLength(65_537)));
+        assert_eq!(read(Framing::Messages, &[&stream], End::Whole), expected);
+        assert_eq!(read(Framing::Messages, &[b"a:1|", b"c\n"], End::Whole).1, Err(BadLength(0x7c31_3a61)));
+    }
+
+    /// `stream` in pieces that end where `cuts` say.
+    fn cut<'a>(stream: &'a [u8], cuts: &[proptest::sample::Index]) -> Vec<&'a [u8]> {
+        let mut ends: Vec<usize> = cuts.iter().map(|cut| cut.index(stream.len() + 1)).collect();
+        ends.extend([0, stream.len()]);
+        ends.sort_unstable();
+        ends.windows(2).map(|ends| &stream[ends[0]..ends[1]]).collect()
+    }
+
+    fn cuts() -> impl Strategy<Value = Vec<proptest::sample::Index>> {
+        proptest::collection::vec(any::<proptest::sample::Index>(), 0..30)
+    }
+
+    proptest! {
+        #[test]
+        fn prop_any_cut_gives_the_same_lines(
+            stream in proptest::collection::vec(prop_oneof![Just(b'\n'), Just(b'\r'), Just(b'a'), Just(b'b')], 0..200),
+            cuts in cuts(),
+            is_torn in any::<bool>(),
+        ) {
+            let end = if is_torn { End::Torn } else { End::Whole };
+            prop_assert_eq!(lines(&cut(&stream, &cuts), end), lines(&[&stream], end));
+        }
+
+        #[test]
+        fn prop_any_cut_gives_the_same_messages(
+            contents in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..20), 0..10),
+            more in proptest::collection::vec(any::<u8>(), 0..8),
+            cuts in cuts(),
+        ) {
+            let stream = [contents.iter().flat_map(|content| message(content)).collect(), more].concat();
+            let whole = read(Framing::Messages, &[&stream], End::Whole);
+            prop_assert_eq!(&read(Framing::Messages, &cut(&stream, &cuts), End::Whole), &whole);
+            prop_assert!(whole.0.len() >= contents.len());
+        }
+    }
+}
