@@ -4,8 +4,12 @@
 //! expected was worked out by hand from what the lines mean, not copied from the program. A name such as
 //! `(exporter 12)` says that other programs are known to read these very bytes in another way.
 //!
+//! Every row is run over UDP, over a Unix socket for datagrams, and over TCP. On TCP each datagram is sent with a `\n`
+//! behind it, unless it ends with one; the series and the counters are the same, but there are no packets to be
+//! counted. A row that is about datagrams themselves begins with `==datagrams` and is run over the first two.
+//!
 //! ```text
-//! == what the row shows
+//! == what the row shows           (==datagrams for datagrams only)
 //! ~ a line of the config file
 //! > a datagram, with \n \r \t \\ \xHH, and \{TEXT*N} for a repetition
 //! the page: the series lines; also the lines of # TYPE or # HELP where the row has any of that sort
@@ -30,12 +34,26 @@ mod types;
 mod workers;
 
 use std::net::UdpSocket;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use page::Page;
 use support::Daemon;
 
 fn started(args: &[&str]) -> Daemon {
     Daemon::start(&[args, &["--listen", "udp://127.0.0.1:0", "--http", "127.0.0.1:0"]].concat())
+}
+
+/// With a listener of its own on this transport: on any free port, or under a name that nobody else has.
+fn listening(transport: &str, args: &[&str]) -> Daemon {
+    static NAMES: AtomicUsize = AtomicUsize::new(0);
+    let address = match transport {
+        "udp" | "tcp" => format!("{transport}://127.0.0.1:0"),
+        _ => {
+            let n = NAMES.fetch_add(1, Ordering::Relaxed);
+            format!("{transport}://@statsidecar-conformance-{}-{n}", std::process::id())
+        }
+    };
+    Daemon::start(&[args, &["--listen", &address, "--http", "127.0.0.1:0"]].concat())
 }
 
 fn client(to: std::net::SocketAddr) -> UdpSocket {

@@ -36,7 +36,7 @@ b_total 1
 > \n\n\r\n\r\n\r
 =
 
-== an empty datagram is a packet without lines (exporter 42)
+==datagrams an empty datagram is a packet without lines (exporter 42)
 >
 > a:1|c
 a_total 1

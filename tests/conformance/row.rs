@@ -3,13 +3,18 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use crate::listening;
 use crate::page::Page;
-use crate::support::Scratch;
-use crate::{client, started};
+use crate::support::{Client, Scratch};
+
+/// Over which each row is run, and whether there are packets.
+const TRANSPORTS: [(&str, bool); 3] = [("udp", true), ("unixgram", true), ("tcp", false)];
 
 #[derive(Default)]
 pub struct Row {
     pub name: String,
+    /// Whether it is about datagrams themselves.
+    pub datagrams_only: bool,
     pub config: String,
     pub packets: Vec<Vec<u8>>,
     pub page: Vec<String>,
@@ -32,7 +37,8 @@ pub fn rows(table: &str) -> Vec<Row> {
     let mut rows = Vec::new();
     let mut row = Row::default();
     for line in table.lines().filter(|line| !line.is_empty()) {
-        if let Some(name) = line.strip_prefix("== ") {
+        if let Some((mark, name)) = line.split_once(' ').filter(|(mark, _)| ["==", "==datagrams"].contains(mark)) {
+            row.datagrams_only = mark == "==datagrams";
             assert!(row.name.is_empty(), "{:?} has no line of counters", row.name);
             row.name = name.to_owned();
         } else if let Some(config) = line.strip_prefix("~ ") {
@@ -88,23 +94,31 @@ pub fn unescaped(text: &str) -> Vec<u8> {
 impl Row {
     fn run(&self, scratch: &Scratch, n: usize) -> Result<(), String> {
         let config = scratch.write(&format!("{n}.toml"), &self.config);
-        let daemon = started(&["--config", &config]);
-        let client = client(daemon.udp[0]);
-        for packet in &self.packets {
-            client.send(packet).expect("a packet");
+        let transports = TRANSPORTS.into_iter().filter(|(_, has_packets)| *has_packets || !self.datagrams_only);
+        for (transport, has_packets) in transports {
+            self.run_over(transport, has_packets, &config).map_err(|error| format!("over {transport}: {error}"))?;
         }
-        daemon.scrape_after(self.packets.len() as u64);
+        Ok(())
+    }
+
+    fn run_over(&self, transport: &str, has_packets: bool, config: &str) -> Result<(), String> {
+        let daemon = listening(transport, &["--config", config]);
+        let mut client = Client::connect(&daemon.listeners[0]);
+        let bytes: usize = self.packets.iter().map(|packet| client.send(packet)).sum();
+        daemon.scrape_when("statsidecar_bytes_total", bytes as u64);
+        let packets = if has_packets { self.packets.len() } else { 0 };
+        daemon.scrape_after(packets as u64);
         // A worker adds its counters up one after the other, so the last of them may come a moment after the packets.
         let deadline = Instant::now() + Duration::from_secs(2);
         loop {
-            match self.judge(&daemon.scrape()) {
+            match self.judge(&daemon.scrape(), packets, bytes) {
                 Err(_) if Instant::now() < deadline => {}
                 judged => return judged,
             }
         }
     }
 
-    fn judge(&self, text: &str) -> Result<(), String> {
+    fn judge(&self, text: &str, packets: usize, bytes: usize) -> Result<(), String> {
         let fail = |message: String| Err(format!("== {}\n{message}\n", self.name));
         let page = match Page::read(text) {
             Ok(page) => page,
@@ -129,9 +143,8 @@ impl Row {
         if account.iter().sum::<f64>() != values {
             return fail(format!("{values} samples came in; applied, rejected, dropped: {account:?}"));
         }
-        let bytes: usize = self.packets.iter().map(Vec::len).sum();
         for (metric, expected) in [
-            ("statsidecar_packets_total", self.packets.len()),
+            ("statsidecar_packets_total", packets),
             ("statsidecar_bytes_total", bytes),
             ("statsidecar_kernel_dropped_packets_total", 0),
             ("statsidecar_series", page.client_series()),

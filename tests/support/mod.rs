@@ -1,4 +1,4 @@
-//! The sidecar as its users meet it: a process with a UDP port and a page. For every test that runs the program.
+//! The sidecar as its users meet it: a process with its listeners and a page. For every test that runs the program.
 //!
 //! A test takes this in with `mod support;` (or `#[path]`). Nothing here outlives the test: a process is killed when
 //! its handle is dropped, every wait has a limit, and only loopback addresses are used.
@@ -6,7 +6,9 @@
 #![allow(dead_code)] // each test binary uses its part of it
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
@@ -165,7 +167,9 @@ fn unchunk(mut body: &[u8]) -> Vec<u8> {
 /// A running `statsidecar` with just the arguments it is given; it is killed when this is dropped.
 pub struct Daemon {
     process: Process,
-    /// Where it takes StatsD, in the order of its listeners.
+    /// Where it takes StatsD: each listener's address as it says it, those of streams last.
+    pub listeners: Vec<String>,
+    /// Those of them that are UDP.
     pub udp: Vec<SocketAddr>,
     /// Where it serves its page.
     pub http: SocketAddr,
@@ -181,21 +185,22 @@ impl Daemon {
         let mut process = Process::spawn(&mut command);
         let stdout = lines_of(process.0.stdout.take().expect("stdout is piped"));
         let stderr = lines_of(process.0.stderr.take().expect("stderr is piped"));
-        let mut udp = Vec::new();
+        let (mut listeners, mut udp) = (Vec::new(), Vec::new());
         let deadline = Instant::now() + PATIENCE;
         let http = loop {
             let Ok(line) = stdout.recv_timeout(deadline.saturating_duration_since(Instant::now())) else {
                 let said: String = stderr.try_iter().collect();
                 panic!("the sidecar did not say where it listens: {args:?}: {said}");
             };
-            if let Some(address) = line.strip_prefix("listening for StatsD on udp://") {
-                udp.push(address.parse().expect("the StatsD address is one"));
+            if let Some(address) = line.strip_prefix("listening for StatsD on ") {
+                listeners.push(address.to_owned());
+                udp.extend(address.strip_prefix("udp://").map(|udp| udp.parse::<SocketAddr>().expect("an address")));
             } else if let Some(address) = line.strip_prefix("serving metrics on http://") {
                 let address = address.strip_suffix("/metrics").expect("the page is at /metrics");
                 break address.parse().expect("the page's address is one");
             }
         };
-        Self { process, udp, http, stdout, stderr }
+        Self { process, listeners, udp, http, stdout, stderr }
     }
 
     /// The process's id.
@@ -211,18 +216,19 @@ impl Daemon {
     /// The page once this many packets have come in, whichever listener they came by. What was in them is applied by
     /// then; for other counters than that of packets see [`scrape_with`](Self::scrape_with).
     pub fn scrape_after(&self, packets: u64) -> String {
+        self.scrape_when("statsidecar_packets_total", packets)
+    }
+
+    /// The page once one of the sidecar's own counters, summed over its labels, is at least as large.
+    pub fn scrape_when(&self, counter: &str, least: u64) -> String {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let page = self.scrape();
-            let received: u64 = page
-                .lines()
-                .filter(|line| line.starts_with("statsidecar_packets_total{"))
-                .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
-                .sum();
-            if received >= packets {
+            let found = sum(&page, counter);
+            if found >= least {
                 return page;
             }
-            assert!(Instant::now() < deadline, "{received} of {packets} packets came in:\n{page}");
+            assert!(Instant::now() < deadline, "{counter} is {found}, not {least}:\n{page}");
             thread::yield_now();
         }
     }
@@ -263,6 +269,75 @@ impl Daemon {
     /// Waits for its end.
     pub fn wait(self) -> Ended {
         ended(self.process, &self.stdout, &self.stderr)
+    }
+}
+
+/// One of the sidecar's own counters, summed over its labels.
+pub fn sum(page: &str, counter: &str) -> u64 {
+    let is_of = |line: &&str| line.strip_prefix(counter).is_some_and(|rest| rest.starts_with(['{', ' ']));
+    page.lines().filter(is_of).filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+}
+
+/// The sending end of any listener.
+pub enum Client {
+    /// Each is sent what makes a datagram.
+    Udp(UdpSocket),
+    /// The same.
+    Unixgram(UnixDatagram),
+    /// A stream of lines over TCP.
+    Tcp(TcpStream),
+    /// A stream of lines over a Unix socket.
+    Unix(UnixStream),
+}
+
+impl Client {
+    /// Connects to a listener by its address, as [`Daemon::listeners`] has it.
+    pub fn connect(listener: &str) -> Self {
+        let (scheme, address) = listener.split_once("://").expect("a listener has a transport");
+        let unix = || match address.strip_prefix('@') {
+            Some(name) => std::os::unix::net::SocketAddr::from_abstract_name(name),
+            None => std::os::unix::net::SocketAddr::from_pathname(address),
+        };
+        match scheme {
+            "udp" => {
+                let from = if address.starts_with('[') { "[::1]:0" } else { "127.0.0.1:0" };
+                let udp = UdpSocket::bind(from).expect("a port");
+                udp.connect(address).expect("an address");
+                Self::Udp(udp)
+            }
+            "tcp" => Self::Tcp(TcpStream::connect(address).expect("it accepts")),
+            "unixgram" => {
+                let unixgram = UnixDatagram::unbound().expect("a socket");
+                unixgram.connect_addr(&unix().expect("a name")).expect("it is bound");
+                Self::Unixgram(unixgram)
+            }
+            _ => Self::Unix(UnixStream::connect_addr(&unix().expect("a name")).expect("it accepts")),
+        }
+    }
+
+    /// Sends a datagram; on a stream of lines, the same lines with an end behind the last. Gives how many bytes travel.
+    pub fn send(&mut self, datagram: &[u8]) -> usize {
+        let end: &[u8] = if datagram.ends_with(b"\n") { b"" } else { b"\n" };
+        let sent = match self {
+            Self::Udp(udp) => udp.send(datagram),
+            Self::Unixgram(unixgram) => unixgram.send(datagram),
+            Self::Tcp(_) | Self::Unix(_) => {
+                self.write(&[datagram, end].concat());
+                return datagram.len() + end.len();
+            }
+        };
+        assert_eq!(sent.expect("it is taken"), datagram.len());
+        datagram.len()
+    }
+
+    /// Writes bytes to a stream as they are.
+    pub fn write(&mut self, bytes: &[u8]) {
+        match self {
+            Self::Tcp(tcp) => tcp.write_all(bytes),
+            Self::Unix(unix) => unix.write_all(bytes),
+            Self::Udp(_) | Self::Unixgram(_) => panic!("this is no stream"),
+        }
+        .expect("it is taken");
     }
 }
 
