@@ -11,7 +11,8 @@ mod page;
 
 use std::sync::{Arc, LazyLock};
 
-use statsidecar::config::{self, Config, Dialects, Severity};
+use statsidecar::config::{self, Config, Dialects, Framing, Severity};
+use statsidecar::intake::{BadLength, End, Frames, Piece};
 use statsidecar::mapping::Rules;
 use statsidecar::parse::tags::Tagged;
 use statsidecar::parse::{self, value};
@@ -100,6 +101,46 @@ pub fn packet_to_page(data: &[u8]) {
     assert!(sum("statsidecar_lines_total") <= ended.map(sum).into_iter().sum(), "a line ended nowhere");
 }
 
+/// Takes a stream apart twice, whole and in pieces; the first byte says how large these are. The same lines and messages
+/// come out, and no more bytes than went in.
+pub fn stream_framing(data: &[u8]) {
+    let Some((&first, stream)) = data.split_first() else { return };
+    for framing in [Framing::Lines, Framing::Messages] {
+        for end in [End::Whole, End::Torn] {
+            let whole = read_stream(framing, [stream], end);
+            assert_eq!(read_stream(framing, stream.chunks(usize::from(first % 64) + 1), end), whole);
+            let contents = whole.0.iter().map(|(content, _)| content.len());
+            assert!(contents.sum::<usize>() <= stream.len());
+        }
+    }
+}
+
+/// What a stream that comes in these pieces says: contents, each with whether it is a line; `\n` for a line too long.
+/// And whether it kept to its framing up to the end.
+fn read_stream<'a>(
+    framing: Framing,
+    pieces: impl IntoIterator<Item = &'a [u8]>,
+    end: End,
+) -> (Vec<(Vec<u8>, bool)>, Result<bool, BadLength>) {
+    const MAX_LINE: usize = 16;
+    let mut said = Vec::new();
+    let mut take = |piece: Piece<'_>| match piece {
+        Piece::Lines(lines) => {
+            for line in lines.strip_suffix(b"\n").unwrap_or(lines).split(|&b| b == b'\n') {
+                let line = line.strip_suffix(b"\r").unwrap_or(line);
+                said.push((if line.len() > MAX_LINE { b"\n".to_vec() } else { line.to_vec() }, true));
+            }
+        }
+        Piece::Message(message) => said.push((message.to_vec(), false)),
+        Piece::TooLong => said.push((b"\n".to_vec(), true)),
+        Piece::Cut => {}
+    };
+    let mut frames = Frames::new(framing, MAX_LINE);
+    let pushed = pieces.into_iter().try_for_each(|piece| frames.push(piece, &mut take));
+    let ended = pushed.map(|()| frames.end(end, &mut take));
+    (said, ended)
+}
+
 /// Loads and compiles a file. If that works without an error, the page that it begins with is valid.
 pub fn config(data: &[u8]) {
     let Ok(source) = std::str::from_utf8(data) else { return };
@@ -128,9 +169,12 @@ mod tests {
 
     #[test]
     fn seeds_pass() {
-        for (target, run) in
-            [("line", super::line as fn(&[u8])), ("packet_to_page", super::packet_to_page), ("config", super::config)]
-        {
+        for (target, run) in [
+            ("line", super::line as fn(&[u8])),
+            ("packet_to_page", super::packet_to_page),
+            ("config", super::config),
+            ("stream_framing", super::stream_framing),
+        ] {
             let seeds = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(target)).unwrap();
             let paths: Vec<_> = seeds.map(|seed| seed.unwrap().path()).collect();
             assert!(paths.len() >= 2, "{target}");
