@@ -27,6 +27,8 @@ mod rejects;
 mod row;
 mod rules;
 mod sections;
+mod sockets;
+mod streams;
 #[path = "../support/mod.rs"]
 mod support;
 mod tags;

@@ -330,6 +330,21 @@ impl Client {
         datagram.len()
     }
 
+    /// Waits until the other side has closed the connection.
+    pub fn wait_for_end(&mut self) {
+        let mut byte = [0];
+        let read = match self {
+            Self::Tcp(tcp) => tcp.set_read_timeout(Some(PATIENCE)).and_then(|()| tcp.read(&mut byte)),
+            Self::Unix(unix) => unix.set_read_timeout(Some(PATIENCE)).and_then(|()| unix.read(&mut byte)),
+            Self::Udp(_) | Self::Unixgram(_) => panic!("this is no stream"),
+        };
+        match read {
+            Ok(0) => {}
+            Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
+            other => panic!("the connection has not ended: {other:?}"),
+        }
+    }
+
     /// Writes bytes to a stream as they are.
     pub fn write(&mut self, bytes: &[u8]) {
         match self {
@@ -387,6 +402,18 @@ impl Scratch {
         let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
         std::fs::create_dir_all(&path).expect("a folder can be made");
         Self(path)
+    }
+
+    /// The same with a path that is short enough for Unix sockets, wherever the sources are.
+    pub fn short(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("statsidecar-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("a folder can be made");
+        Self(path)
+    }
+
+    /// The path of a file in it that need not be there.
+    pub fn file(&self, name: &str) -> String {
+        self.0.join(name).into_os_string().into_string().expect("the path is text")
     }
 
     /// The folder.
