@@ -1,6 +1,7 @@
 //! Starts everything, waits for the signal to end, and drains.
 
 mod announce;
+mod files;
 mod process;
 
 use std::io;
@@ -14,7 +15,7 @@ use std::{error, fmt};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 
-use crate::config::{self, Address, Config};
+use crate::config::{Address, Config};
 use crate::http;
 use crate::intake::{self, Socket, StreamSocket, Streams, Turns};
 use crate::mapping::Rules;
@@ -87,7 +88,7 @@ pub fn run(config: &Config, rules: Rules) -> Result<(), Error> {
         let http = http::bind(config.http.listen).await.map_err(|error| Error::Http(config.http.listen, error))?;
         let page = http.local_addr().unwrap_or(config.http.listen);
         let pipeline = Arc::new(pipeline(config, rules, &addresses)?);
-        let intake = Intake::start(sockets, streams, &pipeline, &config.intake)?;
+        let intake = Intake::start(sockets, streams, &pipeline, config)?;
 
         let state = http::State::new(Arc::clone(&pipeline), intake.facts(&pipeline), intake.ready());
         announce::announce(&addresses, page).map_err(|error| Error::System("write to the standard output", error))?;
@@ -167,9 +168,9 @@ impl Intake {
         sockets: Vec<Arc<Socket>>,
         stream_sockets: Vec<Arc<StreamSocket>>,
         pipeline: &Arc<Pipeline>,
-        config: &config::Intake,
+        config: &Config,
     ) -> Result<Self, Error> {
-        let workers = config.workers;
+        let workers = config.intake.workers;
         let threads = sockets.len() * workers;
         // All streams together have one worker.
         let is_alone = threads + usize::from(!stream_sockets.is_empty()) == 1;
@@ -196,7 +197,8 @@ impl Intake {
         if !intake.stream_sockets.is_empty() {
             let listeners = listeners.iter().skip(intake.sockets.len()).cloned();
             let sockets = intake.stream_sockets.iter().cloned().zip(listeners);
-            let streams = Streams::start(sockets, worker(Arc::clone(pipeline)), config);
+            let room = files::room_for_streams(config);
+            let streams = Streams::start(sockets, worker(Arc::clone(pipeline)), room, &config.intake);
             intake.streams = Some(streams.map_err(|error| Error::System("wait for connections", error))?);
         }
         Ok(intake)

@@ -118,16 +118,17 @@ struct Turn {
 }
 
 impl Streams {
-    /// Starts to accept connections and to hand their lines to `worker`. Needs a runtime of a single thread.
+    /// Starts to accept connections, so many at a time, and to hand their lines to `worker`. Needs a runtime of a single thread.
     pub fn start(
         sockets: impl IntoIterator<Item = (Arc<StreamSocket>, Arc<Listener>)>,
         worker: Worker,
+        max_connections: usize,
         intake: &Intake,
     ) -> io::Result<Self> {
         let (stop, stopped) = watch::channel(false);
         let shared = Arc::new(Shared {
             turn: Mutex::new(Turn { worker, buffer: vec![0; TURN].into() }),
-            connections: Arc::new(Semaphore::new(intake.max_connections.min(Semaphore::MAX_PERMITS))),
+            connections: Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS))),
             max_line: intake.max_line,
             idle_timeout: intake.idle_timeout,
             stop: stopped,

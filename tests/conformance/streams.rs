@@ -145,6 +145,25 @@ fn a_connection_too_many_is_closed_at_once() {
     connections(&daemon, 1, 4, &[("limit", 1), ("end", 2)]);
 }
 
+/// Each connection is an open file: where the system gives few, those of streams leave some for the page.
+#[test]
+fn streams_leave_files_for_the_page() {
+    let scratch = Scratch::new("stream-files");
+    let config = scratch.write("config.toml", "[http]\nmax_connections = 30\n");
+    // 30 for the page, 1 for the listener, 32 for all else.
+    let args = ["--config", &config, "--listen", "tcp://127.0.0.1:0", "--http", "127.0.0.1:0"];
+    let daemon = Daemon::start_with_files(30 + 1 + 32 + 5, &args);
+    let mut clients: Vec<_> = (0..20).map(|_| Client::connect(&daemon.listeners[0])).collect();
+    connections(&daemon, 5, 20, &[("limit", 15)]);
+    clients.iter_mut().take(5).for_each(|client| client.write(b"a:1|c\n"));
+    daemon.scrape_with(&["a_total 5"]);
+    clients.iter_mut().skip(5).for_each(Client::wait_for_end);
+    daemon.signal("TERM");
+    let said = daemon.wait().stderr;
+    let warning = "[intake] max_connections is 1024, but 68 files may be open, which leaves room for 5;";
+    assert!(said.contains(warning), "{said}");
+}
+
 #[test]
 fn a_silent_connection_is_closed_where_the_owner_says_so() {
     let scratch = Scratch::new("stream-idle");

@@ -181,7 +181,20 @@ impl Daemon {
     /// Starts the program and waits until it listens.
     pub fn start(args: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_statsidecar"));
-        command.args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.args(args);
+        Self::spawn(command)
+    }
+
+    /// The same, with at most so many files open.
+    pub fn start_with_files(files: usize, args: &[&str]) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("ulimit -n {files} && exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_statsidecar")]);
+        command.args(args);
+        Self::spawn(command)
+    }
+
+    fn spawn(mut command: Command) -> Self {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = Process::spawn(&mut command);
         let stdout = lines_of(process.0.stdout.take().expect("stdout is piped"));
         let stderr = lines_of(process.0.stderr.take().expect("stderr is piped"));
@@ -190,7 +203,7 @@ impl Daemon {
         let http = loop {
             let Ok(line) = stdout.recv_timeout(deadline.saturating_duration_since(Instant::now())) else {
                 let said: String = stderr.try_iter().collect();
-                panic!("the sidecar did not say where it listens: {args:?}: {said}");
+                panic!("the sidecar did not say where it listens: {command:?}: {said}");
             };
             if let Some(address) = line.strip_prefix("listening for StatsD on ") {
                 listeners.push(address.to_owned());

@@ -1,0 +1,33 @@
+//! How many files the process may have open: each connection is one, and so is all else.
+
+use rustix::process::{Resource, getrlimit, setrlimit};
+
+use crate::config::Config;
+
+/// What needs a file and is no connection: listeners, the runtime's own, `/proc` at a scrape.
+const OTHERS: usize = 32;
+
+/// Asks the system for as many open files as all connections may need. Gives how many connections of streams there is
+/// room for: with more, the page could not be served.
+pub(super) fn room_for_streams(config: &Config) -> usize {
+    let others = OTHERS.saturating_add(config.http.max_connections).saturating_add(config.intake.listen.len());
+    let wanted = config.intake.max_connections;
+    let needed = u64::try_from(wanted.saturating_add(others)).unwrap_or(u64::MAX);
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current.is_some_and(|current| current < needed) {
+        let mut raised = limit;
+        raised.current = Some(limit.maximum.map_or(needed, |maximum| maximum.min(needed)));
+        if setrlimit(Resource::Nofile, raised).is_ok() {
+            limit = raised;
+        }
+    }
+    let Some(files) = limit.current.and_then(|current| usize::try_from(current).ok()) else { return wanted };
+    let room = files.saturating_sub(others).max(1);
+    if room < wanted {
+        tracing::warn!(
+            "[intake] max_connections is {wanted}, but {files} files may be open, which leaves room for {room}; raise the \
+             limit (ulimit -n, LimitNOFILE= of systemd) or lower the key"
+        );
+    }
+    room.min(wanted)
+}
