@@ -1,7 +1,8 @@
 //! StatsD in, Prometheus out, beside the program that emits it.
 //!
-//! `statsidecar` takes StatsD lines over UDP, keeps counters, gauges and bucketed histograms of them in memory, and
-//! serves these as a Prometheus page. This page is the map of its code; `README.md` is for those who run it.
+//! `statsidecar` takes StatsD lines over UDP, TCP and Unix sockets, keeps counters, gauges and bucketed histograms of
+//! them in memory, and serves these as a Prometheus page. This page is the map of its code; `README.md` is for those who
+//! run it.
 //!
 //! # Promises
 //!
@@ -20,7 +21,7 @@
 //!
 //! | step | takes | gives | runs |
 //! |---|---|---|---|
-//! | [`intake`] | readable sockets | packets | once a batch of packets |
+//! | [`intake`] | readable sockets | packets, lines of streams | once a batch of packets, or a read |
 //! | [`parse`] | the bytes of a line | borrowed [`parse::Group`]s, or one [`reject::Reject`] | once a line |
 //! | route | the raw bytes that identify a series | a handle to its cells, or a miss | once a line |
 //! | [`mapping`] | name, tags, kind | name, labels, type, buckets, ttl, operation, or drop | once a series and worker |
@@ -36,7 +37,8 @@
 //! Where several workers share a socket, what they add up needs no order; gauges are applied in the order of arrival
 //! ([`pipeline::Order`]).
 //!
-//! Intake runs on threads of its own, blocking in `recvmmsg`; HTTP and signals are tokio, on the main thread. A page is
+//! Intake of datagrams runs on threads of its own, blocking in `recvmmsg`; streams, HTTP and signals are tokio, on the
+//! main thread. All streams share one worker: each is read once in its turn, so that none holds up the others. A page is
 //! written on a thread that may wait for its client, one page at any moment, and never with a lock of the registry held.
 //!
 //! # Where things are
@@ -45,7 +47,8 @@
 //! main.rs        the program
 //! pipeline.rs    * a line becomes a metric here; Worker, its route table, and the batch that known lines go through
 //! reject.rs      the closed list of reasons why a line or sample is lost
-//! intake/        datagram (the receive loop), sys (recvmmsg: the only unsafe code)
+//! intake/        bind (sockets and their files), datagram (the receive loop), sys (recvmmsg: the only unsafe code),
+//!                stream and client (connections), framing (a stream taken apart; pure)
 //! parse/         plain (the shape of nearly every line), line, value, tags: pure, bytes to groups and numbers
 //! mapping/       pattern, glob, condition, template, labels, names, operation; compile, shadow (what is wrong with the
 //!                rules): the only place names become legal
@@ -54,7 +57,7 @@
 //! expose/        text: values to bytes; pure
 //! telemetry.rs   the sidecar's own metrics: one table that every output is made from; the names that hit a limit
 //! http/          server and one route match, scrape, page (written piece by piece), body, status page
-//! daemon/        start, drain, what /proc says of the process
+//! daemon/        start, drain, what is said at the start, open files, what /proc says of the process
 //! config/        structs and defaults, load (file:line:column), address, dialect, units
 //! clock.rs       the time by which series grow old
 //! workload.rs    lines to measure with
@@ -75,6 +78,7 @@
 //! Each has a test; `tests/layers.rs` holds those that are about the code itself.
 //!
 //! 1. Shared mutable state is the registry, the telemetry counters, the clock and the shutdown signal: nothing else.
+//!    (Streams, tasks of one thread, share their worker too.)
 //! 2. A line of a known series allocates nothing and takes no lock.
 //! 3. Limits, kind conflicts and name collisions are decided where a series is made, and there only.
 //! 4. `parse`, `mapping`, `metric` and `expose` do no I/O, read no clock, log nothing, hold no global.
