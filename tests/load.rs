@@ -5,9 +5,10 @@
 
 mod support;
 
+use std::net::SocketAddr;
 use std::process::{Command, Output};
 
-use support::Sidecar;
+use support::{Daemon, Sidecar};
 
 /// What `load` sent: lines and packets.
 #[derive(Debug)]
@@ -17,9 +18,12 @@ struct Sent {
 }
 
 fn load(sidecar: &Sidecar, args: &[&str]) -> (Sent, Output) {
+    load_over(&format!("udp://{}", sidecar.udp_addr()), sidecar.http_addr(), args)
+}
+
+fn load_over(target: &str, page: SocketAddr, args: &[&str]) -> (Sent, Output) {
     let output = Command::new(env!("CARGO_BIN_EXE_statsidecar"))
-        .args(["load", "--target", &format!("udp://{}", sidecar.udp_addr())])
-        .args(["--scrape", &sidecar.http_addr().to_string()])
+        .args(["load", "--target", target, "--scrape", &page.to_string()])
         .args(args)
         .output()
         .expect("the load can be started");
@@ -100,4 +104,20 @@ fn what_the_kernel_drops_is_accounted_for() {
     assert!(dropped > 0 && dropped < PACKETS, "{dropped} of {PACKETS}");
     assert_eq!(sum(&page, "statsidecar_packets_total") + dropped, PACKETS);
     assert_eq!(sum(&page, "x_total"), 3 * (PACKETS - dropped));
+}
+
+/// Where a sender waits instead of losing anything, every line arrives as fast as it can be sent.
+#[test]
+fn every_line_arrives_over_streams_and_unix_sockets() {
+    let name = |transport: &str| format!("{transport}://@statsidecar-load-{}-{transport}", std::process::id());
+    for listener in ["tcp://127.0.0.1:0".to_owned(), name("unixgram"), name("unix"), name("unix+dogstatsd")] {
+        let daemon = Daemon::start(&["--listen", &listener, "--http", "127.0.0.1:0"]);
+        let (sent, output) = load_over(&daemon.listeners[0], daemon.http, &["--rate", "0", "--seconds", "2"]);
+        assert!(output.status.success(), "{listener}: {}", String::from_utf8_lossy(&output.stderr));
+        let page = daemon.scrape();
+        let has_packets = listener.starts_with("unixgram") || listener.starts_with("unix+dogstatsd");
+        assert_eq!(sum(&page, "statsidecar_packets_total"), if has_packets { sent.packets } else { 0 }, "{listener}");
+        assert_eq!(sum(&page, "statsidecar_samples_total"), sent.lines, "{listener}");
+        assert!(sent.lines > 100_000, "{listener}: {sent:?}");
+    }
 }

@@ -35,6 +35,7 @@ fn takes_a_line(daemon: &Daemon) {
     assert_eq!(clients(&page), ["a_total 1"]);
 }
 
+/// (exporter 89)
 #[test]
 fn the_file_of_a_killed_program_is_taken_over() {
     let scratch = Scratch::short("stale");

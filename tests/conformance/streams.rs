@@ -7,7 +7,7 @@ use std::thread;
 
 use rustix::net::sockopt;
 
-use crate::support::{Client, Daemon, Scratch, sum};
+use crate::support::{Client, Daemon, Scratch, get, sum};
 use crate::{clients, listening};
 
 const STREAMS: [&str; 2] = ["tcp", "unix"];
@@ -33,6 +33,7 @@ fn rejected(page: &str, reason: &str) -> u64 {
     sum(page, &format!("statsidecar_rejected_samples_total{{reason=\"{reason}\"}}"))
 }
 
+/// (exporter 88)
 #[test]
 fn a_line_of_ten_megabytes_costs_nothing_but_itself() {
     for transport in STREAMS {
@@ -51,6 +52,12 @@ fn a_line_of_ten_megabytes_costs_nothing_but_itself() {
         assert_eq!(sum(&page, "statsidecar_bytes_total"), bytes, "{transport}");
         assert_eq!(sum(&page, "statsidecar_packets_total"), 0, "{transport}");
         connections(&daemon, 1, 1, &[]);
+        let status = get(daemon.http, "/");
+        let row = format!(
+            "<td>{}</td><td class=n>0</td><td class=n>4</td><td></td><td></td><td class=n>1</td>",
+            daemon.listeners[0]
+        );
+        assert!(status.contains(&row), "{row} is not on\n{status}");
     }
 }
 
@@ -91,6 +98,7 @@ fn a_client_may_send_a_byte_at_a_time() {
     }
 }
 
+/// (exporter 87)
 #[test]
 fn a_last_line_without_its_end_counts_at_the_close() {
     for transport in STREAMS {
