@@ -127,9 +127,7 @@ type Sockets = (Vec<Arc<Socket>>, Vec<Arc<StreamSocket>>);
 fn bind(config: &Config) -> Result<Sockets, Error> {
     let (mut sockets, mut streams) = (Vec::new(), Vec::new());
     for address in &config.intake.listen {
-        let has_other =
-            |six: SocketAddr| config.intake.listen.iter().any(|other| is_ipv4_of(other, address, six.port()));
-        let only_v6 = address.ip().is_some_and(|socket| socket.is_ipv6() && has_other(socket));
+        let only_v6 = config.intake.listen.iter().any(|other| is_ipv4_of(address, other));
         let failed = |error| Error::Listen(address.clone(), error);
         if let Some(stream) = StreamSocket::bind(address, only_v6, &config.intake).map_err(failed)? {
             tracing::info!(listener = %stream.address(), "listening");
@@ -144,10 +142,14 @@ fn bind(config: &Config) -> Result<Sockets, Error> {
     Ok((sockets, streams))
 }
 
-/// Whether `other` is an IPv4 address with this port, and of the same transport as `address`.
-fn is_ipv4_of(other: &Address, address: &Address, port: u16) -> bool {
-    std::mem::discriminant(other) == std::mem::discriminant(address)
-        && other.ip().is_some_and(|other| other.is_ipv4() && other.port() == port)
+/// Whether `other` is what an IPv6 wildcard `address` would take too.
+fn is_ipv4_of(address: &Address, other: &Address) -> bool {
+    match (address, other) {
+        (Address::Udp(six), Address::Udp(four)) | (Address::Tcp(six), Address::Tcp(four)) => {
+            six.is_ipv6() && four.is_ipv4() && six.port() == four.port()
+        }
+        _ => false,
+    }
 }
 
 /// What reads the sockets: threads for datagrams, tasks for streams.

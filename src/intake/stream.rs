@@ -118,7 +118,8 @@ struct Turn {
 }
 
 impl Streams {
-    /// Starts to accept connections, so many at a time, and to hand their lines to `worker`. Needs a runtime of a single thread.
+    /// Starts to accept connections, so many at a time, and to hand their lines to `worker`. Needs a runtime of a single
+    /// thread.
     pub fn start(
         sockets: impl IntoIterator<Item = (Arc<StreamSocket>, Arc<Listener>)>,
         worker: Worker,
