@@ -109,3 +109,35 @@ impl Sum {
         }
     }
 }
+
+/// What is left of weights that are not whole, carried from each to the next. `Relaxed` is enough, as for any single
+/// number.
+#[derive(Debug)]
+pub(super) struct Carry(AtomicF64);
+
+/// What rounding may take from a weight: three observations at a rate of 0.3 are ten, not nine and a rest that is
+/// short of 1 by the last bit.
+const ROUNDING: f64 = 1e-9;
+
+impl Carry {
+    pub fn new() -> Self {
+        Self(AtomicF64::new(0.0))
+    }
+
+    /// The whole part of a weight with what was carried so far; the rest is carried on.
+    pub fn whole(&self, weight: f64, writers: Writers) -> u64 {
+        if weight.fract() == 0.0 {
+            return weight as u64;
+        }
+        let mut whole = 0.0;
+        self.0.update(
+            |carry| {
+                let total = carry + weight;
+                whole = (total + ROUNDING).floor();
+                total - whole
+            },
+            writers,
+        );
+        whole as u64
+    }
+}

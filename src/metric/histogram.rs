@@ -4,7 +4,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use super::Writers;
-use super::float::{AtomicF64, Sum};
+use super::float::{Carry, Sum};
 use super::sync::{AtomicU64, Ordering};
 
 /// Upper bounds of buckets: finite and strictly rising; the bucket up to infinity goes without saying.
@@ -45,18 +45,14 @@ pub struct Histogram {
     bounds: Bounds,
     buckets: Box<[AtomicU64]>,
     sum: Sum,
-    carry: AtomicF64,
+    carry: Carry,
 }
-
-/// What rounding may take from a weight: three observations at a rate of 0.3 are ten, not nine and a rest that is
-/// short of 1 by the last bit.
-const ROUNDING: f64 = 1e-9;
 
 impl Histogram {
     /// An empty histogram.
     pub fn new(bounds: Bounds) -> Self {
         let buckets = (0..=bounds.as_slice().len()).map(|_| AtomicU64::new(0)).collect();
-        Self { bounds, buckets, sum: Sum::new(), carry: AtomicF64::new(0.0) }
+        Self { bounds, buckets, sum: Sum::new(), carry: Carry::new() }
     }
 
     /// The upper bounds of its buckets.
@@ -70,28 +66,11 @@ impl Histogram {
     /// from the sum of all weights by less than 1 at any moment. The cost does not depend on the weight.
     #[inline]
     pub fn observe(&self, value: f64, weight: f64, writers: Writers) {
-        let times = if weight == 1.0 { 1 } else { self.whole(weight, writers) };
+        let times = if weight == 1.0 { 1 } else { self.carry.whole(weight, writers) };
         if let Some(bucket) = self.buckets.get(self.bounds.index(value)) {
             writers.add(bucket, times);
         }
         self.sum.add(value * weight, writers);
-    }
-
-    /// The whole part of a weight with what was carried so far; the rest is carried on.
-    fn whole(&self, weight: f64, writers: Writers) -> u64 {
-        if weight.fract() == 0.0 {
-            return weight as u64;
-        }
-        let mut whole = 0.0;
-        self.carry.update(
-            |carry| {
-                let total = carry + weight;
-                whole = (total + ROUNDING).floor();
-                total - whole
-            },
-            writers,
-        );
-        whole as u64
     }
 
     /// Reads the buckets once: the number of observations up to each bound, the last of them up to infinity, go to

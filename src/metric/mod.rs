@@ -1,16 +1,26 @@
 //! The cells that hold what was measured: plain atomics, changed by the intake and read by a scrape.
 //!
 //! A cell knows no name, no clock, no text and no socket. It is changed by a [`Change`], which is already in the
-//! metric's own unit and known to be finite.
+//! metric's own unit and known to be finite. A set and a summary look at a window of time: they are told the time, and
+//! each has a lock of its own.
 
 mod counter;
 mod float;
 mod gauge;
 mod histogram;
+mod quantiles;
+mod set;
+mod sketch;
+mod summary;
+mod window;
 
 pub use counter::{Counter, Total};
 pub use gauge::Gauge;
 pub use histogram::{Bounds, Histogram};
+pub use quantiles::Quantiles;
+pub use set::Set;
+pub use summary::Summary;
+pub use window::Window;
 
 /// The atomics of the cells; the model checker's own where a model of them runs.
 mod sync {
