@@ -14,7 +14,7 @@ use criterion::{BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput
 use statsidecar::config::{DEFAULT_BUCKETS, Dialects};
 use statsidecar::http;
 use statsidecar::mapping::Source;
-use statsidecar::metric::{Bounds, Cells, Change, Counter, Gauge, Histogram, Writers};
+use statsidecar::metric::{Bounds, Cells, Change, Counter, Gauge, Histogram, Quantiles, Set, Summary, Window, Writers};
 use statsidecar::parse::tags::Tagged;
 use statsidecar::parse::{self, Kind, tags, value};
 use statsidecar::pipeline::Worker;
@@ -85,6 +85,9 @@ fn cells(criterion: &mut Criterion) {
     let bounds = Bounds::new(&DEFAULT_BUCKETS).expect("the bounds rise");
     let (counter, gauge) = (Cells::Counter(Counter::new()), Cells::Gauge(Gauge::new()));
     let histogram = Cells::Histogram(Histogram::new(bounds));
+    let set = Cells::Set(Set::new(Window::new(60)));
+    let quantiles = Quantiles::new(&[0.5, 0.99]).expect("they rise");
+    let summary = Cells::Summary(Summary::new(quantiles, Window::new(600)));
     let mut group = criterion.benchmark_group("cells");
     for (name, cells, change) in [
         ("counter, whole", &counter, Change::Count(1)),
@@ -92,11 +95,13 @@ fn cells(criterion: &mut Criterion) {
         ("gauge, set", &gauge, Change::Set(1.5)),
         ("gauge, moved", &gauge, Change::Move(1.5)),
         ("histogram", &histogram, Change::Observe { value: 0.3, weight: 1.0 }),
+        ("set", &set, Change::Member(b"a member that was seen before")),
+        ("summary", &summary, Change::Observe { value: 0.3, weight: 1.0 }),
         ("histogram, sampled", &histogram, Change::Observe { value: 0.3, weight: 1.0 / 0.3 }),
     ] {
         for writers in [Writers::One, Writers::Many] {
             let id = BenchmarkId::new(name, format!("{writers:?}"));
-            group.bench_function(id, |bencher| bencher.iter(|| cells.apply(black_box(change), black_box(writers))));
+            group.bench_function(id, |bencher| bencher.iter(|| cells.apply(black_box(change), black_box(writers), 0)));
         }
     }
     group.finish();

@@ -3,6 +3,7 @@
 //! ```text
 //! packet -> plain lines -> batch: route ----------------------------> change -> cells
 //!      `-> other lines -> groups: route `- miss: map -> register -'
+//!                   `-> events: counted
 //! ```
 
 mod batch;
@@ -20,7 +21,7 @@ use crate::config::{Config, Dialects};
 use crate::mapping::{Outcome, Rules, Source, TagErrors};
 use crate::metric::{Change, Type, Writers};
 use crate::parse::tags::Tagged;
-use crate::parse::{self, Group, Kind, Number, value};
+use crate::parse::{self, Group, Kind, Number, Value, value};
 use crate::registry::{Presence, Registry, Series};
 use crate::reject::Reject;
 use crate::telemetry::{Listener, Tally, Telemetry};
@@ -72,7 +73,7 @@ pub struct Worker {
     /// Whether others have still to apply what came before, so that changes of gauges wait.
     is_ahead: bool,
     /// The changes of gauges that wait, by the index of their route.
-    waiting: Vec<(usize, Change)>,
+    waiting: Vec<(usize, Change<'static>)>,
 }
 
 impl Worker {
@@ -191,6 +192,12 @@ impl Worker {
             self.tally.over_limit(line.split(|&b| b == b':').next().unwrap_or(line), Reject::LineTooLong);
             return self.tally.rejected(Reject::LineTooLong, 1);
         }
+        if let Some(event) = parse::event(line) {
+            return match event {
+                Ok(()) => self.tally.event(),
+                Err(reject) => self.reject(line, reject),
+            };
+        }
         for group in parse::groups(line).tagged(self.pipeline.rules.dialects()) {
             if let Err(reject) = group.and_then(|group| self.group(line, &group)) {
                 self.reject(line, reject);
@@ -218,7 +225,7 @@ impl Worker {
         self.is_ahead = false;
         for (at, change) in self.waiting.drain(..) {
             if let (Some(series), _) = self.routes.get(at) {
-                series.cells.apply(change, self.writers);
+                series.cells.apply(change, self.writers, self.now);
             }
         }
     }
@@ -227,14 +234,14 @@ impl Worker {
         if group.unknown {
             group.unknown_sections().for_each(|section| self.tally.unknown_section(section));
         }
-        match value::number(group.values) {
-            Ok(number) => {
-                let at = self.route(group, number)?;
-                self.apply_in_turn(at, group.kind, number, group.rate)?;
+        match value::value(group.values, group.kind) {
+            Ok(value) => {
+                let at = self.route(group, value)?;
+                self.apply_in_turn(at, group.kind, value, group.rate)?;
                 self.kept(at);
                 Ok(())
             }
-            Err(_) if group.values.contains(&b':') => self.packed(line, group),
+            Err(_) if group.each_value().nth(1).is_some() => self.packed(line, group),
             Err(reject) => Err(reject),
         }
     }
@@ -243,13 +250,13 @@ impl Worker {
     fn packed(&mut self, line: &[u8], group: &Group<'_>) -> Result<(), Reject> {
         std::str::from_utf8(line).map_err(|_| Reject::NotUtf8)?;
         let (mut route, mut kept) = (None, None);
-        for text in group.values.split(|&b| b == b':') {
-            let result = value::number(text).and_then(|number| {
+        for text in group.each_value() {
+            let result = value::value(text, group.kind).and_then(|value| {
                 let route = match route {
                     Some(route) => route,
-                    None => *route.insert(self.route(group, number)?),
+                    None => *route.insert(self.route(group, value)?),
                 };
-                self.apply_in_turn(route, group.kind, number, group.rate)?;
+                self.apply_in_turn(route, group.kind, value, group.rate)?;
                 kept = Some(route);
                 Ok(())
             });
@@ -264,14 +271,14 @@ impl Worker {
     }
 
     /// Where the samples of a group go: known, or found out with the first of them.
-    fn route(&mut self, group: &Group<'_>, number: Number) -> Result<usize, Reject> {
+    fn route(&mut self, group: &Group<'_>, value: Value<'_>) -> Result<usize, Reject> {
         let container: &[u8] = if self.pipeline.rules.uses_container() { group.container } else { &[] };
         let key = Key { name: group.name, kind: group.kind, tags: group.tags, container };
         let hash = self.routes.hash(&key);
         match self.routes.find(&key, hash) {
             Some(at) => Ok(at),
             None => {
-                let (series, meaning) = self.miss(group, number)?;
+                let (series, meaning) = self.miss(group, value)?;
                 if self.is_ahead {
                     // A full table starts anew, and what waits knows its routes by their places in it.
                     self.catch_up();
@@ -295,26 +302,29 @@ impl Worker {
         &mut self,
         at: usize,
         kind: Kind,
-        number: Number,
+        value: Value<'_>,
         rate: Result<f64, Reject>,
     ) -> Result<(), Reject> {
-        if self.is_ahead && self.routes.get(at).0.is_some_and(|series| series.cells.type_of() == Type::Gauge) {
+        if self.is_ahead
+            && let Value::Number(number) = value
+            && self.routes.get(at).0.is_some_and(|series| series.cells.type_of() == Type::Gauge)
+        {
             return self.hold(at, kind, number, rate);
         }
-        self.apply(at, kind, number, rate)
+        self.apply(at, kind, value, rate)
     }
 
     #[inline(always)]
-    fn apply(&mut self, at: usize, kind: Kind, number: Number, rate: Result<f64, Reject>) -> Result<(), Reject> {
+    fn apply(&mut self, at: usize, kind: Kind, value: Value<'_>, rate: Result<f64, Reject>) -> Result<(), Reject> {
         let (series, meaning) = self.routes.get(at);
         match (meaning.fate, series) {
             (Fate::Apply(operation), Some(series)) => {
-                let change = operation.change(number, rate?)?;
+                let change = operation.change(value, rate?)?;
                 series.touch(self.now);
-                series.cells.apply(change, self.writers);
+                series.cells.apply(change, self.writers, self.now);
                 self.tally.applied(kind, meaning.is_mapped);
             }
-            (Fate::Collapse(..), _) => return self.collapse(at, kind, number, rate),
+            (Fate::Collapse(..), _) => return self.collapse(at, kind, value, rate),
             (Fate::Reject(reject), _) => return Err(self.rejected(at, reject)),
             (Fate::Drop | Fate::Apply(_), _) => self.tally.dropped(1),
         }
@@ -326,7 +336,7 @@ impl Worker {
     fn hold(&mut self, at: usize, kind: Kind, number: Number, rate: Result<f64, Reject>) -> Result<(), Reject> {
         let (series, meaning) = self.routes.get(at);
         if let Fate::Apply(operation) | Fate::Collapse(operation, _) = meaning.fate {
-            self.waiting.push((at, operation.change(number, rate?)?));
+            self.waiting.push((at, operation.change_by(number, rate?)?));
             self.tally.applied(kind, meaning.is_mapped);
         }
         series.inspect(|series| series.touch(self.now));
@@ -338,12 +348,12 @@ impl Worker {
 
     /// Applies a sample to the series that takes what is over a limit.
     #[cold]
-    fn collapse(&mut self, at: usize, kind: Kind, number: Number, rate: Result<f64, Reject>) -> Result<(), Reject> {
+    fn collapse(&mut self, at: usize, kind: Kind, value: Value<'_>, rate: Result<f64, Reject>) -> Result<(), Reject> {
         let (series, meaning) = self.routes.get(at);
         if let (Fate::Collapse(operation, limit), Some(series)) = (meaning.fate, series) {
-            let change = operation.change(number, rate?)?;
+            let change = operation.change(value, rate?)?;
             series.touch(self.now);
-            series.cells.apply(change, self.writers);
+            series.cells.apply(change, self.writers, self.now);
             self.tally.applied(kind, meaning.is_mapped);
             self.tally.over_limit(series.name().as_bytes(), limit);
         }
@@ -364,14 +374,14 @@ impl Worker {
     /// A sample that would be rejected makes no series. What rejects every sample alike is a route too; a limit on
     /// series is not, for it may be raised and must not be paid for with memory.
     #[cold]
-    fn miss(&mut self, group: &Group<'_>, number: Number) -> Result<(Option<Arc<Series>>, Meaning), Reject> {
+    fn miss(&mut self, group: &Group<'_>, value: Value<'_>) -> Result<(Option<Arc<Series>>, Meaning), Reject> {
         let Pipeline { rules, registry, .. } = &*self.pipeline;
         let tagged = tagged(group, rules.dialects())?;
         let mapping = rules.map(source(group, &tagged)?);
         let made = match mapping.outcome {
             Ok(Outcome::Drop) => Ok((None, Fate::Drop)),
             Ok(Outcome::Feed(metric, operation)) => {
-                operation.change(number, group.rate?)?;
+                operation.change(value, group.rate?)?;
                 match registry.get_or_collapse(&metric, rules.constants(), self.now) {
                     Ok((series, None)) => Ok((Some(series), Fate::Apply(operation))),
                     Ok((series, Some(limit))) => Ok((Some(series), Fate::Collapse(operation, limit))),

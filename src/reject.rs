@@ -33,18 +33,20 @@ macro_rules! rejects {
 rejects! {
     /// The sample rate is not a number in (0, 1], or is below 1e-9.
     BadSampleRate = "bad_sample_rate", "the rate after @ is a decimal number above 0 (at least 1e-9) and at most 1";
-    /// The value is not a finite decimal number, or what is to be added to the metric overflows an f64.
-    BadValue = "bad_value", "the value is one finite decimal number without blanks: 5, -5, +5, .5, 1e3";
+    /// The value is not a finite decimal number, or what is to be added to the metric overflows an f64. A member of a
+    /// set is empty, or a status is not 0 to 3.
+    BadValue = "bad_value", "the value is one finite decimal number without blanks: 5, -5, +5, .5, 1e3; of a set any text but none; of a service check 0 to 3";
     /// No letter of the name is left.
     EmptyName = "empty_name", "give the metric a name before the first ':' (or in the rule's name)";
     /// The name already has as many series as one name may have.
     FamilySeriesLimit = "family_series_limit", "send fewer label values under this name, or raise [limits] family_series";
     /// The line is longer than `[intake] max_line`.
     LineTooLong = "line_too_long", "shorten the line, or raise [intake] max_line";
-    /// There is no `:` after the name, or no `|type` after the value.
-    MalformedLine = "malformed_line", "a line is name:value|type, then |@rate and |#tag:value where wanted";
+    /// There is no `:` after the name, or no `|type` after the value; a service check is cut off, or an event is not as
+    /// long as it says.
+    MalformedLine = "malformed_line", "a line is name:value|type, then |@rate and |#tag:value where wanted; _sc|name|status; or _e{5,4}:title|text";
     /// The name is one of the series that another metric exposes, as `x_count` is for a histogram `x`.
-    NameCollision = "name_collision", "rename one of the two metrics: a histogram owns its _bucket, _sum and _count";
+    NameCollision = "name_collision", "rename one of the two metrics: a histogram owns its _bucket, _sum and _count, a summary its _sum and _count";
     /// A counter goes up only.
     NegativeCounter = "negative_counter", "send counts of 0 or more; for a number that falls, use a gauge or declare type = \"gauge\"";
     /// The line holds bytes that are not UTF-8.
@@ -58,7 +60,7 @@ rejects! {
     /// The metric is of another type than what this line can feed.
     TypeConflict = "type_conflict", "one name has one type: rename one of the two metrics, or declare the type in a rule";
     /// The type after the value is none that is known.
-    UnknownType = "unknown_type", "the type is one of c, m, g, ms, h, d";
+    UnknownType = "unknown_type", "the type is one of c, m, g, ms, h, d, s";
 }
 
 impl fmt::Display for Reject {

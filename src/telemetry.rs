@@ -49,7 +49,8 @@ own_metrics! {
     CLOSED = "statsidecar_closed_connections_total", Counter, "Connections that were closed, by reason: by the client, after an error, after a message that cannot be, after a long silence, or at once because there were too many.";
     CONNECTIONS = "statsidecar_connections", Gauge, "Connections that are open.";
     CONNECTIONS_TOTAL = "statsidecar_connections_total", Counter, "Connections accepted, with those that were closed at once.";
-    DROPPED = "statsidecar_dropped_samples_total", Counter, "Samples that a rule says to drop.";
+    DROPPED = "statsidecar_dropped_samples_total", Counter, "Samples that a rule says to drop, and service checks where they are not asked for.";
+    EVENTS = "statsidecar_events_total", Counter, "Events received, which are counted and not exposed.";
     FAMILIES = "statsidecar_families", Gauge, "Metric names that exist, by type.";
     KERNEL_DROPPED = "statsidecar_kernel_dropped_packets_total", Counter, "Packets that the kernel dropped before they could be read, as the socket counts them: its buffer was full.";
     LINES = "statsidecar_lines_total", Counter, "Lines received, empty ones not counted.";
@@ -95,6 +96,7 @@ pub struct Tally {
 struct Rare {
     rejected: [u64; Reject::ALL.len()],
     dropped: u64,
+    events: u64,
     tag_errors: [u64; TagError::ALL.len()],
     unknown_sections: [u64; SECTIONS],
     culprits: Culprits,
@@ -108,6 +110,7 @@ impl Default for Rare {
         Self {
             rejected: [0; Reject::ALL.len()],
             dropped: 0,
+            events: 0,
             tag_errors: [0; TagError::ALL.len()],
             unknown_sections: [0; SECTIONS],
             culprits: Culprits::default(),
@@ -141,6 +144,12 @@ impl Tally {
     pub fn dropped(&mut self, samples: u64) {
         self.is_rare = true;
         self.rare.dropped += samples;
+    }
+
+    /// Counts a line that is an event.
+    pub fn event(&mut self) {
+        self.is_rare = true;
+        self.rare.events += 1;
     }
 
     /// Counts tags of one line that were left out or mended.
@@ -187,6 +196,7 @@ pub struct Telemetry {
     unmapped: AtomicU64,
     rejected: [AtomicU64; Reject::ALL.len()],
     dropped: AtomicU64,
+    events: AtomicU64,
     tag_errors: [AtomicU64; TagError::ALL.len()],
     unknown_sections: [AtomicU64; SECTIONS],
     /// Under a lock, which a worker takes at most once a batch, and only where samples hit a limit.
@@ -209,6 +219,7 @@ impl Telemetry {
             unmapped: zero(),
             rejected: std::array::from_fn(|_| zero()),
             dropped: zero(),
+            events: zero(),
             tag_errors: std::array::from_fn(|_| zero()),
             unknown_sections: std::array::from_fn(|_| zero()),
             culprits: Mutex::default(),
@@ -244,6 +255,7 @@ impl Telemetry {
         if std::mem::take(&mut tally.is_rare) {
             drain_all(&self.rejected, &mut tally.rare.rejected);
             drain(&self.dropped, &mut tally.rare.dropped);
+            drain(&self.events, &mut tally.rare.events);
             drain_all(&self.tag_errors, &mut tally.rare.tag_errors);
             drain_all(&self.unknown_sections, &mut tally.rare.unknown_sections);
             if std::mem::take(&mut tally.is_over_limit) {
@@ -299,6 +311,7 @@ impl Telemetry {
         push(CONNECTIONS, facts.streams.iter().map(|s| Row::number(&s.label(), s.open() as f64)).collect());
         push(CONNECTIONS_TOTAL, facts.streams.iter().map(|s| Row::total(&s.label(), s.accepted)).collect());
         push(DROPPED, vec![Row::count(&[], &self.dropped)]);
+        push(EVENTS, vec![Row::count(&[], &self.events)]);
         push(FAMILIES, by_type(&facts.families));
         push(KERNEL_DROPPED, facts.sockets.iter().map(|s| Row::total(&s.label(), s.dropped)).collect());
         push(LINES, by_listener(|l| &l.lines));

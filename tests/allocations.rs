@@ -81,6 +81,12 @@ type = "histogram"
 labels = { job = "$1" }
 
 [[metric]]
+match = "rpc.*.took"
+name = "rpc_seconds"
+type = "summary"
+labels = { rpc = "$1" }
+
+[[metric]]
 match = "pool.*.size"
 name = "pool_${1}_size"
 type = "gauge"
@@ -95,6 +101,9 @@ const LINES: &[(&str, &str)] = &[
     ("latency:320|ms", r#"statsidecar_samples_total{team="data",type="ms"}"#),
     ("size:5e3|h", r#"statsidecar_samples_total{team="data",type="h"}"#),
     ("spread:17|d", r#"statsidecar_samples_total{team="data",type="d"}"#),
+    ("users:alice|s", r#"statsidecar_samples_total{team="data",type="s"}"#),
+    ("_sc|db.up|0|h:web1|#k:v", r#"statsidecar_dropped_samples_total{team="data"}"#),
+    ("_e{5,4}:title|text|#k:v", r#"statsidecar_events_total{team="data"}"#),
     // Ways to write a sample.
     ("requests:1|c|@0.3", r#"statsidecar_samples_total{team="data",type="c"}"#),
     ("latency:3.25|ms|@0.3", r#"statsidecar_samples_total{team="data",type="ms"}"#),
@@ -109,6 +118,8 @@ const LINES: &[(&str, &str)] = &[
     ("with.cr:1|c\r", r#"statsidecar_samples_total{team="data",type="c"}"#),
     // Rules.
     ("jobs.etl.duration:12|ms|@0.1|#env:prod", r#"statsidecar_samples_total{team="data",type="ms"}"#),
+    ("rpc.get.took:12.5|ms|@0.3", r#"statsidecar_samples_total{team="data",type="ms"}"#),
+    ("rpc.get.took:-3|h", r#"statsidecar_samples_total{team="data",type="h"}"#),
     ("pool.db.size:1|c", r#"statsidecar_samples_total{team="data",type="c"}"#),
     ("noise.a.b:1|c|#k:v", r#"statsidecar_dropped_samples_total{team="data"}"#),
     // Over a limit: the sixth goes to the series for all such.
@@ -128,6 +139,9 @@ const LINES: &[(&str, &str)] = &[
     ("size_count:1|g", r#"statsidecar_rejected_samples_total{reason="name_collision",team="data"}"#),
     ("requests:-1|c", r#"statsidecar_rejected_samples_total{reason="negative_counter",team="data"}"#),
     ("requests:x|c", r#"statsidecar_rejected_samples_total{reason="bad_value",team="data"}"#),
+    ("users:|s", r#"statsidecar_rejected_samples_total{reason="bad_value",team="data"}"#),
+    ("users:1|h", r#"statsidecar_rejected_samples_total{reason="type_conflict",team="data"}"#),
+    ("_sc|db.up", r#"statsidecar_rejected_samples_total{reason="malformed_line",team="data"}"#),
     ("requests:1|c|@2", r#"statsidecar_rejected_samples_total{reason="bad_sample_rate",team="data"}"#),
     ("requests:1|x", r#"statsidecar_rejected_samples_total{reason="unknown_type",team="data"}"#),
     ("requests", r#"statsidecar_rejected_samples_total{reason="malformed_line",team="data"}"#),

@@ -111,7 +111,7 @@ wrong.toml:11:15: "buckets" must rise, and 2 comes after 3
 wrong.toml:11:18: "buckets" must rise, and 1 comes after 3
 wrong.toml:12:7: "ttl": "1w" is not a duration; write whole numbers with d, h, m, s or ms, the longest unit first, as in "1m30s"
 wrong.toml:15:9: match "c.*" is declared twice, and only the first can match; remove one of the two
-wrong.toml:16:8: "type" must be "counter", "gauge" or "histogram", not "couter"
+wrong.toml:16:8: "type" must be "counter", "gauge", "histogram", "set" or "summary", not "couter"
 "#;
 
 #[test]
@@ -407,7 +407,7 @@ a:1:x:3|ms
   parsed   name "a", value "1:x:3", type ms
   rule     none matches; the name is the line's own
   series   a_seconds (histogram) observes 0.001
-  rejected bad_value (x): the value is one finite decimal number without blanks: 5, -5, +5, .5, 1e3
+  rejected bad_value (x): the value is one finite decimal number without blanks: 5, -5, +5, .5, 1e3; of a set any text but none; of a service check 0 to 3
   series   a_seconds (histogram) observes 0.003
 b:1|c:-2|c:3|zz:4|g
   parsed   name "b", value "1", type c
@@ -416,10 +416,54 @@ b:1|c:-2|c:3|zz:4|g
   parsed   name "b", value "-2", type c
   rule     none matches; the name is the line's own
   rejected negative_counter (-2): send counts of 0 or more; for a number that falls, use a gauge or declare type = "gauge"
-  rejected unknown_type (b:1|c:-2|c:3|zz:4|g): the type is one of c, m, g, ms, h, d
+  rejected unknown_type (b:1|c:-2|c:3|zz:4|g): the type is one of c, m, g, ms, h, d, s
   parsed   name "b", value "4", type g
   rule     none matches; the name is the line's own
   series   b (gauge) is set to 4
+"#,
+    );
+}
+
+#[test]
+fn explain_shows_sets_summaries_service_checks_and_events() {
+    explains(
+        "[defaults]\ntimer = \"summary\"\nservice_checks = true\n",
+        &[
+            "u:a:1|s|@0.5|#k:v",
+            "t:320|ms|@0.1",
+            "_sc|db.up|2|h:web1|#k:v|m:no|x",
+            "_e{5,4}:title|text|#k:v",
+            "_e{5,4}:title",
+        ],
+        r#"
+u:a:1|s|@0.5|#k:v
+  parsed   name "u", value "a:1", type s, rate 0.5
+  tag      "k" is "v" (dogstatsd)
+  rule     none matches; the name is the line's own
+  series   u{k="v"} (set) sees the member "a:1"
+t:320|ms|@0.1
+  parsed   name "t", value "320", type ms, rate 0.1
+  rule     none matches; the name is the line's own
+  series   t_seconds (summary) observes 0.32 with weight 10
+_sc|db.up|2|h:web1|#k:v|m:no|x
+  parsed   name "db.up", value "2", type _sc
+  tag      "k" is "v" (dogstatsd)
+  rule     none matches; the name is the line's own
+  series   db_up{k="v"} (gauge) is set to 2
+_e{5,4}:title|text|#k:v
+  event    counted by statsidecar_events_total, and not exposed
+_e{5,4}:title
+  rejected malformed_line (_e{5,4}:title): a line is name:value|type, then |@rate and |#tag:value where wanted; _sc|name|status; or _e{5,4}:title|text
+"#,
+    );
+    explains(
+        "",
+        &["_sc|db.up|2"],
+        r#"
+_sc|db.up|2
+  parsed   name "db.up", value "2", type _sc
+  rule     none matches; the name is the line's own
+  dropped  [defaults] service_checks is false: counted, and not exposed
 "#,
     );
 }
@@ -514,7 +558,7 @@ fn explain_says_for_every_reason_what_to_do() {
         (
             "",
             &["a:NaN|c"],
-            "bad_value (NaN): the value is one finite decimal number without blanks: 5, -5, +5, .5, 1e3",
+            "bad_value (NaN): the value is one finite decimal number without blanks: 5, -5, +5, .5, 1e3; of a set any text but none; of a service check 0 to 3",
         ),
         ("", &[":1|c"], "empty_name (1): give the metric a name before the first ':' (or in the rule's name)"),
         (
@@ -528,11 +572,15 @@ fn explain_says_for_every_reason_what_to_do() {
             &["a:1|c|#key:value2"],
             "line_too_long (a:1|c|#key:value2): shorten the line, or raise [intake] max_line",
         ),
-        ("", &["a 1"], "malformed_line (a 1): a line is name:value|type, then |@rate and |#tag:value where wanted"),
+        (
+            "",
+            &["a 1"],
+            "malformed_line (a 1): a line is name:value|type, then |@rate and |#tag:value where wanted; _sc|name|status; or _e{5,4}:title|text",
+        ),
         (
             "",
             &["h:1|h", "h_count:1|g"],
-            "name_collision (1): rename one of the two metrics: a histogram owns its _bucket, _sum and _count",
+            "name_collision (1): rename one of the two metrics: a histogram owns its _bucket, _sum and _count, a summary its _sum and _count",
         ),
         (
             "",
@@ -555,7 +603,7 @@ fn explain_says_for_every_reason_what_to_do() {
             &["a:1|g", "a:1|h"],
             "type_conflict (1): one name has one type: rename one of the two metrics, or declare the type in a rule",
         ),
-        ("", &["a:1|x"], "unknown_type (a:1|x): the type is one of c, m, g, ms, h, d"),
+        ("", &["a:1|x"], "unknown_type (a:1|x): the type is one of c, m, g, ms, h, d, s"),
     ];
     for (config, lines, expected) in reasons {
         let ended = explain(config, lines);

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proptest::prelude::*;
-use statsidecar::config::{Config, Diagnostic, Dialect, KeptTags, Overflow, Prefer, Spanned, load, render};
+use statsidecar::config::{Config, Diagnostic, Dialect, KeptTags, Overflow, Prefer, Spanned, Timer, load, render};
 use statsidecar::mapping::Rules;
 use statsidecar::metric::Type;
 use toml::de::DeTable;
@@ -29,7 +29,7 @@ fn the_shipped_file_names_every_key() {
     let example = with_examples(SHIPPED);
     let file = DeTable::parse(&example).expect("the examples are TOML").into_inner();
     let keys = documented_keys();
-    assert_eq!(keys.len(), 7 + 40, "a key more or less, or docs that are written in another way: {keys:?}");
+    assert_eq!(keys.len(), 7 + 45, "a key more or less, or docs that are written in another way: {keys:?}");
     for (table, key) in keys {
         let table = file.get(table.as_str()).unwrap_or_else(|| panic!("config.toml lacks [{table}]")).get_ref();
         let tables = table.as_array().map_or(vec![table], |array| array.iter().map(|table| table.get_ref()).collect());
@@ -42,8 +42,11 @@ fn the_shipped_file_names_every_key() {
 fn the_examples_in_the_shipped_file_are_right() {
     let config = accepted("config.toml with its examples", &with_examples(SHIPPED));
     assert_eq!(config.labels.len(), 1);
-    let [rule, other] = config.metrics.as_slice() else { panic!("two examples, not {}", config.metrics.len()) };
+    let [rule, other, summary] = config.metrics.as_slice() else {
+        panic!("three examples, not {}", config.metrics.len())
+    };
     assert_eq!((rule.pattern.key(), rule.pattern.text()), ("match", "shop.*.request_micros"));
+    assert!(summary.quantiles.is_some());
     assert_eq!(rule.init.len(), 2);
     assert_eq!(other.pattern.key(), "match_regex");
 }
@@ -105,7 +108,12 @@ fn every_key_is_taken_as_it_stands() {
         max_connections = 1
         [defaults]
         naming = "verbatim"
+        timer = "summary"
         buckets = [-1, 0.5, 0x10]
+        quantiles = [0, 0.25, 1]
+        summary_window = "7d"
+        set_window = "1m30s"
+        service_checks = true
         ttl = "1m30s"
         container_label = true
         [tags]
@@ -128,7 +136,9 @@ fn every_key_is_taken_as_it_stands() {
     assert_eq!((config.intake.mode, owner, group), (0o606, Some("1000"), Some("adm")));
     assert_eq!((config.http.listen.to_string().as_str(), config.http.max_connections), ("0.0.0.0:80", 1));
     assert_eq!(config.defaults.buckets, [-1.0, 0.5, 16.0]);
-    assert!(config.defaults.container_label);
+    assert_eq!((config.defaults.timer, config.defaults.quantiles.as_slice()), (Timer::Summary, &[0.0, 0.25, 1.0][..]));
+    assert_eq!((config.defaults.summary_window, config.defaults.set_window), (7 * 24 * 60 * 60, 90));
+    assert!(config.defaults.service_checks && config.defaults.container_label);
     assert_eq!(config.tags.dialects, [Dialect::InfluxDb, Dialect::SignalFx].into_iter().collect());
     assert_eq!((config.limits.series, config.limits.family_series, config.limits.tags), (5000, Some(7), 1));
     assert_eq!(config.limits.overflow, Overflow::Collapse);

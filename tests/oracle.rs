@@ -37,7 +37,7 @@ enum Mend {
 const DIFFERENCES: &[Difference] = &[
     Difference {
         name: "a service check",
-        why: "SEMANTICS: `_sc|` is no sample of a metric",
+        why: "the other parser panics on some, and tells no status of the others",
         example: "_sc|db|0|h:web1|#a:b",
         mend: Mend::NotAsked(|line| line.starts_with("_sc|")),
     },
@@ -46,6 +46,18 @@ const DIFFERENCES: &[Difference] = &[
         why: "SEMANTICS: `d` is a type, which the other parser is too old to know",
         example: "a:1|c|x|@0.5:2|d",
         mend: Mend::NotAsked(|line| ours(line).iter().flatten().any(|reading| reading.kind == Kind::Distribution)),
+    },
+    Difference {
+        name: "a set",
+        why: "SEMANTICS: `s` is a type, which the other parser does not know",
+        example: "a:1|c|x|@0.5:2|s",
+        mend: Mend::NotAsked(|line| parse::groups(line.as_bytes()).flatten().any(|group| group.kind == Kind::Set)),
+    },
+    Difference {
+        name: "an event",
+        why: "SEMANTICS: `_e{` begins an event, even where a metric might look like it",
+        example: "_e{1,1}:1|c",
+        mend: Mend::NotAsked(|line| parse::event(line.as_bytes()).is_some()),
     },
     Difference {
         name: "the older packing",
@@ -203,9 +215,12 @@ struct Reading {
 
 /// Every sample of a line as this parser reads it; `None` stands for one that is lost.
 fn ours(line: &str) -> Vec<Option<Reading>> {
+    if parse::event(line.as_bytes()).is_some() {
+        return vec![None];
+    }
     parse::groups(line.as_bytes())
         .flat_map(|group| match group {
-            Ok(group) => group.values.split(|&b| b == b':').map(|text| Some(reading(&group, text))).collect(),
+            Ok(group) => group.each_value().map(|text| Some(reading(&group, text))).collect(),
             Err(_) => vec![None],
         })
         .map(whole)

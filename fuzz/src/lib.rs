@@ -15,7 +15,7 @@ use statsidecar::config::{self, Config, Dialects, Framing, Severity};
 use statsidecar::intake::{BadLength, End, Frames, Piece};
 use statsidecar::mapping::Rules;
 use statsidecar::parse::tags::Tagged;
-use statsidecar::parse::{self, value};
+use statsidecar::parse::{self, Kind, Value, value};
 use statsidecar::pipeline::{Pipeline, Worker};
 use statsidecar::telemetry::Facts;
 use statsidecar::{daemon, http};
@@ -30,6 +30,10 @@ pub fn line(line: &[u8]) {
         assert_eq!((plain.name, plain.tags, plain.kind), (group.name, group.tags, group.kind));
         assert_eq!((Ok(plain.number), Ok(plain.rate)), (value::number(group.values), group.rate));
     }
+    if let Some(event) = parse::event(line) {
+        assert!(event.is_err() || line.starts_with(b"_e{") && std::str::from_utf8(line).is_ok());
+        return;
+    }
     let range = line.as_ptr_range();
     let is_part =
         |part: &[u8]| part.is_empty() || (range.contains(&part.as_ptr()) && part.as_ptr_range().end <= range.end);
@@ -37,10 +41,12 @@ pub fn line(line: &[u8]) {
         assert!([group.name, group.values, group.tags, group.container].into_iter().all(is_part));
         assert_eq!(group.unknown_sections().count() > 0, group.unknown);
         assert!(group.rate.is_ok_and(|rate| (1e-9..=1.0).contains(&rate)) || group.rate.is_err());
-        for text in group.values.split(|&b| b == b':') {
-            assert!(
-                value::number(text).is_ok_and(|number| number.to_f64().is_finite()) || value::number(text).is_err()
-            );
+        for text in group.each_value() {
+            match value::value(text, group.kind) {
+                Ok(Value::Number(number)) => assert!(number.to_f64().is_finite()),
+                Ok(Value::Member(member)) => assert_eq!(member, group.values),
+                Err(_) => assert_ne!(group.kind, Kind::ServiceCheck),
+            }
         }
         if let (Ok(name), Ok(sections)) = (std::str::from_utf8(group.name), std::str::from_utf8(group.tags)) {
             let tagged = Tagged::new(name, sections, Dialects::ALL);
@@ -60,6 +66,7 @@ pub fn packet_to_page(data: &[u8]) {
         constant = "c\"\\\n"
         [defaults]
         container_label = true
+        service_checks = true
         [limits]
         series = 50
         tags = 8
@@ -76,6 +83,21 @@ pub fn packet_to_page(data: &[u8]) {
         match = "c.**"
         drop = true
         [[metric]]
+        match = "d.*"
+        name = "d_$1"
+        type = "summary"
+        scale = 1e300
+        [[metric]]
+        match = "e"
+        name = "e"
+        type = "set"
+        init = [{}]
+        [[metric]]
+        match = "f"
+        name = "f"
+        type = "summary"
+        init = [{}]
+        [[metric]]
         match_regex = '(?P<x>.*)-(\w*).*'
         match_tags = { "a-b" = "x*" }
         name = "$x"
@@ -87,7 +109,8 @@ pub fn packet_to_page(data: &[u8]) {
     static CONFIG: LazyLock<Config> = LazyLock::new(|| config::load(RULES).0);
     let (rules, diagnostics) = Rules::compile(&CONFIG);
     assert!(diagnostics.is_empty(), "{diagnostics:?}");
-    let pipeline = Arc::new(daemon::pipeline(&CONFIG, rules, &CONFIG.intake.listen).expect("it has no init series"));
+    let pipeline =
+        Arc::new(daemon::pipeline(&CONFIG, rules, &CONFIG.intake.listen).expect("there is room for its init series"));
     let mut worker = Worker::new(Arc::clone(&pipeline));
     let cut = data.windows(2).position(|bytes| bytes == [0xff, 0xff]).unwrap_or(data.len());
     worker.packet(&data[..cut]);
@@ -96,9 +119,9 @@ pub fn packet_to_page(data: &[u8]) {
 
     let page = checked(&pipeline);
     let sum = |name: &str| -> f64 { page.iter().filter(|(family, _)| *family == name).map(|(_, value)| value).sum() };
-    let ended =
-        ["statsidecar_samples_total", "statsidecar_rejected_samples_total", "statsidecar_dropped_samples_total"];
-    assert!(sum("statsidecar_lines_total") <= ended.map(sum).into_iter().sum(), "a line ended nowhere");
+    let ended = ["samples", "rejected_samples", "dropped_samples", "events"];
+    let ended = ended.map(|what| format!("statsidecar_{what}_total"));
+    assert!(sum("statsidecar_lines_total") <= ended.iter().map(|name| sum(name)).sum(), "a line ended nowhere");
 }
 
 /// Takes a stream apart twice, whole and in pieces; the first byte says how large these are. The same lines and messages

@@ -46,9 +46,17 @@ fn check_family(name: &str, kind: &str, family: &[Sample<'_>]) -> Result<(), Str
     }
     match kind {
         "counter" | "gauge" => {
-            let is_right =
-                |s: &Sample<'_>| s.name == name && (kind == "gauge" || s.value >= 0.0) && !is_reserved(&s.labels);
+            let is_right = |s: &Sample<'_>| {
+                s.name == name && s.value.is_finite() && (kind == "gauge" || s.value >= 0.0) && !is_reserved(&s.labels)
+            };
             family.iter().all(is_right).then_some(()).ok_or_else(|| format!("a sample is not that of a {kind}"))
+        }
+        "summary" => {
+            let mut rest = family;
+            while !rest.is_empty() {
+                rest = summary(name, rest)?;
+            }
+            Ok(())
         }
         "histogram" => {
             let mut rest = family;
@@ -59,6 +67,30 @@ fn check_family(name: &str, kind: &str, family: &[Sample<'_>]) -> Result<(), Str
         }
         _ => Err(format!("it is a {kind:?}")),
     }
+}
+
+/// Reads the first series of a summary, and gives the others.
+fn summary<'s, 'a>(name: &str, samples: &'s [Sample<'a>]) -> Result<&'s [Sample<'a>], String> {
+    let (quantiles, rest) = samples.split_at(samples.iter().take_while(|sample| sample.name == name).count());
+    let [sum, count, rest @ ..] = rest else { return Err("it has no _sum and _count".to_owned()) };
+    if (sum.name.strip_prefix(name), count.name.strip_prefix(name)) != (Some("_sum"), Some("_count")) {
+        return Err("it has no _sum and _count behind its quantiles".to_owned());
+    }
+    let mut last = (-1.0, f64::NEG_INFINITY);
+    for sample in quantiles {
+        let Some((("quantile", quantile), labels)) = sample.labels.split_last() else {
+            return Err("a quantile has no such label".to_owned());
+        };
+        let quantile = number(quantile)?;
+        if labels != sum.labels || sum.labels != count.labels || is_reserved(labels) {
+            return Err("its labels are not the same throughout".to_owned());
+        }
+        if quantile <= last.0 || quantile > 1.0 || sample.value < last.1 {
+            return Err(format!("its quantiles do not rise at {quantile}"));
+        }
+        last = (quantile, sample.value);
+    }
+    if sum.value.is_finite() && count.value >= 0.0 { Ok(rest) } else { Err("a sum or a count is none".to_owned()) }
 }
 
 /// Reads the first series of a histogram, and gives the others.
@@ -110,7 +142,11 @@ fn sample(line: &str) -> Result<Sample<'_>, String> {
     if !labels.is_empty() {
         rest = rest.strip_prefix('}').ok_or("the labels do not end")?;
     }
-    let value = number(rest.strip_prefix(' ').ok_or("there is no blank before the value")?)?;
+    let value = match rest.strip_prefix(' ').ok_or("there is no blank before the value")? {
+        // Quantiles may be that, which the family shows.
+        "NaN" if labels.iter().any(|(key, _)| *key == "quantile") => f64::NAN,
+        value => number(value)?,
+    };
     Ok(Sample { name, labels, value })
 }
 
@@ -156,15 +192,18 @@ mod tests {
     fn what_is_right_passes() {
         let page = "# HELP a A \\\\ \\n b\n# TYPE a counter\na 1\na{b=\"\\\"\\\\\\n}\",c=\"d\"} 1e18\n\
                     # HELP h H\n# TYPE h histogram\n\
-                    h_bucket{a=\"b\",le=\"-0.5\"} 1\nh_bucket{a=\"b\",le=\"+Inf\"} 2\nh_sum{a=\"b\"} -3\nh_count{a=\"b\"} 2\n";
+                    h_bucket{a=\"b\",le=\"-0.5\"} 1\nh_bucket{a=\"b\",le=\"+Inf\"} 2\nh_sum{a=\"b\"} -3\nh_count{a=\"b\"} 2\n\
+                    # HELP s S\n# TYPE s summary\ns{a=\"b\",quantile=\"0.5\"} NaN\ns_sum{a=\"b\"} 0\ns_count{a=\"b\"} 0\n\
+                    s{quantile=\"0\"} -1\ns{quantile=\"1\"} 2\ns_sum 1\ns_count 2\n";
         let samples = check(page).unwrap();
-        assert_eq!(samples.len(), 6);
+        assert_eq!(samples.len(), 13);
         assert_eq!(samples[1], ("a".to_owned(), 1e18));
     }
 
     #[test]
     fn what_is_wrong_does_not() {
         let gauge = |lines: &str| format!("# HELP a A\n# TYPE a gauge\n{lines}");
+        let summary = |lines: &str| format!("# HELP s S\n# TYPE s summary\n{lines}");
         let histogram = |lines: &str| format!("# HELP h H\n# TYPE h histogram\n{lines}");
         for page in [
             "".to_owned(),
@@ -194,6 +233,15 @@ mod tests {
             gauge("a{le=\"c\"} 1\n"),
             gauge("a{__b=\"c\"} 1\n"),
             gauge("a\n"),
+            gauge("a{quantile=\"0.5\"} NaN\n"),
+            summary("s_sum 1\n"),
+            summary("s{quantile=\"0.5\"} 1\n"),
+            summary("s 1\ns_sum 1\ns_count 1\n"),
+            summary("s{quantile=\"0.5\"} 2\ns{quantile=\"0.9\"} 1\ns_sum 1\ns_count 1\n"),
+            summary("s{quantile=\"0.9\"} 1\ns{quantile=\"0.5\"} 1\ns_sum 1\ns_count 1\n"),
+            summary("s{quantile=\"2\"} 1\ns_sum 1\ns_count 1\n"),
+            summary("s{quantile=\"0.5\"} 1\ns_sum{a=\"b\"} 1\ns_count{a=\"b\"} 1\n"),
+            summary("s{quantile=\"0.5\"} 1\ns_sum NaN\ns_count 1\n"),
             histogram("h_sum 1\nh_count 1\n"),
             histogram("h_bucket{le=\"1\"} 1\nh_sum 1\nh_count 1\n"),
             histogram("h_bucket{le=\"+Inf\"} 1\nh_sum 1\nh_count 2\n"),

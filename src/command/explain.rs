@@ -12,7 +12,7 @@ use crate::daemon;
 use crate::mapping::{Mapping, Metric, Operation, Outcome, Source};
 use crate::metric::{Change, Writers};
 use crate::parse::tags::Tag;
-use crate::parse::{self, Group, value};
+use crate::parse::{self, Group, Kind, Value, value};
 use crate::pipeline::{self, Pipeline};
 use crate::reject::Reject;
 
@@ -54,6 +54,17 @@ fn explain(pipeline: &Pipeline, line: &[u8]) -> String {
         reject(&mut out, line, Reject::LineTooLong);
         return out;
     }
+    match parse::event(line) {
+        Some(Ok(())) => {
+            self::line(&mut out, "event", "counted by statsidecar_events_total, and not exposed");
+            return out;
+        }
+        Some(Err(reason)) => {
+            reject(&mut out, line, reason);
+            return out;
+        }
+        None => {}
+    }
     for group in parse::groups(line).tagged(pipeline.rules.dialects()) {
         if let Err(reason) = group.and_then(|group| explain_group(pipeline, &group, &mut out)) {
             reject(&mut out, line, reason);
@@ -70,7 +81,7 @@ fn explain_group(pipeline: &Pipeline, group: &Group<'_>, out: &mut String) -> Re
     parsed(out, group, &source);
     let mapping = pipeline.rules.map(source);
     mapped(out, pipeline, &mapping);
-    for text in group.values.split(|&b| b == b':') {
+    for text in group.each_value() {
         if let Err(reason) = explain_value(pipeline, group, &mapping, text, out) {
             reject(out, text, reason);
         }
@@ -85,11 +96,14 @@ fn explain_value(
     text: &[u8],
     out: &mut String,
 ) -> Result<(), Reject> {
-    let number = value::number(text)?;
+    let value = value::value(text, group.kind)?;
     match mapping.outcome.as_ref().map_err(|reason| *reason)? {
+        Outcome::Drop if group.kind == Kind::ServiceCheck && !pipeline.rules.exposes_service_checks() => {
+            line(out, "dropped", "[defaults] service_checks is false: counted, and not exposed");
+        }
         Outcome::Drop => line(out, "dropped", "the rule says drop: counted, and not exposed"),
         Outcome::Feed(metric, operation) => {
-            let change = feed(pipeline, metric, operation, number, group.rate?)?;
+            let change = feed(pipeline, metric, operation, value, group.rate?)?;
             line(out, "series", &change);
         }
     }
@@ -101,13 +115,13 @@ fn feed(
     pipeline: &Pipeline,
     metric: &Metric,
     operation: &Operation,
-    number: parse::Number,
+    value: Value<'_>,
     rate: f64,
 ) -> Result<String, Reject> {
-    let change = operation.change(number, rate)?;
+    let change = operation.change(value, rate)?;
     let now = pipeline.clock.now();
     let (series, limit) = pipeline.registry.get_or_collapse(metric, pipeline.rules.constants(), now)?;
-    series.cells.apply(change, Writers::One);
+    series.cells.apply(change, Writers::One, now);
     let what = match change {
         Change::Count(n) => format!("adds {n}"),
         Change::Add(x) => format!("adds {x}"),
@@ -115,6 +129,7 @@ fn feed(
         Change::Move(x) => format!("moves by {x}"),
         Change::Observe { value, weight: 1.0 } => format!("observes {value}"),
         Change::Observe { value, weight } => format!("observes {value} with weight {weight}"),
+        Change::Member(member) => format!("sees the member {:?}", String::from_utf8_lossy(member)),
     };
     let why = limit.map(|limit| format!(", as one of its own would be over the {limit}")).unwrap_or_default();
     Ok(format!("{} ({}) {what}{why}", series.text(), series.cells.type_of().as_str()))

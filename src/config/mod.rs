@@ -129,6 +129,14 @@ pub struct Defaults {
     pub timer: Timer,
     /// `buckets`: upper bounds of a histogram whose rule gives none; strictly rising, without `+Inf`.
     pub buckets: Vec<f64>,
+    /// `quantiles`: those of a summary whose rule gives none; strictly rising, from 0 to 1.
+    pub quantiles: Vec<f64>,
+    /// `summary_window`: how far back the quantiles of a summary look, in seconds.
+    pub summary_window: u32,
+    /// `set_window`: how long a member of a set counts after it was seen, in seconds.
+    pub set_window: u32,
+    /// `service_checks`: whether service checks become gauges.
+    pub service_checks: bool,
     /// `ttl`: how long a series stays without a line; `None` (`"0"` in the file) is for ever.
     pub ttl: Option<Duration>,
     /// `container_label`: whether the `c:` section of a line becomes the label `container_id`.
@@ -141,6 +149,10 @@ impl Default for Defaults {
             naming: Naming::Prometheus,
             timer: Timer::Histogram,
             buckets: DEFAULT_BUCKETS.to_vec(),
+            quantiles: vec![0.5, 0.9, 0.99],
+            summary_window: 10 * 60,
+            set_window: 60,
+            service_checks: false,
             ttl: None,
             container_label: false,
         }
@@ -161,6 +173,8 @@ pub enum Naming {
 pub enum Timer {
     /// `"histogram"`: cumulative buckets.
     Histogram,
+    /// `"summary"`: quantiles over a window of time.
+    Summary,
 }
 
 /// `[limits]`.
@@ -218,6 +232,8 @@ pub struct MetricRule {
     pub prefer: Prefer,
     /// `buckets`: upper bounds, strictly rising, without `+Inf`.
     pub buckets: Option<Spanned<Vec<f64>>>,
+    /// `quantiles`: those of its summary, strictly rising, from 0 to 1.
+    pub quantiles: Option<Spanned<Vec<f64>>>,
     /// `scale`: every value is multiplied by it; finite and not 0.
     pub scale: Option<Spanned<f64>>,
     /// `ttl`: how long a series stays without a line; zero is for ever. `None`: what `[defaults]` says.

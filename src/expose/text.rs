@@ -4,7 +4,7 @@
 
 use memchr::memchr2;
 
-use crate::metric::{Bounds, Total, Type};
+use crate::metric::{Bounds, Quantiles, Total, Type};
 
 /// The `Content-Type` of a page.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -19,7 +19,7 @@ pub fn header(out: &mut Vec<u8>, name: &str, kind: Type, help: &str) {
         rest = after;
     }
     out.extend_from_slice(rest);
-    put(out, &["\n# TYPE ", name, " ", kind.as_str(), "\n"]);
+    put(out, &["\n# TYPE ", name, " ", kind.exposed().as_str(), "\n"]);
 }
 
 /// Writes a counter; `series` is its name with its labels.
@@ -36,6 +36,36 @@ pub fn counter(out: &mut Vec<u8>, series: &str, total: Total) {
 pub fn gauge(out: &mut Vec<u8>, series: &str, value: f64) {
     put(out, &[series, " "]);
     number(out, value);
+    out.push(b'\n');
+}
+
+/// Writes a summary from its name and its labels as they stand between the braces, without `quantile`. `values` has one
+/// for each of the quantiles, which is NaN where there is none.
+pub fn summary(
+    out: &mut Vec<u8>,
+    name: &str,
+    labels: &str,
+    (quantiles, values): (&Quantiles, &[f64]),
+    sum: f64,
+    count: u64,
+) {
+    for (&quantile, &value) in quantiles.as_slice().iter().zip(values) {
+        put(out, &[name, "{", labels, if labels.is_empty() { "" } else { "," }, "quantile=\""]);
+        number(out, quantile);
+        put(out, &["\"} "]);
+        number(out, value);
+        out.push(b'\n');
+    }
+    sum_and_count(out, name, labels, sum, count);
+}
+
+/// Writes the two series that histograms and summaries end with.
+fn sum_and_count(out: &mut Vec<u8>, name: &str, labels: &str, sum: f64, count: u64) {
+    let braces = if labels.is_empty() { ["", ""] } else { ["{", "}"] };
+    put(out, &[name, "_sum", braces[0], labels, braces[1], " "]);
+    number(out, sum);
+    put(out, &["\n", name, "_count", braces[0], labels, braces[1], " "]);
+    whole(out, count);
     out.push(b'\n');
 }
 
@@ -70,12 +100,7 @@ impl Histograms {
             whole(out, count);
             out.push(b'\n');
         }
-        let braces = if labels.is_empty() { ["", ""] } else { ["{", "}"] };
-        put(out, &[name, "_sum", braces[0], labels, braces[1], " "]);
-        number(out, sum);
-        put(out, &["\n", name, "_count", braces[0], labels, braces[1], " "]);
-        whole(out, cumulative.last().copied().unwrap_or_default());
-        out.push(b'\n');
+        sum_and_count(out, name, labels, sum, cumulative.last().copied().unwrap_or_default());
     }
 
     fn prepare(&mut self, bounds: &Bounds) {
@@ -121,7 +146,7 @@ fn whole(out: &mut Vec<u8>, n: u64) {
     out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
 }
 
-/// The shortest text that reads back as `x`, which is finite; whole numbers without a point, as Go writes them.
+/// The shortest text that reads back as `x`, which is finite or NaN; whole numbers without a point, as Go writes them.
 fn number(out: &mut Vec<u8>, x: f64) {
     if x.fract() == 0.0 && x.abs() < 1e18 {
         out.extend_from_slice(itoa::Buffer::new().format(x as i64).as_bytes());
@@ -151,6 +176,8 @@ mod tests {
             (1e18, "1e18"),
             (0.005, "0.005"),
             (1e300, "1e300"),
+            (f64::NAN, "NaN"),
+            (-f64::NAN, "NaN"),
             (0.1 + 0.2, "0.30000000000000004"),
         ] {
             assert_eq!(written(|out| number(out, x)), expected);
@@ -166,6 +193,18 @@ mod tests {
         label(&mut labels, "a", "q\"u\\o\nte");
         label(&mut labels, "b", "é");
         assert_eq!(labels, "a=\"q\\\"u\\\\o\\nte\",b=\"é\"");
+    }
+
+    #[test]
+    fn summaries() {
+        let quantiles = Quantiles::new(&[0.5, 0.99]).expect("they rise");
+        let expected = "s{quantile=\"0.5\"} 0.25\ns{quantile=\"0.99\"} NaN\ns_sum 7.25\ns_count 3\n";
+        assert_eq!(written(|out| summary(out, "s", "", (&quantiles, &[0.25, f64::NAN]), 7.25, 3)), expected);
+        let expected =
+            "s{a=\"b\",quantile=\"0.5\"} 1\ns{a=\"b\",quantile=\"0.99\"} 2\ns_sum{a=\"b\"} 3\ns_count{a=\"b\"} 2\n";
+        assert_eq!(written(|out| summary(out, "s", "a=\"b\"", (&quantiles, &[1.0, 2.0]), 3.0, 2)), expected);
+        assert_eq!(written(|out| header(out, "s", Type::Summary, "h")), "# HELP s h\n# TYPE s summary\n");
+        assert_eq!(written(|out| header(out, "s", Type::Set, "h")), "# HELP s h\n# TYPE s gauge\n");
     }
 
     #[test]

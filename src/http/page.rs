@@ -46,9 +46,13 @@ pub(super) struct Page<'a> {
 
 struct Writer<'a> {
     constants: &'a [(String, String)],
+    /// The time, for what looks back from it.
+    now: u32,
     histograms: Histograms,
     /// A histogram's counts, in memory that all of them use.
     cumulative: Vec<u64>,
+    /// A summary's quantiles, likewise.
+    values: Vec<f64>,
 }
 
 impl<'a> Page<'a> {
@@ -61,8 +65,10 @@ impl<'a> Page<'a> {
             head: None,
             writer: Writer {
                 constants: pipeline.rules.constants(),
+                now: pipeline.clock.now(),
                 histograms: Histograms::default(),
                 cumulative: Vec::new(),
+                values: Vec::new(),
             },
         }
     }
@@ -113,6 +119,12 @@ impl Writer<'_> {
                 let sum = histogram.read(&mut self.cumulative);
                 let (name, labels) = (series.name(), series.labels());
                 self.histograms.write(out, name, labels, histogram.bounds(), &self.cumulative, sum);
+            }
+            Cells::Set(set) => text::gauge(out, series.text(), set.count(self.now)),
+            Cells::Summary(summary) => {
+                let (sum, count) = summary.read(self.now, &mut self.values);
+                let quantiles = (summary.quantiles(), self.values.as_slice());
+                text::summary(out, series.name(), series.labels(), quantiles, sum, count);
             }
         }
     }

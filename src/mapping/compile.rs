@@ -10,9 +10,9 @@ use super::labels::{Kept, TagPolicy};
 use super::pattern::{Automaton, Pattern};
 use super::shadow::shadowed;
 use super::template::Template;
-use super::{Metric, Operation, Rule, Rules, Shape, names, shape};
+use super::{Metric, Operation, Rule, Rules, Shapes, names};
 use crate::config::{Config, Diagnostic, KeptTags, Labels, MetricRule, Spanned};
-use crate::metric::{Bounds, Type};
+use crate::metric::{Bounds, Quantiles, Type, Window};
 use crate::parse::Kind;
 use crate::telemetry;
 
@@ -22,7 +22,6 @@ impl Rules {
     /// What is wrong is reported, each with its place in the file; where an error is among it, the rules must not be
     /// used. The rules that are right are compiled all the same, so that one run finds everything.
     pub fn compile(config: &Config) -> (Self, Vec<Diagnostic>) {
-        let bounds = Bounds::new(&config.defaults.buckets).unwrap_or_else(|| Bounds::new(&[]).expect("none is rising"));
         let mut compiler = Compiler::new(config);
         let compiled: Vec<_> = config.metrics.iter().map(|rule| compiler.rule(rule)).collect();
         let mut constants = plain(&config.labels);
@@ -33,7 +32,9 @@ impl Rules {
             automaton: Automaton::default(),
             initial: Vec::new(),
             naming: config.defaults.naming,
-            bounds,
+            timer: config.defaults.timer,
+            shapes: shapes(config),
+            service_checks: config.defaults.service_checks,
             ttl: config.defaults.ttl,
             constants,
             dialects: config.tags.dialects,
@@ -98,6 +99,7 @@ impl<'c> Compiler<'c> {
             labels,
             tags,
             bounds: rule.buckets.as_ref().and_then(|buckets| Bounds::new(buckets.get_ref())),
+            quantiles: rule.quantiles.as_ref().and_then(|quantiles| Quantiles::new(quantiles.get_ref())),
             scale: rule.scale.as_ref().map_or(1.0, |scale| *scale.get_ref()),
             // What is declared to be there from the beginning does not go away either.
             ttl: ttl.filter(|ttl| !ttl.is_zero() && rule.init.is_empty()),
@@ -243,24 +245,38 @@ impl<'c> Compiler<'c> {
             let message = format!("{text} has other buckets in an earlier rule, and the first hold; remove these");
             self.diagnostics.push(Diagnostic::warning(buckets.span(), message));
         }
+        if let Some(quantiles) = &rule.quantiles
+            && first.quantiles.as_ref() != Some(quantiles)
+        {
+            let message = format!("{text} has other quantiles in an earlier rule, and the first hold; remove these");
+            self.diagnostics.push(Diagnostic::warning(quantiles.span(), message));
+        }
     }
 
-    /// A histogram owns its name with `_bucket`, `_sum` and `_count`.
+    /// A histogram owns its name with `_bucket`, `_sum` and `_count`; a summary with the latter two.
     fn collisions(&mut self, rule: &MetricRule, name: &Spanned<String>) {
-        let is_histogram = |rule: &MetricRule| rule.kind.as_ref().is_some_and(|k| *k.get_ref() == Type::Histogram);
+        let owner = |rule: &MetricRule, suffix: &str| {
+            let kind = rule.kind.as_ref().map(|kind| *kind.get_ref());
+            kind.filter(|kind| kind.suffixes().contains(&suffix))
+        };
         let text = name.get_ref();
-        let clash = ["_bucket", "_sum", "_count"].into_iter().find_map(|suffix| {
+        // A histogram has the suffixes of all types.
+        let clash = Type::Histogram.suffixes().iter().find_map(|suffix| {
             let derived = format!("{text}{suffix}");
-            if is_histogram(rule) && self.names.contains_key(derived.as_str()) {
-                return Some((text.clone(), derived));
+            if let Some(kind) = owner(rule, suffix)
+                && self.names.contains_key(derived.as_str())
+            {
+                return Some((kind, text.clone(), derived));
             }
             let stem = text.strip_suffix(suffix)?;
-            self.names.get(stem).is_some_and(|rule| is_histogram(rule)).then(|| (stem.to_owned(), text.clone()))
+            let kind = self.names.get(stem).and_then(|rule| owner(rule, suffix))?;
+            Some((kind, stem.to_owned(), text.clone()))
         });
-        if let Some((histogram, taken)) = clash {
+        if let Some((kind, owner, taken)) = clash {
+            let kind = kind.as_str();
             self.error(
                 name.span(),
-                format!("name {text:?}: the histogram {histogram} exposes {taken} itself; rename one of the two"),
+                format!("name {text:?}: the {kind} {owner} exposes {taken} itself; rename one of the two"),
             );
         }
     }
@@ -273,7 +289,7 @@ impl<'c> Compiler<'c> {
             let message = format!("name {text:?}: the name of a counter ends in _total by convention");
             self.diagnostics.push(Diagnostic::warning(name.span(), message));
         }
-        if matches!(kind, Some(Type::Gauge | Type::Histogram)) && text.ends_with("_total") {
+        if kind.is_some_and(|kind| kind != Type::Counter) && text.ends_with("_total") {
             let message = format!("name {text:?}: by convention only the name of a counter ends in _total");
             self.diagnostics.push(Diagnostic::warning(name.span(), message));
         }
@@ -302,7 +318,7 @@ impl<'c> Compiler<'c> {
                 continue;
             }
             let help = compiled.help.clone().unwrap_or_else(|| rules.default_help(kind));
-            let shape: Shape = shape(kind, compiled.bounds.as_ref().unwrap_or(&rules.bounds));
+            let shape = rules.shapes.shape(kind, Some(compiled));
             made.push(Metric { name, labels, help, shape, ttl: None });
         }
         made
@@ -369,10 +385,25 @@ fn plain(labels: &Labels) -> Vec<(String, String)> {
     labels.iter().map(|(key, value)| (key.get_ref().clone(), value.get_ref().clone())).collect()
 }
 
+/// What [defaults] says of series; what it says wrong was reported where it was read, and stands for nothing.
+fn shapes(config: &Config) -> Shapes {
+    let defaults = &config.defaults;
+    let bounds = Bounds::new(&defaults.buckets).or_else(|| Bounds::new(&[]));
+    let quantiles = Quantiles::new(&defaults.quantiles).or_else(|| Quantiles::new(&[]));
+    Shapes {
+        bounds: bounds.expect("none is rising"),
+        quantiles: quantiles.expect("none is rising"),
+        set_window: Window::new(defaults.set_window),
+        summary_window: Window::new(defaults.summary_window),
+    }
+}
+
 fn default_help(kind: Type) -> &'static str {
     match kind {
         Type::Counter => "Counter fed by StatsD; no rule gives it a help text.",
         Type::Gauge => "Gauge fed by StatsD; no rule gives it a help text.",
         Type::Histogram => "Histogram fed by StatsD; no rule gives it a help text.",
+        Type::Set => "Different members seen by StatsD; no rule gives it a help text.",
+        Type::Summary => "Summary fed by StatsD; no rule gives it a help text.",
     }
 }

@@ -20,8 +20,8 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{self, Dialects, Naming};
-use crate::metric::{Bounds, Type};
+use crate::config::{self, Dialects, Naming, Timer};
+use crate::metric::{Bounds, Quantiles, Type, Window};
 use crate::parse::Kind;
 use crate::parse::tags::{Tag, TagError};
 use crate::reject::Reject;
@@ -39,7 +39,9 @@ pub struct Rules {
     automaton: Automaton,
     initial: Vec<Metric>,
     naming: Naming,
-    bounds: Bounds,
+    timer: Timer,
+    shapes: Shapes,
+    service_checks: bool,
     ttl: Option<Duration>,
     constants: Vec<(String, String)>,
     dialects: Dialects,
@@ -62,9 +64,37 @@ struct Rule {
     labels: Vec<(String, Template)>,
     tags: TagPolicy,
     bounds: Option<Bounds>,
+    quantiles: Option<Quantiles>,
     scale: f64,
     ttl: Option<Duration>,
     drop: bool,
+}
+
+/// What a series is made with where its rule does not say.
+#[derive(Debug)]
+struct Shapes {
+    bounds: Bounds,
+    quantiles: Quantiles,
+    set_window: Window,
+    summary_window: Window,
+}
+
+impl Shapes {
+    /// The shape of a metric, with what its rule says.
+    fn shape(&self, kind: Type, rule: Option<&Rule>) -> Shape {
+        match kind {
+            Type::Counter => Shape::Counter,
+            Type::Gauge => Shape::Gauge,
+            Type::Histogram => {
+                Shape::Histogram(rule.and_then(|rule| rule.bounds.as_ref()).unwrap_or(&self.bounds).clone())
+            }
+            Type::Set => Shape::Set(self.set_window),
+            Type::Summary => {
+                let quantiles = rule.and_then(|rule| rule.quantiles.as_ref()).unwrap_or(&self.quantiles);
+                Shape::Summary(quantiles.clone(), self.summary_window)
+            }
+        }
+    }
 }
 
 /// What identifies the series of a line, as text.
@@ -94,7 +124,7 @@ pub struct Mapping<'a> {
 /// Where the samples of a source go.
 #[derive(Debug)]
 pub enum Outcome {
-    /// Nowhere: a rule says `drop`.
+    /// Nowhere: a rule says `drop`, or it is a service check and nobody asked for those.
     Drop,
     /// Into a series, each by the operation.
     Feed(Metric, Operation),
@@ -109,7 +139,7 @@ pub struct Metric {
     pub labels: Vec<(String, String)>,
     /// The family's help, where the series is the first of it.
     pub help: Arc<str>,
-    /// What it is, and the buckets of a histogram.
+    /// What it is, and what a series of that is made with.
     pub shape: Shape,
     /// For how long it stays after its last sample; `None`: for ever.
     pub ttl: Option<Duration>,
@@ -124,6 +154,10 @@ pub enum Shape {
     Gauge,
     /// A histogram with these buckets, where the series is the first of its family.
     Histogram(Bounds),
+    /// A set that looks back so far.
+    Set(Window),
+    /// A summary with these quantiles, where the series is the first of its family; it looks back so far.
+    Summary(Quantiles, Window),
 }
 
 impl Shape {
@@ -133,6 +167,8 @@ impl Shape {
             Self::Counter => Type::Counter,
             Self::Gauge => Type::Gauge,
             Self::Histogram(_) => Type::Histogram,
+            Self::Set(_) => Type::Set,
+            Self::Summary(..) => Type::Summary,
         }
     }
 }
@@ -173,6 +209,11 @@ impl Rules {
         self.dialects
     }
 
+    /// Whether service checks become gauges.
+    pub fn exposes_service_checks(&self) -> bool {
+        self.service_checks
+    }
+
     /// The series that exist at 0 before the first line, in file order.
     pub fn initial(&self) -> &[Metric] {
         &self.initial
@@ -204,6 +245,7 @@ impl Rules {
         let mut tag_errors = TagErrors::default();
         let outcome = match &found {
             Some((_, rule, _)) if rule.drop => Ok(Outcome::Drop),
+            _ if source.kind == Kind::ServiceCheck && !self.service_checks => Ok(Outcome::Drop),
             Some((_, rule, captures)) => self.feed(source, Some((rule, captures)), tags(), &mut tag_errors),
             None => self.feed(source, None, tags(), &mut tag_errors),
         };
@@ -220,8 +262,12 @@ impl Rules {
         let declared = rule.and_then(|(rule, _)| rule.kind);
         let kind = declared.unwrap_or(match source.kind {
             Kind::Counter | Kind::Meter => Type::Counter,
-            Kind::Gauge => Type::Gauge,
-            Kind::Timer | Kind::Histogram | Kind::Distribution => Type::Histogram,
+            Kind::Gauge | Kind::ServiceCheck => Type::Gauge,
+            Kind::Timer | Kind::Histogram | Kind::Distribution => match self.timer {
+                Timer::Histogram => Type::Histogram,
+                Timer::Summary => Type::Summary,
+            },
+            Kind::Set => Type::Set,
         });
         let scale = rule.map_or(1.0, |(rule, _)| rule.scale);
         let operation = Operation::new(source.kind, kind, scale).ok_or(Reject::TypeConflict)?;
@@ -239,9 +285,9 @@ impl Rules {
         }
         let labels = self.labels(source, rule, tags, tag_errors)?;
         let help = rule.and_then(|(rule, _)| rule.help.clone()).unwrap_or_else(|| self.default_help(kind));
-        let bounds = rule.and_then(|(rule, _)| rule.bounds.as_ref()).unwrap_or(&self.bounds);
+        let shape = self.shapes.shape(kind, rule.map(|(rule, _)| rule));
         let ttl = rule.map_or(self.ttl, |(rule, _)| rule.ttl);
-        Ok(Outcome::Feed(Metric { name, labels, help, shape: shape(kind, bounds), ttl }, operation))
+        Ok(Outcome::Feed(Metric { name, labels, help, shape, ttl }, operation))
     }
 
     /// The help of a metric that no rule gives any. It says the same for every line of a type, whichever comes first.
@@ -255,7 +301,9 @@ impl Rules {
         match (self.naming, kind, source.kind) {
             _ if name.is_empty() => name,
             (Naming::Prometheus, Type::Counter, _) => names::with_suffix(&name, "_total").into_owned(),
-            (Naming::Prometheus, Type::Histogram, Kind::Timer) => names::with_suffix(&name, "_seconds").into_owned(),
+            (Naming::Prometheus, Type::Histogram | Type::Summary, Kind::Timer) => {
+                names::with_suffix(&name, "_seconds").into_owned()
+            }
             _ => name,
         }
     }
@@ -277,14 +325,6 @@ impl Rules {
         let (own, captures) = rule.map_or((&[][..], &[][..]), |(rule, captures)| (&rule.labels, captures));
         labels.add(&self.constants, own, policy.prefer, captures);
         Ok(labels.into_sorted())
-    }
-}
-
-fn shape(kind: Type, bounds: &Bounds) -> Shape {
-    match kind {
-        Type::Counter => Shape::Counter,
-        Type::Gauge => Shape::Gauge,
-        Type::Histogram => Shape::Histogram(bounds.clone()),
     }
 }
 

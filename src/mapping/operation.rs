@@ -3,8 +3,8 @@
 use std::hash::{Hash, Hasher};
 
 use crate::metric::{Change, Type};
-use crate::parse::Kind;
-use crate::parse::value::{Magnitude, Number, Sign};
+use crate::parse::value::{Magnitude, Sign, Value};
+use crate::parse::{Kind, Number};
 use crate::reject::Reject;
 
 /// What a sample of one kind does to a metric of one type.
@@ -36,6 +36,8 @@ enum Verb {
     ObserveMilliseconds,
     /// Observe a value as it is.
     Observe,
+    /// See a member of a set.
+    See,
 }
 
 impl Operation {
@@ -44,19 +46,30 @@ impl Operation {
     pub fn new(kind: Kind, to: Type, scale: f64) -> Option<Self> {
         let verb = match (to, kind) {
             (Type::Counter, Kind::Counter | Kind::Meter) => Verb::Count,
-            (Type::Gauge, Kind::Gauge) => Verb::Gauge,
+            (Type::Gauge, Kind::Gauge | Kind::ServiceCheck) => Verb::Gauge,
             (Type::Gauge, Kind::Counter) => Verb::Adjust,
-            (Type::Histogram, Kind::Timer) => Verb::ObserveMilliseconds,
-            (Type::Histogram, Kind::Histogram | Kind::Distribution) => Verb::Observe,
+            (Type::Histogram | Type::Summary, Kind::Timer) => Verb::ObserveMilliseconds,
+            (Type::Histogram | Type::Summary, Kind::Histogram | Kind::Distribution) => Verb::Observe,
+            (Type::Set, Kind::Set) => Verb::See,
             _ => return None,
         };
         Some(Self { verb, scale })
     }
 
     /// The change that one sample makes. `rate` is in (0, 1]: a counter's value is divided by it, an observation
-    /// counts 1/rate times, a gauge ignores it.
+    /// counts 1/rate times, a gauge and a set ignore it.
     #[inline(always)]
-    pub fn change(&self, number: Number, rate: f64) -> Result<Change, Reject> {
+    pub fn change<'a>(&self, value: Value<'a>, rate: f64) -> Result<Change<'a>, Reject> {
+        match value {
+            Value::Number(number) => self.change_by(number, rate),
+            Value::Member(member) if self.verb == Verb::See => Ok(Change::Member(member)),
+            Value::Member(_) => Err(Reject::BadValue),
+        }
+    }
+
+    /// The change that a number makes: see [`Operation::change`].
+    #[inline(always)]
+    pub fn change_by(&self, number: Number, rate: f64) -> Result<Change<'static>, Reject> {
         match self.verb {
             Verb::Count => match number.magnitude {
                 Magnitude::Whole(n) if rate == 1.0 && self.scale == 1.0 && number.sign != Sign::Minus => {
@@ -74,12 +87,13 @@ impl Operation {
             Verb::Adjust => Ok(Change::Move(finite(divide(number.to_f64() * self.scale, rate))?)),
             Verb::ObserveMilliseconds => observation(number.to_f64() / 1000.0 * self.scale, rate),
             Verb::Observe => observation(number.to_f64() * self.scale, rate),
+            Verb::See => Err(Reject::BadValue),
         }
     }
 }
 
 #[inline]
-fn observation(value: f64, rate: f64) -> Result<Change, Reject> {
+fn observation(value: f64, rate: f64) -> Result<Change<'static>, Reject> {
     let weight = divide(1.0, rate);
     finite(value * weight)?;
     Ok(Change::Observe { value, weight })
@@ -103,15 +117,15 @@ fn finite(x: f64) -> Result<f64, Reject> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parse::value::number;
+    use crate::parse::value::value;
 
-    fn change(kind: Kind, to: Type, scale: f64, text: &str, rate: f64) -> Result<Change, Reject> {
-        Operation::new(kind, to, scale).ok_or(Reject::TypeConflict)?.change(number(text.as_bytes())?, rate)
+    fn change(kind: Kind, to: Type, scale: f64, text: &str, rate: f64) -> Result<Change<'_>, Reject> {
+        Operation::new(kind, to, scale).ok_or(Reject::TypeConflict)?.change(value(text.as_bytes(), kind)?, rate)
     }
 
     #[test]
     fn changes() {
-        use Kind::{Counter, Distribution, Gauge, Histogram, Meter, Timer};
+        use Kind::{Counter, Distribution, Gauge, Histogram, Meter, ServiceCheck, Set, Timer};
         for (kind, to, scale, text, rate, expected) in [
             (Counter, Type::Counter, 1.0, "3", 1.0, Ok(Change::Count(3))),
             (Meter, Type::Counter, 1.0, "3", 1.0, Ok(Change::Count(3))),
@@ -131,7 +145,18 @@ mod tests {
             (Timer, Type::Histogram, 1.0, "320", 0.1, Ok(Change::Observe { value: 0.32, weight: 10.0 })),
             (Histogram, Type::Histogram, 1.0, "7", 1.0, Ok(Change::Observe { value: 7.0, weight: 1.0 })),
             (Distribution, Type::Histogram, 1.0, "1e308", 0.1, Err(Reject::BadValue)),
+            (Timer, Type::Summary, 2.0, "320", 0.1, Ok(Change::Observe { value: 0.64, weight: 10.0 })),
+            (Histogram, Type::Summary, 1.0, "7", 1.0, Ok(Change::Observe { value: 7.0, weight: 1.0 })),
+            (Distribution, Type::Summary, 1.0, "-7", 1.0, Ok(Change::Observe { value: -7.0, weight: 1.0 })),
+            (Set, Type::Set, 2.0, "NaN", 0.1, Ok(Change::Member(b"NaN"))),
+            (ServiceCheck, Type::Gauge, 1.0, "3", 1.0, Ok(Change::Set(3.0))),
             (Gauge, Type::Counter, 1.0, "1", 1.0, Err(Reject::TypeConflict)),
+            (Set, Type::Gauge, 1.0, "1", 1.0, Err(Reject::TypeConflict)),
+            (Set, Type::Histogram, 1.0, "1", 1.0, Err(Reject::TypeConflict)),
+            (Timer, Type::Set, 1.0, "1", 1.0, Err(Reject::TypeConflict)),
+            (Counter, Type::Set, 1.0, "1", 1.0, Err(Reject::TypeConflict)),
+            (Counter, Type::Summary, 1.0, "1", 1.0, Err(Reject::TypeConflict)),
+            (ServiceCheck, Type::Counter, 1.0, "1", 1.0, Err(Reject::TypeConflict)),
             (Meter, Type::Gauge, 1.0, "1", 1.0, Err(Reject::TypeConflict)),
             (Counter, Type::Histogram, 1.0, "1", 1.0, Err(Reject::TypeConflict)),
         ] {

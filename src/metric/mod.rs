@@ -63,25 +63,45 @@ pub enum Type {
     Gauge,
     /// Counts observations by size.
     Histogram,
+    /// Tells how many different members were seen of late.
+    Set,
+    /// Tells quantiles of the observations of late.
+    Summary,
 }
 
 impl Type {
     /// Every type, in the order of its discriminant.
-    pub const ALL: [Self; 3] = [Self::Counter, Self::Gauge, Self::Histogram];
+    pub const ALL: [Self; 5] = [Self::Counter, Self::Gauge, Self::Histogram, Self::Set, Self::Summary];
 
-    /// The type as the exposition formats write it.
+    /// The type as the config and the sidecar's own metrics name it.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Counter => "counter",
             Self::Gauge => "gauge",
             Self::Histogram => "histogram",
+            Self::Set => "set",
+            Self::Summary => "summary",
+        }
+    }
+
+    /// The type as the exposition formats have it, which know no sets.
+    pub fn exposed(self) -> Self {
+        if self == Self::Set { Self::Gauge } else { self }
+    }
+
+    /// What a metric of this type adds to its name for series beside those of the name itself.
+    pub fn suffixes(self) -> &'static [&'static str] {
+        match self {
+            Self::Counter | Self::Gauge | Self::Set => &[],
+            Self::Histogram => &["_bucket", "_sum", "_count"],
+            Self::Summary => &["_sum", "_count"],
         }
     }
 }
 
 /// What one sample does to a cell. Every number in it is finite.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Change {
+pub enum Change<'a> {
     /// Add a whole number to a counter.
     Count(u64),
     /// Add any number, 0 or more, to a counter.
@@ -97,6 +117,8 @@ pub enum Change {
         /// How many observations the sample stands for: 1/rate.
         weight: f64,
     },
+    /// See a member of a set.
+    Member(&'a [u8]),
 }
 
 /// The cells of one series.
@@ -108,6 +130,10 @@ pub enum Cells {
     Gauge(Gauge),
     /// A histogram's.
     Histogram(Histogram),
+    /// A set's.
+    Set(Set),
+    /// A summary's.
+    Summary(Summary),
 }
 
 impl Cells {
@@ -117,6 +143,8 @@ impl Cells {
             Self::Counter(_) => Type::Counter,
             Self::Gauge(_) => Type::Gauge,
             Self::Histogram(_) => Type::Histogram,
+            Self::Set(_) => Type::Set,
+            Self::Summary(_) => Type::Summary,
         }
     }
 
@@ -129,9 +157,10 @@ impl Cells {
         self.type_of()
     }
 
-    /// Applies a change. One that was made for another type of metric does nothing, and is never made.
+    /// Applies a change at the time `now`, in seconds. One that was made for another type of metric does nothing, and is
+    /// never made.
     #[inline(always)]
-    pub fn apply(&self, change: Change, writers: Writers) {
+    pub fn apply(&self, change: Change<'_>, writers: Writers, now: u32) {
         match (self, change) {
             (Self::Counter(counter), Change::Count(n)) => counter.add_whole(n, writers),
             (Self::Counter(counter), Change::Add(x)) => counter.add(x, writers),
@@ -140,6 +169,8 @@ impl Cells {
             (Self::Histogram(histogram), Change::Observe { value, weight }) => {
                 histogram.observe(value, weight, writers)
             }
+            (Self::Set(set), Change::Member(member)) => set.see(member, now),
+            (Self::Summary(summary), Change::Observe { value, weight }) => summary.observe(value, weight, now),
             _ => debug_assert!(false, "{change:?} on a {}", self.type_of().as_str()),
         }
     }

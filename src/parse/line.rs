@@ -3,7 +3,7 @@
 use memchr::{memchr, memchr2, memmem};
 
 use super::plain::Plain;
-use super::{tags, value};
+use super::{service_check, tags, value};
 use crate::config::Dialects;
 use crate::reject::Reject;
 
@@ -23,12 +23,24 @@ pub enum Kind {
     Histogram,
     /// `d`: a value to observe.
     Distribution,
+    /// `s`: a member of a set, which is any text.
+    Set,
+    /// `_sc`: the status of a service, 0 to 3.
+    ServiceCheck,
 }
 
 impl Kind {
     /// Every kind, in the order of its discriminant.
-    pub const ALL: [Self; 6] =
-        [Self::Counter, Self::Meter, Self::Gauge, Self::Timer, Self::Histogram, Self::Distribution];
+    pub const ALL: [Self; 8] = [
+        Self::Counter,
+        Self::Meter,
+        Self::Gauge,
+        Self::Timer,
+        Self::Histogram,
+        Self::Distribution,
+        Self::Set,
+        Self::ServiceCheck,
+    ];
 
     /// The kind as a line writes it.
     pub fn as_str(self) -> &'static str {
@@ -39,6 +51,8 @@ impl Kind {
             Self::Timer => "ms",
             Self::Histogram => "h",
             Self::Distribution => "d",
+            Self::Set => "s",
+            Self::ServiceCheck => "_sc",
         }
     }
 
@@ -51,6 +65,7 @@ impl Kind {
             b"h" => Self::Histogram,
             b"d" => Self::Distribution,
             b"m" => Self::Meter,
+            b"s" => Self::Set,
             _ => return None,
         })
     }
@@ -61,7 +76,7 @@ impl Kind {
 pub struct Group<'a> {
     /// Everything before the values, as it came, with the tags that stand in it ([`tags::Tagged`](super::tags::Tagged)).
     pub name: &'a [u8],
-    /// One value, or several with `:` between them, as they came.
+    /// One value, or several with `:` between them, as they came: see [`Group::each_value`].
     pub values: &'a [u8],
     /// The type.
     pub kind: Kind,
@@ -75,13 +90,28 @@ pub struct Group<'a> {
     /// Whether a section was skipped because it is not known.
     pub unknown: bool,
     /// Everything after the type.
-    sections: &'a [u8],
+    pub(super) sections: &'a [u8],
 }
 
 impl<'a> Group<'a> {
+    /// A group of nothing but this.
+    pub(super) fn new(name: &'a [u8], values: &'a [u8], kind: Kind) -> Self {
+        Self { name, values, kind, rate: Ok(1.0), tags: &[], container: &[], unknown: false, sections: &[] }
+    }
+
+    /// The values one by one. The member of a set is one, whatever it holds: DogStatsD packs no sets.
+    pub fn each_value(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let is_packed = self.kind != Kind::Set;
+        self.values.split(move |&b| b == b':' && is_packed)
+    }
+
     /// The sections that are not known, as they came: a newer client's, to be counted and skipped.
     pub fn unknown_sections(&self) -> impl Iterator<Item = &'a [u8]> {
-        self.sections.split(|&b| b == b'|').filter(|section| self.unknown && Section::of(section) == Section::Unknown)
+        let is_unknown = match self.kind {
+            Kind::ServiceCheck => service_check::is_unknown,
+            _ => |section: &[u8]| Section::of(section) == Section::Unknown,
+        };
+        self.sections.split(|&b| b == b'|').filter(move |section| self.unknown && is_unknown(section))
     }
 }
 
@@ -89,13 +119,14 @@ impl<'a> From<Plain<'a>> for Group<'a> {
     /// The one group of a plain line; its value was read already.
     fn from(plain: Plain<'a>) -> Self {
         let Plain { name, tags, rate, kind, .. } = plain;
-        Self { name, values: &[], kind, rate: Ok(rate), tags, container: &[], unknown: false, sections: &[] }
+        Self { rate: Ok(rate), tags, ..Self::new(name, &[], kind) }
     }
 }
 
 /// Takes a line (without its end) apart into its groups.
 ///
-/// A group that cannot be read is one [`Reject`]; the next is read as usual.
+/// A group that cannot be read is one [`Reject`]; the next is read as usual. A service check is one group; an
+/// [event](super::event) is none of them, and not meant to come here.
 #[inline]
 pub fn groups(line: &[u8]) -> Groups<'_> {
     match cut(line, memchr(b':', line)) {
@@ -119,7 +150,9 @@ impl<'a> Iterator for Groups<'a> {
 
     #[inline]
     fn next(&mut self) -> Option<Self::Item> {
-        self.rest.take().map(|rest| self.group(rest))
+        let rest = self.rest.take()?;
+        let is_service_check = self.line.starts_with(service_check::BEGIN);
+        Some(if is_service_check { service_check::read(self.line) } else { self.group(rest) })
     }
 }
 
@@ -162,8 +195,7 @@ impl<'a> Groups<'a> {
         };
         let kind = Kind::from_bytes(word).ok_or(Reject::UnknownType)?;
         let name = self.name;
-        let mut group =
-            Group { name, values, kind, rate: Ok(1.0), tags: &[], container: &[], unknown: false, sections: &[] };
+        let mut group = Group::new(name, values, kind);
         if let Some(sections) = sections {
             self.sections(&mut group, sections)?;
         }
@@ -238,7 +270,7 @@ impl<'a> Groups<'a> {
 
 /// What a section is, told by how it begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Section {
+pub(super) enum Section {
     /// `@0.1`.
     Rate,
     /// `#tag:value,tag`.
@@ -252,7 +284,7 @@ enum Section {
 
 impl Section {
     #[inline]
-    fn of(section: &[u8]) -> Self {
+    pub(super) fn of(section: &[u8]) -> Self {
         match section {
             [b'@', ..] => Self::Rate,
             [b'#', ..] => Self::Tags,
@@ -265,7 +297,7 @@ impl Section {
 
 /// Cuts `bytes` at `at`: what stands before it, and the byte there with what stands after it.
 #[inline]
-fn cut(bytes: &[u8], at: Option<usize>) -> (&[u8], Option<(u8, &[u8])>) {
+pub(super) fn cut(bytes: &[u8], at: Option<usize>) -> (&[u8], Option<(u8, &[u8])>) {
     match at.and_then(|at| bytes.split_at_checked(at)) {
         Some((before, [separator, after @ ..])) => (before, Some((*separator, after))),
         _ => (bytes, None),
@@ -330,6 +362,20 @@ mod tests {
             (b"6", Kind::Gauge, Ok(1.0)),
         ];
         assert_eq!(read, expected);
+    }
+
+    #[test]
+    fn the_member_of_a_set_is_whole() {
+        let values = |line: &'static str| -> Vec<_> {
+            groups(line.as_bytes())
+                .map(|group| group.unwrap())
+                .flat_map(|group| group.each_value().map(move |value| (value, group.kind)))
+                .collect()
+        };
+        assert_eq!(values("a:u:1|s"), [(&b"u:1"[..], Kind::Set)]);
+        assert_eq!(values("a:1:2|h"), [(&b"1"[..], Kind::Histogram), (b"2", Kind::Histogram)]);
+        let expected = [(&b"1"[..], Kind::Counter), (b"x:y", Kind::Set), (b"2", Kind::Gauge)];
+        assert_eq!(values("a:1|c:x:y|s:2|g"), expected, "behind a type, a `:` begins the next pair");
     }
 
     #[test]

@@ -6,7 +6,8 @@
 //! ```
 //!
 //! A line is one group, or several where the older packing `name:1|c:2|ms` puts pairs of value and type behind one
-//! name. [`groups`] takes a line apart; [`value::number`] and [`tags::Tagged`] decode what is inside.
+//! name. [`groups`] takes a line apart; [`value::number`] and [`tags::Tagged`] decode what is inside. A service check
+//! (`_sc|...`) is a group too; an [`event`] (`_e{...`) has nothing in it that is measured.
 //!
 //! Sources: the StatsD metric types of the Etsy daemon, and DogStatsD up to protocol 1.6
 //! (<https://docs.datadoghq.com/developers/dogstatsd/datagram_shell/>): 1.1 packed values, 1.2 container, 1.3
@@ -14,11 +15,14 @@
 
 #![warn(clippy::indexing_slicing)]
 
+mod event;
 mod line;
 mod plain;
+mod service_check;
 pub mod tags;
 pub mod value;
 
+pub use event::event;
 pub use line::{Group, Groups, Kind, groups};
 pub use plain::{Plain, plain};
-pub use value::Number;
+pub use value::{Number, Value};

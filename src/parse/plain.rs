@@ -7,6 +7,7 @@ use wide::u8x16;
 
 use super::line::Kind;
 use super::value::{self, Magnitude, Number, Sign};
+use super::{event, service_check};
 
 /// A plain line, borrowed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,7 +39,7 @@ impl Plain<'_> {
 #[inline]
 pub fn plain(bytes: &[u8]) -> Option<(Plain<'_>, usize)> {
     let colon = find_either(bytes, 0, b':', b'\n');
-    if byte(bytes, colon) != b':' {
+    if byte(bytes, colon) != b':' || byte(bytes, 0) == b'_' && is_no_metric(bytes) {
         return None;
     }
     let (number, pipe) = number(bytes, colon + 1)?;
@@ -66,6 +67,12 @@ pub fn plain(bytes: &[u8]) -> Option<(Plain<'_>, usize)> {
         return None;
     }
     Some((Plain { name: bytes.get(..colon)?, tags, number, rate, kind }, end))
+}
+
+/// Whether the line is a service check or an event, which may look as a metric does: `_e{1,1}:1|c`.
+#[cold]
+fn is_no_metric(bytes: &[u8]) -> bool {
+    bytes.starts_with(service_check::BEGIN) || bytes.starts_with(event::BEGIN)
 }
 
 /// Reads a type at `at`; gives it with the place behind it.
@@ -217,6 +224,8 @@ mod tests {
             "a:5.|c",
             "a:0001|c",
             "é:1|c",
+            "_e:1|c",
+            "_score:1|c",
         ] {
             assert!(agrees(line.as_bytes()), "{line}");
             assert!(agrees(format!("{line}\nnext:1|c").as_bytes()), "{line}, and another");
@@ -245,6 +254,9 @@ mod tests {
             "a:1|ms|c:id",
             "a\nb:1|c",
             "a:1|c|#k:v\r",
+            "a:1|s",
+            "_sc|a:1|c",
+            "_e{1,1}:1|c",
         ] {
             assert!(!agrees(line.as_bytes()), "{line}");
         }

@@ -1,6 +1,26 @@
 //! Numbers as lines carry them: decimal, finite, and exact where they are whole.
 
+use super::Kind;
 use crate::reject::Reject;
+
+/// What a sample says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Value<'a> {
+    /// A number.
+    Number(Number),
+    /// A member of a set, as it came: UTF-8, and not empty.
+    Member(&'a [u8]),
+}
+
+/// Reads the value of a sample of `kind`.
+#[inline]
+pub fn value(text: &[u8], kind: Kind) -> Result<Value<'_>, Reject> {
+    match kind {
+        Kind::Set if text.is_empty() => Err(Reject::BadValue),
+        Kind::Set => std::str::from_utf8(text).map(|_| Value::Member(text)).map_err(|_| Reject::NotUtf8),
+        _ => number(text).map(Value::Number),
+    }
+}
 
 /// A decimal number and the sign that it was written with.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -167,6 +187,16 @@ mod tests {
         ] {
             assert_eq!(number(text.as_bytes()), Err(Reject::BadValue), "{text:?}");
         }
+    }
+
+    #[test]
+    fn members_are_any_text_but_none() {
+        for text in ["a", "1", " ", "NaN", "ü:1", "\0"] {
+            assert_eq!(value(text.as_bytes(), Kind::Set), Ok(Value::Member(text.as_bytes())));
+        }
+        assert_eq!(value(b"", Kind::Set), Err(Reject::BadValue));
+        assert_eq!(value(b"\xff", Kind::Set), Err(Reject::NotUtf8));
+        assert_eq!(value(b"5", Kind::Gauge), number(b"5").map(Value::Number));
     }
 
     #[test]

@@ -5,7 +5,7 @@
 
 use super::Worker;
 use super::routes::{Key, Routes};
-use crate::parse::{Group, Plain};
+use crate::parse::{Group, Plain, Value};
 
 /// How many lines wait at most: about as many as fit a packet of 1,432 bytes.
 const LEN: usize = 32;
@@ -59,14 +59,15 @@ impl Worker {
         let mut order = [[0; LEN]; 4];
         let mut lens = [0; 4];
         for (line, &at) in at.iter().enumerate() {
-            let class = self.routes.get(at).0.map_or(3, |series| series.cells.fetch() as usize);
+            // Those that come last of the types are few here, and share a class with what has no series.
+            let class = self.routes.get(at).0.map_or(3, |series| (series.cells.fetch() as usize).min(3));
             order[class][lens[class]] = line;
             lens[class] += 1;
         }
         for (order, len) in order.iter().zip(lens) {
             for &line in &order[..len] {
                 let (at, plain) = (at[line], &waiting[line].plain);
-                match self.apply(at, plain.kind, plain.number, Ok(plain.rate)) {
+                match self.apply(at, plain.kind, Value::Number(plain.number), Ok(plain.rate)) {
                     Ok(()) => self.kept(at),
                     Err(reject) => self.tally.rejected(reject, 1),
                 }
@@ -95,8 +96,9 @@ impl Worker {
 
     /// Applies one plain line by itself.
     pub(super) fn plain(&mut self, plain: &Plain<'_>) {
-        let result = self.route(&Group::from(*plain), plain.number).and_then(|at| {
-            self.apply_in_turn(at, plain.kind, plain.number, Ok(plain.rate))?;
+        let value = Value::Number(plain.number);
+        let result = self.route(&Group::from(*plain), value).and_then(|at| {
+            self.apply_in_turn(at, plain.kind, value, Ok(plain.rate))?;
             self.kept(at);
             Ok(())
         });

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::series::{ByName, Parts, Series};
 use crate::mapping::{Metric, Shape};
-use crate::metric::{Bounds, Type};
+use crate::metric::Type;
 use crate::reject::Reject;
 
 /// All series, in the order of their names and then of their labels, so that those of a family stand together.
@@ -31,17 +31,14 @@ pub struct FamilyHead {
     pub kind: Type,
     /// The help text: that of the first series.
     pub help: Arc<str>,
-    /// The buckets of a histogram: those of its first series hold for all.
-    bounds: Option<Bounds>,
+    /// What they are made with: the buckets or quantiles of the first series hold for all.
+    pub(super) shape: Shape,
     /// How many series it has. `Relaxed`: it is written under the lock of the families.
     len: AtomicUsize,
 }
 
 /// How many series are copied at a time: the lock is held for some 100 us then.
 const CHUNK: usize = 1024;
-
-/// The series that a histogram exposes beside its name.
-const SUFFIXES: [&str; 3] = ["_bucket", "_sum", "_count"];
 
 impl Families {
     /// The head of the family of this name, where there is one.
@@ -63,10 +60,12 @@ impl Families {
 
     /// Whether a new family would expose a series that another one does.
     fn collides(&self, metric: &Metric) -> bool {
-        let is_histogram = |name: &str| self.head(name).is_some_and(|head| head.kind == Type::Histogram);
-        SUFFIXES.iter().any(|suffix| {
-            metric.name.strip_suffix(suffix).is_some_and(is_histogram)
-                || metric.shape.type_of() == Type::Histogram && self.head(&format!("{}{suffix}", metric.name)).is_some()
+        let exposes = |kind: Type, suffix: &&str| kind.suffixes().contains(suffix);
+        // A histogram has the suffixes of all types.
+        Type::Histogram.suffixes().iter().any(|suffix| {
+            let owner = metric.name.strip_suffix(suffix).and_then(|name| self.head(name));
+            owner.is_some_and(|head| exposes(head.kind, suffix))
+                || exposes(metric.shape.type_of(), suffix) && self.head(&format!("{}{suffix}", metric.name)).is_some()
         })
     }
 
@@ -84,16 +83,11 @@ impl Families {
     /// Makes the series of `metric`, with the head of its family.
     pub fn add(&mut self, metric: &Metric, text: String, now: u32) -> Arc<Series> {
         let head = self.head(&metric.name).cloned().unwrap_or_else(|| {
-            let bounds = match &metric.shape {
-                Shape::Histogram(bounds) => Some(bounds.clone()),
-                _ => None,
-            };
-            let help = Arc::clone(&metric.help);
-            Arc::new(FamilyHead { kind: metric.shape.type_of(), help, bounds, len: AtomicUsize::new(0) })
+            let (help, shape) = (Arc::clone(&metric.help), metric.shape.clone());
+            Arc::new(FamilyHead { kind: shape.type_of(), help, shape, len: AtomicUsize::new(0) })
         });
         head.len.fetch_add(1, Ordering::Relaxed);
-        let bounds = head.bounds.clone();
-        let series = Arc::new(Series::new(metric, text, head, bounds.as_ref(), now));
+        let series = Arc::new(Series::new(metric, text, head, now));
         self.series.insert(ByName(Arc::clone(&series)));
         series
     }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::families::FamilyHead;
 use crate::expose::text::label;
 use crate::mapping::{Metric, Shape};
-use crate::metric::{Bounds, Cells, Counter, Gauge, Histogram};
+use crate::metric::{Cells, Counter, Gauge, Histogram, Set, Summary};
 
 /// A series, shared by the registry, the route tables and a scrape.
 #[derive(Debug)]
@@ -35,12 +35,14 @@ pub struct Series {
 pub(super) const FOR_EVER: u32 = u32::MAX;
 
 impl Series {
-    /// The series of `metric` at 0, whose text is `text`; a histogram has the buckets of its family.
-    pub(super) fn new(metric: &Metric, text: String, head: Arc<FamilyHead>, bounds: Option<&Bounds>, now: u32) -> Self {
-        let cells = match &metric.shape {
+    /// The series of `metric` at 0, whose text is `text`; it is made as its family has it.
+    pub(super) fn new(metric: &Metric, text: String, head: Arc<FamilyHead>, now: u32) -> Self {
+        let cells = match &head.shape {
             Shape::Counter => Cells::Counter(Counter::new()),
             Shape::Gauge => Cells::Gauge(Gauge::new()),
-            Shape::Histogram(own) => Cells::Histogram(Histogram::new(bounds.unwrap_or(own).clone())),
+            Shape::Histogram(bounds) => Cells::Histogram(Histogram::new(bounds.clone())),
+            Shape::Set(window) => Cells::Set(Set::new(*window)),
+            Shape::Summary(quantiles, window) => Cells::Summary(Summary::new(quantiles.clone(), *window)),
         };
         // The clock tells whole seconds: what is left of one is waited for.
         let seconds = |ttl: Duration| u32::try_from(ttl.as_millis().div_ceil(1000)).unwrap_or(FOR_EVER);

@@ -27,12 +27,14 @@ mod rejects;
 mod row;
 mod rules;
 mod sections;
+mod service;
 mod sockets;
 mod streams;
 #[path = "../support/mod.rs"]
 mod support;
 mod tags;
 mod types;
+mod windows;
 mod workers;
 
 use std::net::UdpSocket;

@@ -64,10 +64,10 @@ impl<'a> Page<'a> {
         self.0.iter().filter(|family| !family.name.starts_with("statsidecar_") && !PROCESS.contains(&family.name))
     }
 
-    /// How many series the clients have; a histogram is one.
+    /// How many series the clients have; a histogram is one, and a summary.
     pub fn client_series(&self) -> usize {
         let is_one = |family: &Family<'_>, sample: &Sample<'_>| {
-            family.kind != "histogram" || sample.name.strip_prefix(family.name) == Some("_count")
+            !matches!(family.kind, "histogram" | "summary") || sample.name.strip_prefix(family.name) == Some("_count")
         };
         self.client_families().map(|family| family.samples.iter().filter(|sample| is_one(family, sample)).count()).sum()
     }
@@ -96,6 +96,7 @@ impl<'a> Page<'a> {
         let mut counts: Vec<(String, f64)> = vec![
             ("lines".to_owned(), self.sum("statsidecar_lines_total")),
             ("dropped".to_owned(), self.sum("statsidecar_dropped_samples_total")),
+            ("events".to_owned(), self.sum("statsidecar_events_total")),
             (
                 "mapped".to_owned(),
                 self.sum("statsidecar_samples_total") - self.sum("statsidecar_unmapped_samples_total"),
@@ -119,6 +120,7 @@ impl Family<'_> {
         let suffixes: &[&str] = match self.kind {
             "counter" | "gauge" => &[""],
             "histogram" => &["_bucket", "_sum", "_count"],
+            "summary" => &["", "_sum", "_count"],
             kind => return Err(format!("{} is of the unknown type {kind:?}", self.name)),
         };
         let mut buckets: BTreeMap<Vec<_>, Vec<f64>> = BTreeMap::new();
@@ -132,6 +134,10 @@ impl Family<'_> {
             if le.is_some() != (suffix == "_bucket") {
                 return Err(format!("le is for buckets alone: {:?}", sample.line));
             }
+            let is_quantile = self.kind == "summary" && suffix.is_empty();
+            if sample.labels.contains_key("quantile") != is_quantile || sample.value.is_nan() && !is_quantile {
+                return Err(format!("quantiles alone have that label and may be NaN: {:?}", sample.line));
+            }
             let labels = sample.labels.iter().filter(|(key, _)| **key != "le").collect();
             let counts = buckets.entry(labels).or_default();
             match suffix {
@@ -139,7 +145,7 @@ impl Family<'_> {
                     return Err(format!("a bucket below the one before: {:?}", sample.line));
                 }
                 "_bucket" => counts.push(sample.value),
-                "_count" if counts.last() != Some(&sample.value) => {
+                "_count" if self.kind == "histogram" && counts.last() != Some(&sample.value) => {
                     return Err(format!("not the count of all buckets: {:?}", sample.line));
                 }
                 _ => {}
@@ -173,7 +179,7 @@ impl<'a> Sample<'a> {
             }
         }
         let value: f64 = rest.strip_prefix(' ')?.parse().ok()?;
-        (is_name(&name.replace(':', "_")) && value.is_finite()).then_some(Self { line, name, labels, value })
+        (is_name(&name.replace(':', "_")) && !value.is_infinite()).then_some(Self { line, name, labels, value })
     }
 }
 

@@ -138,10 +138,10 @@ impl Row {
         }
         let lines = page.sum("statsidecar_lines_total");
         let values = values.map_or(lines, |values| values.parse().expect("a number"));
-        let account = ["samples", "rejected_samples", "dropped_samples"];
+        let account = ["samples", "rejected_samples", "dropped_samples", "events"];
         let account = account.map(|metric| page.sum(&format!("statsidecar_{metric}_total")));
         if account.iter().sum::<f64>() != values {
-            return fail(format!("{values} samples came in; applied, rejected, dropped: {account:?}"));
+            return fail(format!("{values} samples came in; applied, rejected, dropped, events: {account:?}"));
         }
         for (metric, expected) in [
             ("statsidecar_packets_total", packets),

@@ -30,6 +30,9 @@ const CONFIGS: [&str; 3] = [
     r#"
     [defaults]
     naming = "verbatim"
+    timer = "summary"
+    quantiles = [0, 0.5, 0.999]
+    service_checks = true
     container_label = true
     [limits]
     series = 60
@@ -61,6 +64,12 @@ const CONFIGS: [&str; 3] = [
     [[metric]]
     match = "d.*"
     drop = true
+    [[metric]]
+    match = "x*"
+    name = "x"
+    type = "summary"
+    scale = -1e300
+    init = [{}]
     "##,
 ];
 
@@ -137,6 +146,7 @@ fn pages_that_are_wrong_are_found() {
     tools::require();
     let mut reference = Reference::start();
     assert_eq!(reference.judge("# HELP a \\\\\na 1\nb{c=\"\\\"\"} 2\n"), Ok(()));
+    assert_eq!(reference.judge("# TYPE a summary\na{quantile=\"0.5\"} NaN\na_sum 0\na_count 0\n"), Ok(()));
     for (page, is_for_promtool) in [
         ("a{b=\"c} 1\n", true),
         ("a{b=\"c\"d\"} 1\n", true),
@@ -282,13 +292,13 @@ struct Reference {
 /// Reads pages, each behind its length on a line; answers with one line each.
 const SCRIPT: &str = r#"
 import sys
-from math import isfinite
+from math import isfinite, isnan
 from prometheus_client.parser import text_string_to_metric_families
 
 def read(page):
     samples = [sample for family in text_string_to_metric_families(page) for sample in family.samples]
     for sample in samples:
-        if not isfinite(sample.value):
+        if not isfinite(sample.value) and not (isnan(sample.value) and "quantile" in sample.labels):
             raise ValueError(f"{sample} is no number")
     return len(samples)
 
@@ -434,6 +444,17 @@ fn line() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
+/// What begins as a service check or an event does.
+fn no_metric() -> impl Strategy<Value = Vec<u8>> {
+    let begin = prop::sample::select(vec!["_sc|", "_e{1,1}:", "_e{"]);
+    (begin, pieces(0..3), "[0-4]?", prop::collection::vec(section(), 0..3)).prop_map(
+        |(begin, text, status, sections)| {
+            let sections: String = sections.iter().map(|section| format!("|{section}")).collect();
+            format!("{begin}{text}|{status}{sections}").into_bytes()
+        },
+    )
+}
+
 /// A datagram: lines, lines with a few bytes changed, or bytes.
 fn packet() -> impl Strategy<Value = Vec<u8>> {
     let edits = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4);
@@ -444,8 +465,8 @@ fn packet() -> impl Strategy<Value = Vec<u8>> {
         }
         line
     });
-    let lines =
-        prop::collection::vec(prop_oneof![6 => line(), 2 => changed], 1..12).prop_map(|lines| lines.join(&b'\n'));
+    let lines = prop::collection::vec(prop_oneof![6 => line(), 2 => changed, 1 => no_metric()], 1..12)
+        .prop_map(|lines| lines.join(&b'\n'));
     prop_oneof![
         12 => lines,
         1 => prop::collection::vec(any::<u8>(), 0..200),

@@ -66,6 +66,7 @@ pub struct Account {
     applied: u64,
     rejected: u64,
     dropped: u64,
+    events: u64,
     shed: u64,
     kernel_dropped_packets: u64,
 }
@@ -96,6 +97,7 @@ impl Account {
             applied: grown("statsidecar_samples_total"),
             rejected: grown("statsidecar_rejected_samples_total"),
             dropped: grown("statsidecar_dropped_samples_total"),
+            events: grown("statsidecar_events_total"),
             shed: grown("statsidecar_shed_samples_total"),
             kernel_dropped_packets: grown("statsidecar_kernel_dropped_packets_total"),
         }
@@ -104,7 +106,7 @@ impl Account {
     /// Whether every packet and every line that was sent is in exactly one place.
     pub fn adds_up(&self, packets: u64, lines: u64) -> bool {
         packets == self.packets + self.kernel_dropped_packets
-            && self.lines == self.applied + self.rejected + self.dropped + self.shed
+            && self.lines == self.applied + self.rejected + self.dropped + self.events + self.shed
             && self.lines <= lines
             && (self.kernel_dropped_packets > 0 || self.lines == lines)
     }
@@ -116,6 +118,7 @@ impl Account {
              applied     {}\n\
              rejected    {}\n\
              dropped     {} by a rule\n\
+             events      {}\n\
              shed        {}\n\
              lost        {} lines in {} packets that the kernel dropped\n",
             self.lines,
@@ -123,6 +126,7 @@ impl Account {
             self.applied,
             self.rejected,
             self.dropped,
+            self.events,
             self.shed,
             lines.saturating_sub(self.lines),
             self.kernel_dropped_packets,
@@ -139,12 +143,13 @@ mod tests {
         let account = |page: &str| Account::between(&Page::parse("statsidecar_lines_total 1\n"), &Page::parse(page));
         let whole = "statsidecar_packets_total{listener=\"a\"} 2\nstatsidecar_packets_total{listener=\"b\"} 1\n\
                      statsidecar_lines_total 31\nstatsidecar_samples_total{type=\"c\"} 20\n\
-                     statsidecar_samples_total{type=\"g\"} 9\nstatsidecar_rejected_samples_total 1\n";
+                     statsidecar_samples_total{type=\"g\"} 8\nstatsidecar_rejected_samples_total 1\n\
+                     statsidecar_events_total 1\n";
         assert!(account(whole).adds_up(3, 30));
         assert!(!account(whole).adds_up(3, 31), "a line is missing");
         assert!(!account(whole).adds_up(4, 30), "a packet is missing");
         let lossy = format!("{whole}statsidecar_kernel_dropped_packets_total 1\n");
         assert!(account(&lossy).adds_up(4, 40), "the kernel had it");
-        assert!(!account(&lossy.replace(" 9\n", " 8\n")).adds_up(4, 40), "a sample vanished");
+        assert!(!account(&lossy.replace(" 8\n", " 7\n")).adds_up(4, 40), "a sample vanished");
     }
 }

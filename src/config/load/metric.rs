@@ -8,13 +8,19 @@ use toml::Spanned;
 use super::section::{Item, Section};
 use super::syntax::until_header;
 use super::value::{
-    boolean, buckets, by_tag, choice, duration, factor, label_name, label_sets, labels, one_or_more, spanned, text,
-    texts, words,
+    boolean, buckets, by_tag, choice, duration, factor, label_name, label_sets, labels, one_or_more, quantiles,
+    spanned, text, texts, words,
 };
 use crate::config::{KeptTags, MetricRule, Pattern, Prefer};
 use crate::metric::Type;
 
-const TYPES: [(&str, Type); 3] = [("counter", Type::Counter), ("gauge", Type::Gauge), ("histogram", Type::Histogram)];
+const TYPES: [(&str, Type); 5] = [
+    ("counter", Type::Counter),
+    ("gauge", Type::Gauge),
+    ("histogram", Type::Histogram),
+    ("set", Type::Set),
+    ("summary", Type::Summary),
+];
 
 /// What `keep_tags` and `drop_tags` must be.
 const TAGS: &str = "a list of tags such as [\"env\", \"region\"]";
@@ -46,6 +52,7 @@ fn rule(mut section: Section<'_>, end: usize) -> Option<MetricRule> {
     let rename_tags = section.read("rename_tags", by_tag("a table such as { svc = \"service\" }", label_name));
     let prefer = section.read("prefer", choice(&[("rule", Prefer::Rule), ("tag", Prefer::Tag)])).unwrap_or_default();
     let buckets = section.read("buckets", spanned(buckets));
+    let quantiles = section.read("quantiles", spanned(quantiles));
     let scale = section.read("scale", spanned(factor));
     let ttl = section.read("ttl", spanned(duration));
     let drop = section.read("drop", boolean).unwrap_or(false);
@@ -65,6 +72,7 @@ fn rule(mut section: Section<'_>, end: usize) -> Option<MetricRule> {
         rename_tags: rename_tags.unwrap_or_default(),
         prefer,
         buckets,
+        quantiles,
         scale,
         ttl,
         drop,
@@ -108,8 +116,16 @@ fn go_together(section: &Section<'_>, rule: &MetricRule) {
         let allowed = ["match", "match_regex", "match_type", "match_tags", "drop"];
         return section.forbid_but(&allowed, "has no effect with drop = true; leave it out");
     }
-    if let Some(Type::Counter | Type::Gauge) = rule.kind.as_ref().map(Spanned::get_ref) {
-        section.forbid("buckets", "goes with type = \"histogram\" only; leave it out or change the type");
+    if let Some(kind) = rule.kind.as_ref().map(Spanned::get_ref) {
+        if *kind != Type::Histogram {
+            section.forbid("buckets", "goes with type = \"histogram\" only; leave it out or change the type");
+        }
+        if *kind == Type::Set {
+            section.forbid("scale", "has no effect on a set, whose members are no numbers; leave it out");
+        }
+        if *kind != Type::Summary {
+            section.forbid("quantiles", "goes with type = \"summary\" only; leave it out or change the type");
+        }
     }
     if rule.tags == KeptTags::None {
         for key in ["keep_tags", "drop_tags", "rename_tags", "prefer"] {

@@ -17,7 +17,10 @@ use toml::de::DeTable;
 
 use self::section::{Item, Problems, Section};
 use self::syntax::Broken;
-use self::value::{account, addresses, boolean, buckets, choice, choices, duration, labels, mode, size, socket, whole};
+use self::value::{
+    account, addresses, boolean, buckets, choice, choices, duration, labels, mode, quantiles, seconds, size, socket,
+    whole,
+};
 use super::{Config, Defaults, Diagnostic, Dialect, Http, Intake, Limits, Naming, Overflow, Tags, Timer};
 
 /// What the file may take of the stack. Dotted keys within nested tables make some 6,500 levels, and the TOML reader
@@ -65,6 +68,9 @@ fn config(mut top: Section<'_>, source: &str) -> Config {
     top.finish();
     config
 }
+
+/// The longest window, in seconds.
+const WEEK: u32 = 7 * 24 * 60 * 60;
 
 const AT_LEAST_1: &str = "a whole number, at least 1";
 
@@ -115,11 +121,16 @@ fn defaults(item: Item<'_>) -> Option<Defaults> {
     let mut section = item.section("[defaults]")?;
     let default = Defaults::default();
     let naming = choice(&[("prometheus", Naming::Prometheus), ("verbatim", Naming::Verbatim)]);
-    let timer = choice(&[("histogram", Timer::Histogram)]);
+    let timer = choice(&[("histogram", Timer::Histogram), ("summary", Timer::Summary)]);
+    let window = || seconds(1..=WEEK, "a duration from \"1s\" to \"7d\"");
     let defaults = Defaults {
         naming: section.read("naming", naming).unwrap_or(default.naming),
         timer: section.read("timer", timer).unwrap_or(default.timer),
         buckets: section.read("buckets", buckets).unwrap_or(default.buckets),
+        quantiles: section.read("quantiles", quantiles).unwrap_or(default.quantiles),
+        summary_window: section.read("summary_window", window()).unwrap_or(default.summary_window),
+        set_window: section.read("set_window", window()).unwrap_or(default.set_window),
+        service_checks: section.read("service_checks", boolean).unwrap_or(default.service_checks),
         ttl: section.read("ttl", duration).map_or(default.ttl, unless_off),
         container_label: section.read("container_label", boolean).unwrap_or(default.container_label),
     };

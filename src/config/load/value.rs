@@ -120,6 +120,20 @@ pub(super) fn size(range: RangeInclusive<usize>, right: &str) -> impl Fn(Item<'_
     }
 }
 
+/// A duration in `range`, in seconds, which `right` describes.
+pub(super) fn seconds(range: RangeInclusive<u32>, right: &str) -> impl Fn(Item<'_>) -> Option<u32> {
+    move |item| {
+        let Some(text) = item.value.get_ref().as_str() else {
+            return item.wrong_type(right);
+        };
+        match parse_duration(text).map(|duration| u32::try_from(duration.as_millis().div_ceil(1000))) {
+            Ok(Ok(seconds)) if range.contains(&seconds) => Some(seconds),
+            Ok(_) => item.must_be(right, &quoted(text)),
+            Err(message) => item.fail(format!("{}: {message}", item.name)),
+        }
+    }
+}
+
 fn to_usize(integer: &DeInteger<'_>) -> Option<usize> {
     usize::from_str_radix(integer.as_str(), integer.radix()).ok()
 }
@@ -158,20 +172,53 @@ fn float_to_f64(float: &DeFloat<'_>) -> Option<f64> {
 
 /// Upper bounds of a histogram.
 pub(super) fn buckets(item: Item<'_>) -> Option<Vec<f64>> {
-    const BOUND: &str = "a finite number";
-    let items: Vec<_> = item.elements("a bucket", "a list of numbers such as [0.1, 1, 10]")?.collect();
+    let right = Rising {
+        one: "a bucket",
+        at_least: "at least one upper bound",
+        must_be: "a finite number",
+        example: "[0.1, 1, 10]",
+        no_inf: Some("leave inf out: the bucket +Inf is added by itself"),
+    };
+    rising(&item, &right, f64::is_finite)
+}
+
+/// Quantiles of a summary.
+pub(super) fn quantiles(item: Item<'_>) -> Option<Vec<f64>> {
+    let right = Rising {
+        one: "a quantile",
+        at_least: "at least one",
+        must_be: "a number from 0 to 1",
+        example: "[0.5, 0.9, 0.99]",
+        no_inf: None,
+    };
+    rising(&item, &right, |value| (0.0..=1.0).contains(&value))
+}
+
+/// What is right for numbers in a list.
+struct Rising {
+    one: &'static str,
+    at_least: &'static str,
+    must_be: &'static str,
+    example: &'static str,
+    /// What to say of an infinity at the end of the list.
+    no_inf: Option<&'static str>,
+}
+
+/// Numbers that rise, at least one, each of which `is_right`.
+fn rising(item: &Item<'_>, right: &Rising, is_right: impl Fn(f64) -> bool) -> Option<Vec<f64>> {
+    let Rising { one, at_least, must_be, example, no_inf } = right;
+    let items: Vec<_> = item.elements(one, &format!("a list of numbers such as {example}"))?.collect();
     if items.is_empty() {
-        return item.fail(format!("{} is empty; give at least one upper bound, as in [0.1, 1, 10]", item.name));
+        return item.fail(format!("{} is empty; give {at_least}, as in {example}", item.name));
     }
     let (count, mut bounds) = (items.len(), Vec::with_capacity(items.len()));
     let mut last = None;
     for (index, bound) in items.into_iter().enumerate() {
-        let Some((value, text)) = number(&bound, BOUND) else { continue };
+        let Some((value, text)) = number(&bound, must_be) else { continue };
+        let no_inf = no_inf.filter(|_| value == f64::INFINITY && text.ends_with("inf") && index + 1 == count);
         match last {
-            _ if value == f64::INFINITY && text.ends_with("inf") && index + 1 == count => {
-                bound.fail::<()>("leave inf out: the bucket +Inf is added by itself");
-            }
-            _ if !value.is_finite() => _ = bound.must_be::<()>(BOUND, &text),
+            _ if no_inf.is_some() => _ = bound.fail::<()>(no_inf.unwrap_or_default()),
+            _ if !is_right(value) => _ = bound.must_be::<()>(must_be, &text),
             Some((before, ref larger)) if value <= before => {
                 bound.fail::<()>(format!("{} must rise, and {text} comes after {larger}", item.name));
             }
