@@ -1,13 +1,13 @@
 //! StatsD in, Prometheus out, beside the program that emits it.
 //!
-//! `statsidecar` takes StatsD lines over UDP, TCP and Unix sockets, keeps counters, gauges and bucketed histograms of
-//! them in memory, and serves these as a Prometheus page. This page is the map of its code; `README.md` is for those who
-//! run it.
+//! `statsidecar` takes StatsD lines over UDP, TCP and Unix sockets, keeps counters, gauges, histograms, sets and
+//! summaries of them in memory, and serves these as a Prometheus page. This page is the map of its code; `README.md` is
+//! for those who run it.
 //!
 //! # Promises
 //!
-//! 1. The numbers are right: `sent = applied + rejected (by reason) + dropped by rule + dropped by the kernel (per
-//!    socket)`, and every term but the first is on `/metrics`.
+//! 1. The numbers are right: `sent = applied + rejected (by reason) + dropped by rule + events + dropped by the kernel
+//!    (per socket)`, and every term but the first is on `/metrics`.
 //! 2. It is never felt: a line of a known series costs a lookup and an atomic addition.
 //! 3. Nothing that arrives can hurt it: no datagram, scrape or config file crashes it, blanks the page, or grows it
 //!    without limit.
@@ -49,10 +49,11 @@
 //! reject.rs      the closed list of reasons why a line or sample is lost
 //! intake/        bind (sockets and their files), datagram (the receive loop), sys (recvmmsg: the only unsafe code),
 //!                stream and client (connections), framing (a stream taken apart; pure)
-//! parse/         plain (the shape of nearly every line), line, value, tags: pure, bytes to groups and numbers
+//! parse/         plain (the shape of nearly every line), line, service_check, event, value, tags: pure, bytes to groups
 //! mapping/       pattern, glob, condition, template, labels, names, operation; compile, shadow (what is wrong with the
 //!                rules): the only place names become legal
-//! metric/        counter, gauge, histogram: cells; know no key, clock, text or socket
+//! metric/        counter, gauge, histogram: cells; know no key, clock, text or socket; set, summary: those that look
+//!                back over a window of time
 //! registry/      series, families: get-or-create, limits, conflicts; expiry, presence: how series leave
 //! expose/        text: values to bytes; pure
 //! telemetry.rs   the sidecar's own metrics: one table that every output is made from; the names that hit a limit
@@ -79,7 +80,7 @@
 //!
 //! 1. Shared mutable state is the registry, the telemetry counters, the clock and the shutdown signal: nothing else.
 //!    (Streams, tasks of one thread, share their worker too.)
-//! 2. A line of a known series allocates nothing and takes no lock.
+//! 2. A line of a known series allocates nothing and takes no lock; that of a set or a summary takes its own.
 //! 3. Limits, kind conflicts and name collisions are decided where a series is made, and there only.
 //! 4. `parse`, `mapping`, `metric` and `expose` do no I/O, read no clock, log nothing, hold no global.
 //! 5. Untrusted bytes never panic.

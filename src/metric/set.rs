@@ -20,7 +20,7 @@ const LOG_REGISTERS: u8 = 12;
 ///
 /// Up to 1,024 members are known one by one, each with the pane in which it was last seen. What is more goes to a
 /// HyperLogLog sketch for each pane, and the members are known one by one again from there on; once the window has left
-/// the sketches behind, the count is exact anew. So a set takes some 75 KiB at most, whatever it is fed with.
+/// the sketches behind, the count is exact anew. So a set takes some 64 KiB at most, whatever it is fed with.
 ///
 /// A lock, since a member is looked up and put in as one. It is held for that alone: a scrape copies what is there, and
 /// reckons with the copy.

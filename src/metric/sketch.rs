@@ -44,11 +44,13 @@ impl Sketch {
                     *count = count.saturating_add(times);
                 }
             }
-            Err(at) => {
-                self.bins.insert(at, (bin, times));
-                if self.bins.len() > MAX_BINS {
+            Err(mut at) => {
+                if self.bins.len() >= MAX_BINS {
+                    // Before there is one more, for which the memory would double.
                     self.collapse();
+                    at = self.bins.partition_point(|(other, _)| *other < bin);
                 }
+                self.bins.insert(at, (bin, times));
             }
         }
     }
@@ -191,7 +193,7 @@ mod tests {
                 sketch.add(-value, 1);
             }
         }
-        assert_eq!(sketch.bins.len(), MAX_BINS);
+        assert_eq!((sketch.bins.len(), sketch.bins.capacity()), (MAX_BINS, MAX_BINS));
         assert!(sketch.bins.is_sorted_by(|a, b| a.0 < b.0));
         assert_eq!(sketch.bins.iter().map(|(_, count)| count).sum::<u64>(), 2 * 600 * 9);
         // Of the 5,400 positive values it is the 4,970th.
