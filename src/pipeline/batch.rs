@@ -5,10 +5,14 @@
 
 use super::Worker;
 use super::routes::{Key, Routes};
+use crate::metric::Type;
 use crate::parse::{Group, Plain, Value};
 
 /// How many lines wait at most: about as many as fit a packet of 1,432 bytes.
 const LEN: usize = 32;
+
+/// The class of lines that have no series: behind those of all types.
+const NO_SERIES: usize = Type::ALL.len();
 
 /// Plain lines with the hashes of their keys, in the order that they came.
 pub struct Batch<'a> {
@@ -56,16 +60,16 @@ impl Worker {
             return self.apply_one_by_one(waiting);
         }
         // By type, for what comes next in a mix of types is not to be guessed. Lines of one series stay in their order.
-        let mut order = [[0; LEN]; 4];
-        let mut lens = [0; 4];
+        let mut order = [[0_u8; LEN]; NO_SERIES + 1];
+        let mut lens = [0; NO_SERIES + 1];
         for (line, &at) in at.iter().enumerate() {
-            // Those that come last of the types are few here, and share a class with what has no series.
-            let class = self.routes.get(at).0.map_or(3, |series| (series.cells.fetch() as usize).min(3));
-            order[class][lens[class]] = line;
+            let class = self.routes.get(at).0.map_or(NO_SERIES, |series| series.cells.fetch() as usize);
+            order[class][lens[class]] = line as u8;
             lens[class] += 1;
         }
         for (order, len) in order.iter().zip(lens) {
             for &line in &order[..len] {
+                let line = usize::from(line);
                 let (at, plain) = (at[line], &waiting[line].plain);
                 match self.apply(at, plain.kind, Value::Number(plain.number), Ok(plain.rate)) {
                     Ok(()) => self.kept(at),
