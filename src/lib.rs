@@ -56,7 +56,7 @@
 //!                back over a window of time
 //! registry/      series, families: get-or-create, limits, conflicts; expiry, presence: how series leave
 //! expose/        text: values to bytes; pure
-//! telemetry.rs   the sidecar's own metrics: one table that every output is made from; the names that hit a limit
+//! telemetry.rs   the sidecar's own metrics: table, tally, facts, and culprits (the names that hit a limit)
 //! http/          server and one route match, scrape, page (written piece by piece), body, status page
 //! daemon/        start, drain, what is said at the start, open files, what /proc says of the process
 //! config/        structs and defaults, load (file:line:column), address, dialect, units

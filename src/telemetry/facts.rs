@@ -1,0 +1,112 @@
+//! What is read elsewhere at the moment of a scrape.
+
+use super::Row;
+use crate::metric::Type;
+
+/// What is read elsewhere at the moment of a scrape.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// Series by type, in the order of [`Type::ALL`].
+    pub series: [u64; Type::ALL.len()],
+    /// Families by type, in the order of [`Type::ALL`].
+    pub families: [u64; Type::ALL.len()],
+    /// How many series there may be.
+    pub series_limit: usize,
+    /// How many series have expired.
+    pub series_expired: u64,
+    /// The sockets for datagrams, in the order of their listeners, which come first.
+    pub sockets: Vec<SocketFacts>,
+    /// The sockets for streams, in the order of their listeners.
+    pub streams: Vec<StreamFacts>,
+    /// The process; `None` where the system does not tell.
+    pub process: Option<ProcessFacts>,
+}
+
+/// What the kernel knows of a socket.
+#[derive(Clone, Debug, Default)]
+pub struct SocketFacts {
+    /// The listener's address.
+    pub address: String,
+    /// Packets that the kernel dropped.
+    pub dropped: u64,
+    /// The receive buffer that the kernel gave, in bytes.
+    pub receive_buffer: usize,
+}
+
+impl SocketFacts {
+    pub(super) fn label(&self) -> [(&'static str, &str); 1] {
+        [("listener", &self.address)]
+    }
+}
+
+/// What became of the connections of a socket.
+#[derive(Clone, Debug, Default)]
+pub struct StreamFacts {
+    /// The listener's address.
+    pub address: String,
+    /// Connections accepted.
+    pub accepted: u64,
+    /// Those that were closed, in the order of [`Closed::ALL`].
+    pub closed: [u64; Closed::ALL.len()],
+}
+
+impl StreamFacts {
+    /// How many are open.
+    pub fn open(&self) -> u64 {
+        self.accepted.saturating_sub(self.closed.iter().sum())
+    }
+
+    pub(super) fn label(&self) -> [(&'static str, &str); 1] {
+        [("listener", &self.address)]
+    }
+
+    pub(super) fn closed_rows(&self) -> impl Iterator<Item = Row> {
+        let rows = Closed::ALL.into_iter().zip(self.closed);
+        rows.map(|(why, count)| Row::total(&[("listener", &self.address), ("reason", why.reason())], count))
+    }
+}
+
+/// Why a connection was closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// The client did it.
+    End,
+    /// It broke: reset by the client, or its host is gone.
+    Error,
+    /// What came cannot be taken apart into messages.
+    Framing,
+    /// Nothing came for `[intake] idle_timeout`.
+    Idle,
+    /// There were `[intake] max_connections` already.
+    Limit,
+}
+
+impl Closed {
+    /// Every reason, in the order of their names.
+    pub const ALL: [Self; 5] = [Self::End, Self::Error, Self::Framing, Self::Idle, Self::Limit];
+
+    /// The reason's one word, as it stands in the label.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::End => "end",
+            Self::Error => "error",
+            Self::Framing => "framing",
+            Self::Idle => "idle",
+            Self::Limit => "limit",
+        }
+    }
+}
+
+/// What the kernel knows of the process, under the names of the `process_` metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[expect(missing_docs, reason = "the table above says what each is")]
+pub struct ProcessFacts {
+    pub cpu_seconds: f64,
+    pub max_fds: f64,
+    pub open_fds: f64,
+    pub resident_bytes: f64,
+    pub start_time_seconds: f64,
+    pub threads: f64,
+    pub virtual_bytes: f64,
+    pub virtual_max_bytes: f64,
+}
