@@ -59,7 +59,7 @@
 //! telemetry.rs   the sidecar's own metrics: table, tally, facts, and culprits (the names that hit a limit)
 //! http/          server and one route match, scrape, page (written piece by piece), body, status page
 //! daemon/        start, drain, what is said at the start, open files, what /proc says of the process
-//! config/        structs and defaults, load (file:line:column), address, dialect, units
+//! config/        structs and defaults, load (file:line:column), address, dialect, units, statsd_exporter (its mapping files)
 //! clock.rs       the time by which series grow old
 //! workload.rs    lines to measure with
 //! command/       run, check, explain, load

@@ -10,6 +10,7 @@ mod address;
 mod diagnostic;
 mod dialect;
 mod load;
+pub mod statsd_exporter;
 mod units;
 
 pub use address::{Address, Framing, UnixName};
