@@ -62,7 +62,7 @@
 //! config/        structs and defaults, load (file:line:column), address, dialect, units, statsd_exporter (its mapping files)
 //! clock.rs       the time by which series grow old
 //! workload.rs    lines to measure with
-//! command/       run, check, explain, load
+//! command/       run, check, explain, convert, load
 //! ```
 //!
 //! | layer | modules | may use |

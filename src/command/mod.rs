@@ -1,6 +1,7 @@
 //! The command line: one file a command.
 
 mod check;
+pub mod convert;
 mod explain;
 mod load;
 mod run;
@@ -30,6 +31,7 @@ enum Command {
     Run(run::Run),
     Check(check::Check),
     Explain(explain::Explain),
+    Convert(convert::Convert),
     Load(load::Load),
 }
 
@@ -45,6 +47,7 @@ pub fn run() -> ExitCode {
         Command::Run(run) => run.run(),
         Command::Check(check) => check.run(),
         Command::Explain(explain) => explain.run(),
+        Command::Convert(convert) => convert.run(),
         Command::Load(load) => load.run(),
     }
 }

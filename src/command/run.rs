@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::convert::load_mapping;
 use super::{FAILED, fail, load_config};
 use crate::config::Address;
 use crate::daemon;
@@ -16,6 +17,9 @@ pub(super) struct Run {
     /// The config file; without one the defaults hold
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// A mapping file of statsd_exporter, in place of a config file
+    #[arg(long, value_name = "MAPPING.yml", conflicts_with = "config")]
+    statsd_exporter_mapping: Option<PathBuf>,
     /// An address to receive on (udp://IP:PORT, tcp://IP:PORT, unixgram:///PATH, unix:///PATH, unix+dogstatsd:///PATH);
     /// may be given again; takes the place of all in the file
     #[arg(long, value_name = "ADDRESS")]
@@ -28,7 +32,11 @@ pub(super) struct Run {
 impl Run {
     pub(super) fn run(self) -> ExitCode {
         tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).with_ansi(false).init();
-        let loaded = match load_config(self.config.as_deref()) {
+        let loaded = match &self.statsd_exporter_mapping {
+            Some(file) => load_mapping(file),
+            None => load_config(self.config.as_deref()),
+        };
+        let loaded = match loaded {
             Ok(loaded) => loaded,
             Err(unusable) => return fail(&unusable.report, unusable.code),
         };
