@@ -11,6 +11,7 @@ mod page;
 
 use std::sync::{Arc, LazyLock};
 
+use statsidecar::command::convert;
 use statsidecar::config::{self, Config, Dialects, Framing, Severity};
 use statsidecar::intake::{BadLength, End, Frames, Piece};
 use statsidecar::mapping::Rules;
@@ -179,6 +180,17 @@ pub fn config(data: &[u8]) {
     }
 }
 
+/// Converts a mapping file of statsd_exporter. What comes out loads, or something is wrong with the file.
+pub fn yaml_import(data: &[u8]) {
+    let Ok(source) = std::str::from_utf8(data) else { return };
+    let (found, is_right) = match convert::import(source) {
+        Ok(imported) => (imported.warnings, true),
+        Err(found) => (found, false),
+    };
+    assert_eq!(config::render("fuzz.yml", source, &found).lines().count(), found.len());
+    assert_eq!(found.iter().all(|diagnostic| diagnostic.severity != Severity::Error), is_right);
+}
+
 /// The samples of the page, which has to be valid: family and value.
 fn checked(pipeline: &Pipeline) -> Vec<(String, f64)> {
     let page = String::from_utf8(http::page(pipeline, &Facts::default())).expect("the page is UTF-8");
@@ -197,6 +209,7 @@ mod tests {
             ("packet_to_page", super::packet_to_page),
             ("config", super::config),
             ("stream_framing", super::stream_framing),
+            ("yaml_import", super::yaml_import),
         ] {
             let seeds = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(target)).unwrap();
             let paths: Vec<_> = seeds.map(|seed| seed.unwrap().path()).collect();
