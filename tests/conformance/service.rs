@@ -146,7 +146,7 @@ a_total 1
 > _e:1|c\n_events:1|c\ne{1,1}:1|c
 _e_total 1
 _events_total 1
-e_1_1__total 1
+e_1_total{_1_="true"} 1
 = lines=3 c=3
 
 == no rule is for events
