@@ -103,6 +103,9 @@ fn observation(value: f64, rate: f64) -> Result<Change<'static>, Reject> {
 /// 99999.99999999999), so a quotient that is a whole number but for that rounding is that whole number.
 #[inline]
 fn divide(value: f64, rate: f64) -> f64 {
+    if rate == 1.0 {
+        return value;
+    }
     let quotient = value / rate;
     let whole = quotient.round();
     if (quotient - whole).abs() <= whole.abs() * f64::EPSILON { whole } else { quotient }
