@@ -85,9 +85,9 @@ fn cells(criterion: &mut Criterion) {
     let bounds = Bounds::new(&DEFAULT_BUCKETS).expect("the bounds rise");
     let (counter, gauge) = (Cells::Counter(Counter::new()), Cells::Gauge(Gauge::new()));
     let histogram = Cells::Histogram(Histogram::new(bounds));
-    let set = Cells::Set(Set::new(Window::new(60)));
+    let set = Cells::Set(Set::new(Window::new(60)).into());
     let quantiles = Quantiles::new(&[0.5, 0.99]).expect("they rise");
-    let summary = Cells::Summary(Summary::new(quantiles, Window::new(600)));
+    let summary = Cells::Summary(Summary::new(quantiles, Window::new(600)).into());
     let mut group = criterion.benchmark_group("cells");
     for (name, cells, change) in [
         ("counter, whole", &counter, Change::Count(1)),

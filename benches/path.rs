@@ -6,6 +6,8 @@
 //! Figures of one run belong together: compare them with each other, not with those of another run. With two cores or
 //! more, the receiver has the first and the sender the second.
 //!
+//! With `--rules` statsidecar has 200 rules, half of them regexes.
+//!
 //! With `--peers` it gives the same lines, untagged, to other daemons that Debian packages, each with nothing on but its
 //! StatsD listener and otherwise as it comes (so with the system's receive buffer, which loses packets in any pause). A
 //! row of theirs is at the highest rate, by steps, that the daemon loses no packet at; the floor that it is divided by
@@ -43,12 +45,13 @@ fn main() {
     }
     let (options, arguments): (Vec<_>, Vec<_>) = arguments.iter().partition(|argument| argument.starts_with("--"));
     let with_peers = options.iter().any(|option| *option == "--peers");
+    let rules = options.iter().any(|option| *option == "--rules").then(rules);
     let seconds = arguments.first().map_or(5, |seconds| seconds.parse().expect("the argument is a number of seconds"));
     let only = arguments.get(1).map_or("", |only| only.as_str());
     println!("| workload | lines/s | program | CPU ns/line | x floor | lost packets | peak MiB |");
     println!("|---|---|---|---|---|---|---|");
     for (name, rate, args) in WORKLOADS.into_iter().filter(|(name, ..)| name.contains(only)) {
-        let (rate, runs) = at_a_rate_without_loss(rate, seconds, args);
+        let (rate, runs) = at_a_rate_without_loss(rate, seconds, args, rules.as_deref());
         for run in &runs {
             row(name, rate, run, &runs[0]);
         }
@@ -93,6 +96,21 @@ fn floor() {
     }
 }
 
+/// A file of 100 globs and 100 regexes, the last of which are for names of the workload.
+fn rules() -> PathBuf {
+    let mut file = String::new();
+    for n in 0..99 {
+        file += &format!("[[metric]]\nmatch = \"shop{n}.*.request-*.**\"\nname = \"shop_{n}_$1\"\n");
+        file += &format!("[[metric]]\nmatch_regex = 'queue{n}\\.([a-z]+)\\.(\\d+)'\nlabels = {{ queue = \"$1\" }}\n");
+    }
+    file += "[[metric]]\nmatch = \"etl.stage01.*.**\"\nlabels = { instance = \"$1\" }\n";
+    file +=
+        "[[metric]]\nmatch_regex = 'etl\\.stage02\\.(?P<instance>[^.]+)\\..*'\nlabels = { instance = \"$instance\" }\n";
+    let path = env::temp_dir().join(format!("statsidecar-bench-{}.toml", std::process::id()));
+    fs::write(&path, file).expect("a file can be written");
+    path
+}
+
 /// What one program did with one workload.
 struct Run {
     program: &'static str,
@@ -102,10 +120,10 @@ struct Run {
 }
 
 /// All programs at the same rate: the highest, by steps, that none of them loses a packet at.
-fn at_a_rate_without_loss(rate: u64, seconds: u64, args: &[&str]) -> (u64, [Run; 2]) {
+fn at_a_rate_without_loss(rate: u64, seconds: u64, args: &[&str], config: Option<&Path>) -> (u64, [Run; 2]) {
     let mut rate = rate;
     for _ in 0..8 {
-        let runs = [run_floor(rate, seconds, args), run_statsidecar(rate, seconds, args)];
+        let runs = [run_floor(rate, seconds, args), run_statsidecar(rate, seconds, args, config)];
         if runs.iter().all(|run| run.lost == 0) {
             return (rate, runs);
         }
@@ -127,9 +145,11 @@ fn run_floor(rate: u64, seconds: u64, args: &[&str]) -> Run {
     Run { program: "floor", nanoseconds_per_line: nanoseconds / lines as f64, lost: packets - received, peak_bytes }
 }
 
-fn run_statsidecar(rate: u64, seconds: u64, args: &[&str]) -> Run {
-    let mut sidecar =
-        Receiver::start(Command::new(STATSIDECAR).args(["--listen", "udp://127.0.0.1:0", "--http", "127.0.0.1:0"]));
+fn run_statsidecar(rate: u64, seconds: u64, args: &[&str], config: Option<&Path>) -> Run {
+    let mut command = Command::new(STATSIDECAR);
+    command.args(["--listen", "udp://127.0.0.1:0", "--http", "127.0.0.1:0"]);
+    command.args(config.iter().flat_map(|config| [Path::new("--config"), config]));
+    let mut sidecar = Receiver::start(&command);
     let page = sidecar.line();
     let page = page.strip_prefix("serving metrics on http://").and_then(|page| page.strip_suffix("/metrics"));
     let page: SocketAddr = page.expect("it serves a page").parse().expect("it has an address");

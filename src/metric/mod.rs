@@ -130,10 +130,10 @@ pub enum Cells {
     Gauge(Gauge),
     /// A histogram's.
     Histogram(Histogram),
-    /// A set's.
-    Set(Set),
-    /// A summary's.
-    Summary(Summary),
+    /// A set's, elsewhere: it is larger than the others, and what most series would pay for in memory.
+    Set(Box<Set>),
+    /// A summary's, elsewhere too.
+    Summary(Box<Summary>),
 }
 
 impl Cells {

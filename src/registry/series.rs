@@ -41,8 +41,8 @@ impl Series {
             Shape::Counter => Cells::Counter(Counter::new()),
             Shape::Gauge => Cells::Gauge(Gauge::new()),
             Shape::Histogram(bounds) => Cells::Histogram(Histogram::new(bounds.clone())),
-            Shape::Set(window) => Cells::Set(Set::new(*window)),
-            Shape::Summary(quantiles, window) => Cells::Summary(Summary::new(quantiles.clone(), *window)),
+            Shape::Set(window) => Cells::Set(Set::new(*window).into()),
+            Shape::Summary(quantiles, window) => Cells::Summary(Summary::new(quantiles.clone(), *window).into()),
         };
         // The clock tells whole seconds: what is left of one is waited for.
         let seconds = |ttl: Duration| u32::try_from(ttl.as_millis().div_ceil(1000)).unwrap_or(FOR_EVER);
