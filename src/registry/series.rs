@@ -106,7 +106,9 @@ impl Series {
 
     /// Reads what a scrape will, so that it is in the cache when it comes to that.
     pub fn fetch(&self) {
-        black_box((self.text.as_bytes().first(), self.text.as_bytes().last(), self.head.help.as_bytes().first()));
+        let byte = |byte: Option<&u8>| byte.copied();
+        let text = self.text.as_bytes();
+        black_box((byte(text.first()), byte(text.last()), byte(self.head.help.as_bytes().first())));
         self.cells.fetch();
     }
 
