@@ -19,6 +19,7 @@
 mod conflicts;
 mod daemon;
 mod dialects;
+mod expiry;
 mod limits;
 mod mapping;
 mod packets;
