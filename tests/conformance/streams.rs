@@ -104,15 +104,15 @@ fn a_last_line_without_its_end_counts_at_the_close() {
     for transport in STREAMS {
         let daemon = listening(transport, &[]);
         let mut client = Client::connect(&daemon.listeners[0]);
-        client.write(b"a:1|c\nb:2|c");
-        let page = daemon.scrape_when("statsidecar_bytes_total", 11);
+        client.write(b"x:1|c\r\ny:2|c\nz:3|c");
+        let page = daemon.scrape_when("statsidecar_bytes_total", 18);
         assert_eq!(sum(&page, "statsidecar_connections"), 1);
-        daemon.scrape_when("statsidecar_samples_total", 1);
-        assert_eq!(clients(&daemon.scrape()), ["a_total 1"], "the line may go on: {transport}");
+        daemon.scrape_when("statsidecar_samples_total", 2);
+        assert_eq!(clients(&daemon.scrape()), ["x_total 1", "y_total 2"], "the line may go on: {transport}");
         drop(client);
         let page = connections(&daemon, 0, 1, &[("end", 1)]);
-        assert_eq!(clients(&page), ["a_total 1", "b_total 2"], "{transport}");
-        assert_eq!(sum(&page, "statsidecar_lines_total"), 2, "{transport}");
+        assert_eq!(clients(&page), ["x_total 1", "y_total 2", "z_total 3"], "{transport}");
+        assert_eq!(sum(&page, "statsidecar_lines_total"), 3, "{transport}");
     }
 }
 

@@ -405,6 +405,7 @@ fn members_leave_with_the_window() {
     daemon.scrape_with(&["v 1"]);
 }
 
+/// (exporter 124)
 #[test]
 fn observations_leave_with_the_window_but_for_sum_and_count() {
     let config = "[defaults]\ntimer = \"summary\"\nquantiles = [0.5]\nsummary_window = \"1s\"";
