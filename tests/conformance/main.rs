@@ -19,6 +19,7 @@
 
 mod cases;
 mod conflicts;
+mod contract;
 mod daemon;
 mod dialects;
 mod expiry;
