@@ -95,6 +95,16 @@ impl Route {
     fn lens(&self) -> [usize; 3] {
         [0, 16, 32].map(|shift| usize::from((self.shape >> shift) as u16))
     }
+
+    /// Where its key begins in `long_keys`, if it is there.
+    fn start(&self) -> usize {
+        let [a, b, c, d, ..] = self.key;
+        u32::from_le_bytes([a, b, c, d]) as usize
+    }
+
+    fn set_start(&mut self, start: usize) {
+        self.key[..4].copy_from_slice(&(start as u32).to_le_bytes());
+    }
 }
 
 /// How many bytes of key a route holds.
@@ -219,7 +229,7 @@ impl Routes {
         match route.key.get_mut(..len) {
             Some(short) => short.copy_from_slice(&parts),
             None => {
-                route.key[..4].copy_from_slice(&(self.long_keys.len() as u32).to_le_bytes());
+                route.set_start(self.long_keys.len());
                 self.long_keys.extend_from_slice(&parts);
             }
         }
@@ -246,7 +256,7 @@ impl Routes {
         match route.key.get(..len) {
             Some(short) => short,
             None => {
-                let start = u32::from_le_bytes([route.key[0], route.key[1], route.key[2], route.key[3]]) as usize;
+                let start = route.start();
                 &self.long_keys[start..start + len]
             }
         }
@@ -275,7 +285,28 @@ impl Routes {
         let is_own = |route: &Route| !matches!(meanings[usize::from(route.meaning)].fate, Fate::Collapse(..));
         routes.retain(|route| is_own(route) && route.series.as_ref().is_some_and(|series| !series.is_leaving()));
         self.passing = None;
-        self.place_all(self.slots.len());
+        self.give_back();
+        let is_sparse = self.routes.len() * 4 < self.slots.len();
+        let enough = if is_sparse { (self.routes.len() * 2).next_power_of_two().max(FEW) } else { self.slots.len() };
+        self.place_all(enough);
+    }
+
+    /// Gives back what routes that are gone have left: else names that come and go would fill the room for long keys.
+    fn give_back(&mut self) {
+        if self.routes.len() * 4 < self.routes.capacity() {
+            self.routes.shrink_to(self.routes.len() * 2);
+        }
+        let mut kept = Vec::new();
+        let Self { routes, long_keys, .. } = self;
+        for route in routes {
+            let len: usize = route.lens().iter().sum();
+            if len > SHORT {
+                let start = route.start();
+                route.set_start(kept.len());
+                kept.extend_from_slice(&long_keys[start..start + len]);
+            }
+        }
+        self.long_keys = kept;
     }
 
     fn place(&mut self, hash: u64, index: usize) {
@@ -452,7 +483,7 @@ mod tests {
         let over = over();
         let own = Meaning { fate: Fate::Apply(operation()), ..DROP };
         let mut routes = Routes::new(1);
-        let name = |n: usize| format!("name{n}");
+        let name = |n: usize| format!("{}name{n}", "long".repeat(n % 20));
         for n in 0..2000 {
             let name = name(n);
             let key = key(name.as_bytes(), b"");
@@ -462,6 +493,9 @@ mod tests {
         assert_eq!(routes.routes.len(), 1025);
         routes.review();
         assert_eq!(routes.routes.len(), 100);
+        assert!(routes.slots.len() <= 256 && routes.routes.capacity() <= 200, "what they took is given back");
+        let of_long_keys: usize = (10..1000).step_by(20).map(|n| name(n).len()).sum();
+        assert_eq!(routes.long_keys.len(), of_long_keys);
         for n in 0..2000 {
             assert_eq!(find(&routes, key(name(n).as_bytes(), b"")).is_some(), n % 10 == 0 && n < 1000, "{n}");
         }
