@@ -1,4 +1,4 @@
-//! Series that leave, over each transport: what is awaited is what the page says, never a time.
+//! Series and observations that leave, over each transport: what is awaited is what the page says, never a time.
 
 use std::thread;
 
@@ -158,4 +158,41 @@ fn what_is_fed_does_not_leave() {
         let lines = Page::read(&page).expect("the page is valid").clients(false, false);
         assert_eq!(lines, ["fed_total 0", "same 7"]);
     });
+}
+
+/// The quantiles of a summary whose window has passed are NaN, while its sum and its count stay (exporter 124).
+#[test]
+fn observations_leave_with_the_window_but_for_sum_and_count() {
+    let config = "[defaults]\ntimer = \"summary\"\nquantiles = [0.5]\nsummary_window = \"1s\"\n";
+    over_each_transport("summary-window", config, |daemon, client| {
+        client.send(b"a:5|h\na:5|h");
+        daemon.scrape_with(&["a{quantile=\"0.5\"} 5", "a_sum 10", "a_count 2"]);
+        daemon.scrape_with(&["a{quantile=\"0.5\"} NaN", "a_sum 10", "a_count 2"]);
+        client.send(b"a:1|h");
+        daemon.scrape_with(&["a{quantile=\"0.5\"} 1", "a_sum 11", "a_count 3"]);
+    });
+}
+
+/// Wave upon wave of names that never come again costs what one does.
+#[test]
+fn an_expired_series_gives_its_memory_back() {
+    const WAVE: usize = 10_000;
+    let scratch = Scratch::new("expiry-memory");
+    let config = scratch.write("config.toml", "[defaults]\nttl = \"1s\"\n");
+    let daemon = listening("unixgram", &["--config", &config]);
+    let mut client = Client::connect(&daemon.listeners[0]);
+    let tag = "t".repeat(300);
+    let mut wave = |n: usize| {
+        for part in 0..WAVE / 100 {
+            let line = |line: usize| format!("job{n}.step{part}.line{line}:1|c|#{tag}\n");
+            client.send((0..100).map(line).collect::<String>().as_bytes());
+        }
+        let (page, lines) = expired(&daemon, (n * WAVE) as u64);
+        assert_eq!((lines.len(), sum(&page, "statsidecar_series")), (0, 0));
+        sum(&page, "process_resident_memory_bytes")
+    };
+    let one = wave(1);
+    let five = (2..=5).map(&mut wave).last().expect("four more");
+    // The tags alone of four waves are 12 MB.
+    assert!(five < one + (6 << 20), "{one} bytes after one wave, {five} after five");
 }

@@ -272,6 +272,15 @@ d_sum 0
 d_count 100
 = lines=66 h=66
 
+== a rest is carried over whatever the rates are: of 6.87 observations 6
+~ defaults.buckets = [1]
+> a:0|h|@0.7\na:0|h|@0.3\na:0|h\na:2|h|@0.9
+a_bucket{le="1"} 5
+a_bucket{le="+Inf"} 6
+a_sum 2.2222222222222223
+a_count 6
+= lines=4 h=4
+
 == each series carries a rest of its own
 ~ defaults.buckets = [1]
 > a:0|h|@0.6|#k:1\na:0|h|@0.6|#k:2\na:0|h|@0.6|#k:1

@@ -405,19 +405,6 @@ fn members_leave_with_the_window() {
     daemon.scrape_with(&["v 1"]);
 }
 
-/// (exporter 124)
-#[test]
-fn observations_leave_with_the_window_but_for_sum_and_count() {
-    let config = "[defaults]\ntimer = \"summary\"\nquantiles = [0.5]\nsummary_window = \"1s\"";
-    let (daemon, _scratch) = started_with("summary_window", config);
-    let client = client(daemon.udp[0]);
-    client.send(b"a:5|h\na:5|h").expect("a packet");
-    daemon.scrape_with(&["a{quantile=\"0.5\"} 5", "a_sum 10", "a_count 2"]);
-    daemon.scrape_with(&["a{quantile=\"0.5\"} NaN", "a_sum 10", "a_count 2"]);
-    client.send(b"a:1|h").expect("a packet");
-    daemon.scrape_with(&["a{quantile=\"0.5\"} 1", "a_sum 11", "a_count 3"]);
-}
-
 #[test]
 fn quantiles_are_off_by_1_percent_at_most() {
     let (daemon, _scratch) = started_with("quantiles", "defaults.timer = \"summary\"");
