@@ -1,9 +1,10 @@
 //! What this test needs from the machine: Prometheus, Python with its clients, and a folder for a while.
 
-use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{self, Command};
+
+pub use crate::support::python;
 
 /// Fails the test, with what to install, unless everything is there.
 pub fn require() {
@@ -19,17 +20,6 @@ pub fn require() {
          (pip install statsd==4.0.1 datadog==0.56.0 prometheus_client==0.26.0)\n{output:?}",
         python().get_program().display()
     );
-}
-
-/// A command of the interpreter that has the StatsD clients.
-pub fn python() -> Command {
-    let mut command = Command::new(env::var_os("STATSIDECAR_PYTHON").unwrap_or_else(|| "python3".into()));
-    command.env("PYTHONDONTWRITEBYTECODE", "1");
-    // The `datadog` client takes an address and tags from these, whatever the program says.
-    for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("DD_")) {
-        command.env_remove(name);
-    }
-    command
 }
 
 /// A folder that is removed when this is dropped.

@@ -110,6 +110,23 @@ impl Drop for Process {
     }
 }
 
+/// A command of the interpreter that has the StatsD clients.
+pub fn python() -> Command {
+    let mut command = Command::new(std::env::var_os("STATSIDECAR_PYTHON").unwrap_or_else(|| "python3".into()));
+    remove_datadog_environment(command.env("PYTHONDONTWRITEBYTECODE", "1"));
+    command
+}
+
+/// Clients of DogStatsD take an address and tags from these variables, whatever the program says.
+pub fn remove_datadog_environment(command: &mut Command) {
+    for (name, _) in std::env::vars_os() {
+        let is_theirs = |name: &str| name.starts_with("DD_") || name.starts_with("DATADOG_");
+        if is_theirs(&name.to_string_lossy()) {
+            command.env_remove(name);
+        }
+    }
+}
+
 /// The lines of a pipe, read on a thread of its own to its end, so that the writer never blocks on a full pipe.
 pub fn lines_of(pipe: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = mpsc::channel();
@@ -242,6 +259,19 @@ impl Daemon {
                 return page;
             }
             assert!(Instant::now() < deadline, "{counter} is {found}, not {least}:\n{page}");
+            thread::yield_now();
+        }
+    }
+
+    /// The page once it is as `is_right` asks; `what` says that in words.
+    pub fn scrape_until(&self, what: &str, is_right: impl Fn(&str) -> bool) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let page = self.scrape();
+            if is_right(&page) {
+                return page;
+            }
+            assert!(Instant::now() < deadline, "it does not come to this: {what}\n{page}");
             thread::yield_now();
         }
     }
