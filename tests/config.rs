@@ -29,7 +29,7 @@ fn the_shipped_file_names_every_key() {
     let example = with_examples(SHIPPED);
     let file = DeTable::parse(&example).expect("the examples are TOML").into_inner();
     let keys = documented_keys();
-    assert_eq!(keys.len(), 7 + 45, "a key more or less, or docs that are written in another way: {keys:?}");
+    assert_eq!(keys.len(), 8 + 47, "a key more or less, or docs that are written in another way: {keys:?}");
     for (table, key) in keys {
         let table = file.get(table.as_str()).unwrap_or_else(|| panic!("config.toml lacks [{table}]")).get_ref();
         let tables = table.as_array().map_or(vec![table], |array| array.iter().map(|table| table.get_ref()).collect());
@@ -49,6 +49,9 @@ fn the_examples_in_the_shipped_file_are_right() {
     assert!(summary.quantiles.is_some());
     assert_eq!(rule.init.len(), 2);
     assert_eq!(other.pattern.key(), "match_regex");
+    let [relay] = config.relays.as_slice() else { panic!("one example, not {}", config.relays.len()) };
+    assert_eq!(relay.target.get_ref().to_string(), "udp://127.0.0.1:9125");
+    assert_eq!(relay.pattern.as_ref().map(|pattern| pattern.text()), Some("shop.**"));
 }
 
 /// The file with the `#` taken from every example.
@@ -94,6 +97,7 @@ fn every_key_is_taken_as_it_stands() {
             { match = "b", match_type = ["h", "d"], match_tags = { "a-b" = "x*" }, drop_tags = ["k"], prefer = "tag",
               labels = { k = "$0" }, ttl = "1h" },
         ]
+        relay = [{ target = "udp://[::1]:2" }, { target = "unixgram://@x", match = "a.*" }]
         [intake]
         listen = ["udp://[::1]:1", "udp://0.0.0.0:0", "udp://0.0.0.0:0", "unix:///a b"]
         receive_buffer = 0
@@ -158,6 +162,9 @@ fn every_key_is_taken_as_it_stands() {
     assert!(matches!(&three.tags, KeptTags::AllBut(all_but) if texts(all_but) == ["k"]));
     assert_eq!(three.ttl.as_ref().map(|ttl| *ttl.get_ref()), Some(Duration::from_secs(3600)));
     assert_eq!(three.prefer, Prefer::Tag);
+    let relays: Vec<_> = config.relays.iter().map(|relay| relay.target.get_ref().to_string()).collect();
+    assert_eq!(relays, ["udp://[::1]:2", "unixgram://@x"]);
+    assert_eq!(config.relays.iter().map(|relay| relay.pattern.is_some()).collect::<Vec<_>>(), [false, true]);
 }
 
 #[test]
@@ -288,6 +295,8 @@ fn toml_like() -> impl Strategy<Value = String> {
         "tags",
         "labels",
         "[[metric]]\n",
+        "[[relay]]\n",
+        "target",
         "match",
         "match_regex",
         "match_type",

@@ -80,6 +80,19 @@ impl Address {
         }
     }
 
+    /// Whether what is sent here comes to `listener`, as far as the two addresses tell.
+    pub fn reaches(&self, listener: &Self) -> bool {
+        match (self, listener) {
+            (Self::Udp(to), Self::Udp(at)) | (Self::Tcp(to), Self::Tcp(at)) => {
+                let (host, own) = (to.ip().to_canonical(), at.ip().to_canonical());
+                // An IPv6 wildcard takes IPv4 too. Which other addresses are this machine's is not known here.
+                let is_wild = own.is_unspecified() && (own.is_ipv6() || host.is_ipv4()) && host.is_loopback();
+                to.port() == at.port() && to.port() != 0 && (host == own || is_wild)
+            }
+            _ => self == listener,
+        }
+    }
+
     fn scheme(&self) -> &'static str {
         match self {
             Self::Udp(_) => "udp",
@@ -217,6 +230,27 @@ mod tests {
         ] {
             let message = text.parse::<Address>().unwrap_err();
             assert!(message.contains(says), "{text:?}: {message}");
+        }
+    }
+
+    #[test]
+    fn a_target_that_is_a_listener_is_seen() {
+        for (target, listener, reaches) in [
+            ("udp://127.0.0.1:1", "udp://127.0.0.1:1", true),
+            ("udp://127.0.0.1:1", "udp://127.0.0.1:2", false),
+            ("udp://127.0.0.1:1", "tcp://127.0.0.1:1", false),
+            ("udp://127.0.0.2:1", "udp://127.0.0.1:1", false),
+            ("udp://127.0.0.2:1", "udp://0.0.0.0:1", true),
+            ("tcp://127.0.0.1:1", "tcp://[::]:1", true),
+            ("tcp://[::1]:1", "tcp://[::]:1", true),
+            ("tcp://[::1]:1", "tcp://0.0.0.0:1", false),
+            ("udp://[::ffff:127.0.0.1]:1", "udp://127.0.0.1:1", true),
+            ("udp://192.0.2.1:1", "udp://0.0.0.0:1", false),
+            ("unixgram:///a", "unixgram:///a", true),
+            ("unixgram://@a", "unixgram:///a", false),
+        ] {
+            let [one, other] = [target, listener].map(|text| text.parse::<Address>().unwrap());
+            assert_eq!(one.reaches(&other), reaches, "{target} {listener}");
         }
     }
 

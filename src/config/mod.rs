@@ -49,6 +49,8 @@ pub struct Config {
     pub labels: Labels,
     /// `[[metric]]`: the rules, in file order.
     pub metrics: Vec<MetricRule>,
+    /// `[[relay]]`: who gets the lines too, in file order.
+    pub relays: Vec<Relay>,
 }
 
 /// Label names and values as the file gives them; a value may be a template.
@@ -306,4 +308,13 @@ pub enum Prefer {
     Rule,
     /// `"tag"`: the tag wins.
     Tag,
+}
+
+/// `[[relay]]`: a target that lines are sent on to. Tables with one target stand for all that any of them says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Relay {
+    /// `target`: where the lines go; UDP, TCP or a Unix socket for datagrams.
+    pub target: Spanned<Address>,
+    /// `match`: the names of the lines that go there; `None`: all lines.
+    pub pattern: Option<Pattern>,
 }

@@ -10,7 +10,7 @@ use super::labels::{Kept, TagPolicy};
 use super::pattern::{Automaton, Pattern};
 use super::shadow::shadowed;
 use super::template::Template;
-use super::{Metric, Operation, Rule, Rules, Shapes, names};
+use super::{Metric, Operation, Relayed, Rule, Rules, Shapes, names};
 use crate::config::{Config, Diagnostic, KeptTags, Labels, MetricRule, Spanned};
 use crate::metric::{Bounds, Quantiles, Type, Window};
 use crate::parse::Kind;
@@ -40,6 +40,7 @@ impl Rules {
             dialects: config.tags.dialects,
             container_label: config.defaults.container_label,
             tag_limit: config.limits.tags,
+            relayed: Relayed::compile(&config.relays, &mut compiler.diagnostics),
             helps: Type::ALL.map(|kind| default_help(kind).into()),
         };
         for (rule, compiled) in config.metrics.iter().zip(&compiled) {

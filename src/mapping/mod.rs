@@ -11,10 +11,12 @@ mod labels;
 pub mod names;
 mod operation;
 mod pattern;
+mod relayed;
 mod shadow;
 mod template;
 
 pub use operation::Operation;
+pub use relayed::Relayed;
 
 use std::cell::OnceCell;
 use std::sync::Arc;
@@ -47,6 +49,7 @@ pub struct Rules {
     dialects: Dialects,
     container_label: bool,
     tag_limit: usize,
+    relayed: Vec<Relayed>,
     /// The help of metrics that no rule gives any, by type: one text for however many there are.
     helps: [Arc<str>; Type::ALL.len()],
 }
@@ -222,6 +225,11 @@ impl Rules {
     /// The constant labels of every series.
     pub fn constants(&self) -> &[(String, String)] {
         &self.constants
+    }
+
+    /// The targets of the relay, each of them once.
+    pub fn relayed(&self) -> &[Relayed] {
+        &self.relayed
     }
 
     /// What the rule at `index` matches, as the file has it.

@@ -108,6 +108,11 @@ impl Automaton {
         set.ok().map(|set| Self(Some(set)))
     }
 
+    /// Whether a pattern matches `name`.
+    pub fn is_match(&self, name: &str) -> bool {
+        self.0.as_ref().is_some_and(|set| set.is_match(name.as_bytes()))
+    }
+
     /// The patterns that match `name`, by their place from 0, in order.
     pub fn matches(&self, name: &str) -> impl Iterator<Item = usize> + use<> {
         self.0.as_ref().map(|set| set.matches(name.as_bytes())).into_iter().flatten()

@@ -6,7 +6,6 @@
 use toml::Spanned;
 
 use super::section::{Item, Section};
-use super::syntax::until_header;
 use super::value::{
     boolean, buckets, by_tag, choice, duration, factor, label_name, label_sets, labels, one_or_more, quantiles,
     spanned, text, texts, words,
@@ -27,14 +26,8 @@ const TAGS: &str = "a list of tags such as [\"env\", \"region\"]";
 
 /// Every rule in `source` that can be made out.
 pub(super) fn rules(item: Item<'_>, source: &str) -> Option<Vec<MetricRule>> {
-    let items: Vec<_> = item.elements("a metric", "a list of tables, each written [[metric]]")?.collect();
-    let nexts = items.iter().skip(1).map(|next| next.value.span().start).chain([source.len()]);
-    let rules = items.iter().zip(nexts).filter_map(|(item, next)| {
-        let start = item.value.span().start;
-        let lines = source.get(start..next).map_or(0, until_header);
-        rule(item.section("[[metric]]")?, start + lines)
-    });
-    Some(rules.collect())
+    let tables = item.tables("a metric", "[[metric]]", source)?;
+    Some(tables.into_iter().filter_map(|(section, end)| rule(section, end)).collect())
 }
 
 /// The rule in `section`, whose lines end at `end`.

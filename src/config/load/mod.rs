@@ -5,6 +5,7 @@
 //! diagnostics. Nothing here opens a file.
 
 mod metric;
+mod relay;
 mod section;
 mod syntax;
 mod value;
@@ -56,14 +57,16 @@ fn read(source: &str) -> (Config, Vec<Diagnostic>) {
 }
 
 fn config(mut top: Section<'_>, source: &str) -> Config {
+    let intake = top.read("intake", intake).unwrap_or_default();
     let config = Config {
-        intake: top.read("intake", intake).unwrap_or_default(),
         http: top.read("http", http).unwrap_or_default(),
         tags: top.read("tags", tags).unwrap_or_default(),
         labels: top.read("labels", labels).unwrap_or_default(),
         defaults: top.read("defaults", defaults).unwrap_or_default(),
         limits: top.read("limits", limits).unwrap_or_default(),
         metrics: top.read("metric", |item| metric::rules(item, source)).unwrap_or_default(),
+        relays: top.read("relay", |item| relay::relays(item, source, &intake.listen)).unwrap_or_default(),
+        intake,
     };
     top.finish();
     config

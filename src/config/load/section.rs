@@ -9,7 +9,7 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::syntax::Broken;
+use super::syntax::{Broken, until_header};
 use crate::config::diagnostic::{Diagnostic, quoted};
 
 /// What was found so far.
@@ -91,6 +91,18 @@ impl<'a> Item<'a> {
         };
         let (name, problems) = (name.to_owned(), self.problems);
         Some(elements.iter().map(move |value| Self { name: name.clone(), value, problems }))
+    }
+
+    /// The tables of this list as sections `title`, each with the end of its lines in `source`; each is called `name`.
+    pub(super) fn tables(&self, name: &str, title: &'static str, source: &str) -> Option<Vec<(Section<'a>, usize)>> {
+        let items: Vec<_> = self.elements(name, &format!("a list of tables, each written {title}"))?.collect();
+        let nexts = items.iter().skip(1).map(|next| next.value.span().start).chain([source.len()]);
+        let sections = items.iter().zip(nexts).filter_map(|(item, next)| {
+            let start = item.value.span().start;
+            let lines = source.get(start..next).map_or(0, until_header);
+            Some((item.section(title)?, start + lines))
+        });
+        Some(sections.collect())
     }
 
     /// This table as the section `title`.
@@ -186,7 +198,7 @@ impl<'a> Section<'a> {
     fn written(&self, key: &str) -> String {
         match (self.title, key) {
             (Some(_), key) => format!("{key:?}"),
-            (None, "metric") => "[[metric]]".to_owned(),
+            (None, "metric" | "relay") => format!("[[{key}]]"),
             (None, table) => format!("[{table}]"),
         }
     }

@@ -275,7 +275,8 @@ pub(super) fn account(right: &str) -> impl Fn(Item<'_>) -> Option<String> {
     }
 }
 
-fn address(item: &Item<'_>) -> Option<Address> {
+/// An address of any transport.
+pub(super) fn address(item: &Item<'_>) -> Option<Address> {
     let Some(text) = item.value.get_ref().as_str() else {
         return item.wrong_type("text such as \"udp://127.0.0.1:8125\"");
     };
