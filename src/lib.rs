@@ -40,6 +40,8 @@
 //! Intake of datagrams runs on threads of its own, blocking in `recvmmsg`; streams, HTTP and signals are tokio, on the
 //! main thread. All streams share one worker: each is read once in its turn, so that none holds up the others. A page is
 //! written on a thread that may wait for its client, one page at any moment, and never with a lock of the registry held.
+//! The relay, where there is one, is a thread with a runtime of its own: workers copy whole packets to it, and wait for
+//! nothing.
 //!
 //! # Where things are
 //!
@@ -51,12 +53,14 @@
 //!                stream and client (connections), framing (a stream taken apart; pure)
 //! parse/         plain (the shape of nearly every line), line, service_check, event, value, tags: pure, bytes to groups
 //! mapping/       pattern, glob, condition, template, labels, names, operation; compile, shadow (what is wrong with the
-//!                rules): the only place names become legal
+//!                rules): the only place names become legal; relayed (which lines a target of the relay gets)
 //! metric/        counter, gauge, histogram: cells; know no key, clock, text or socket; set, summary: those that look
 //!                back over a window of time
 //! registry/      series, families: get-or-create, limits, conflicts; expiry, presence: how series leave
 //! expose/        text: values to bytes; pure
 //! telemetry.rs   the sidecar's own metrics: table, tally, facts, and culprits (the names that hit a limit)
+//! forward/       relay: lines sent on as they came; inbox (what workers hand over), queue (packets, bounded; pure), target and
+//!                link (one task and socket each)
 //! http/          server and one route match, scrape, page (written piece by piece), body, status page
 //! daemon/        start, drain, what is said at the start, open files, what /proc says of the process
 //! config/        structs and defaults, load (file:line:column), address, dialect, units, statsd_exporter (its mapping files)
@@ -71,7 +75,7 @@
 //! | pure | `parse` `telemetry` `expose` `mapping` | leaves; `mapping` and `telemetry` what `parse` gives |
 //! | state | `registry` | leaves, what `mapping` gives, the label text of `expose` |
 //! | join | `pipeline` | the above |
-//! | edges | `intake` `http` | the above |
+//! | edges | `forward` `intake` `http` | the above; `intake` hands lines to `forward` |
 //! | top | `daemon`, then `command` | anything below |
 //!
 //! # Invariants
@@ -79,7 +83,7 @@
 //! Each has a test; `tests/layers.rs` holds those that are about the code itself.
 //!
 //! 1. Shared mutable state is the registry, the telemetry counters, the clock and the shutdown signal: nothing else.
-//!    (Streams, tasks of one thread, share their worker too.)
+//!    (Streams, tasks of one thread, share their worker too. Where lines are relayed, workers share its inbox.)
 //! 2. A line of a known series allocates nothing and takes no lock; that of a set or a summary takes its own.
 //! 3. Limits, kind conflicts and name collisions are decided where a series is made, and there only.
 //! 4. `parse`, `mapping`, `metric` and `expose` do no I/O, read no clock, log nothing, hold no global.
@@ -94,6 +98,7 @@ pub mod command;
 pub mod config;
 pub mod daemon;
 pub mod expose;
+pub mod forward;
 pub mod http;
 pub mod intake;
 pub mod mapping;

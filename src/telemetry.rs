@@ -9,7 +9,7 @@ mod table;
 mod tally;
 
 pub use culprits::{Culprit, Culprits};
-pub use facts::{Closed, Facts, ProcessFacts, SocketFacts, StreamFacts};
+pub use facts::{Closed, Delivery, Facts, ProcessFacts, RelayFacts, SocketFacts, StreamFacts};
 pub use table::{Description, TABLE, is_reserved};
 pub use tally::Tally;
 
@@ -172,6 +172,8 @@ impl Telemetry {
             facts.sockets.iter().map(|s| Row::number(&s.label(), s.receive_buffer as f64)).collect(),
         );
         push(table::REJECTED, rows(&Reject::ALL.map(|r| [("reason", r.reason())]), &self.rejected));
+        push(table::RELAY_LINES, facts.relays.iter().flat_map(|relay| relay.rows(&relay.lines)).collect());
+        push(table::RELAY_PACKETS, facts.relays.iter().flat_map(|relay| relay.rows(&relay.packets)).collect());
         push(table::SAMPLES, rows(&Kind::ALL.map(|k| [("type", k.as_str())]), &self.samples));
         let mut cumulative = Vec::new();
         let sum = self.scrape_duration.read(&mut cumulative);

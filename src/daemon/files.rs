@@ -10,7 +10,8 @@ const OTHERS: usize = 32;
 /// Asks the system for as many open files as all connections may need. Gives how many connections of streams there is
 /// room for: with more, the page could not be served.
 pub(super) fn room_for_streams(config: &Config) -> usize {
-    let others = OTHERS.saturating_add(config.http.max_connections).saturating_add(config.intake.listen.len());
+    let sockets = config.intake.listen.len().saturating_add(config.relays.len());
+    let others = OTHERS.saturating_add(config.http.max_connections).saturating_add(sockets);
     let wanted = config.intake.max_connections;
     let needed = u64::try_from(wanted.saturating_add(others)).unwrap_or(u64::MAX);
     let mut limit = getrlimit(Resource::Nofile);

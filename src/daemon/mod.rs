@@ -16,6 +16,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 
 use crate::config::{Address, Config};
+use crate::forward::Relay;
 use crate::http;
 use crate::intake::{self, Socket, StreamSocket, Streams, Turns};
 use crate::mapping::Rules;
@@ -30,6 +31,8 @@ pub enum Error {
     Listen(Address, io::Error),
     /// The address of the page could not be bound.
     Http(SocketAddr, io::Error),
+    /// A target of the relay is a listener.
+    Loop(Address, Address),
     /// An `init` series that cannot be.
     Initial(String, Reject),
     /// The system gave no thread, signal handler or standard output.
@@ -44,6 +47,11 @@ impl fmt::Display for Error {
             }
             Self::Listen(address, error) => write!(f, "cannot listen for StatsD on {address}: {error}"),
             Self::Http(address, error) => write!(f, "cannot serve metrics on http://{address}: {}", because(error)),
+            Self::Loop(target, listener) => write!(
+                f,
+                "cannot relay to {target}: it is this program's own listener {listener}, and lines would go round for \
+                 ever; choose another target, or another address to listen on"
+            ),
             Self::Initial(name, reject) => {
                 write!(f, "cannot make the init series {name}: {reject}: {}", reject.remedy())
             }
@@ -88,9 +96,11 @@ pub fn run(config: &Config, rules: Rules) -> Result<(), Error> {
         let http = http::bind(config.http.listen).await.map_err(|error| Error::Http(config.http.listen, error))?;
         let page = http.local_addr().unwrap_or(config.http.listen);
         let pipeline = Arc::new(pipeline(config, rules, &addresses)?);
-        let intake = Intake::start(sockets, streams, &pipeline, config)?;
+        let relay = relay(&pipeline, &addresses)?;
+        let intake = Intake::start(sockets, streams, &pipeline, relay.as_ref(), config)?;
 
-        let state = http::State::new(Arc::clone(&pipeline), intake.facts(&pipeline), intake.ready());
+        let facts = intake.facts(&pipeline, relay.as_ref());
+        let state = http::State::new(Arc::clone(&pipeline), facts, intake.ready());
         announce::announce(&addresses, page).map_err(|error| Error::System("write to the standard output", error))?;
         tokio::select! {
             () = tell_time(&pipeline) => {}
@@ -99,10 +109,22 @@ pub fn run(config: &Config, rules: Rules) -> Result<(), Error> {
             _ = interrupt.recv() => tracing::info!("SIGINT: applying what is queued"),
         }
         intake.stop().await;
+        relay.into_iter().for_each(Relay::stop);
         let lines: u64 = pipeline.telemetry.listeners().iter().map(|listener| listener.received().1).sum();
         tracing::info!(lines, samples = pipeline.telemetry.applied(), "stopped");
         Ok(())
     })
+}
+
+/// Starts the relay, if there is one, beside listeners at these addresses.
+fn relay(pipeline: &Arc<Pipeline>, listeners: &[Address]) -> Result<Option<Relay>, Error> {
+    for relayed in pipeline.rules.relayed() {
+        // The file was checked for it, but the command line has listeners too, and the kernel chooses ports.
+        if let Some(listener) = listeners.iter().find(|listener| relayed.target.reaches(listener)) {
+            return Err(Error::Loop(relayed.target.clone(), listener.clone()));
+        }
+    }
+    Relay::start(pipeline).map_err(|error| Error::System("start the relay", error))
 }
 
 /// Sets the pipeline's clock each second, for ever, and takes out what is over by then.
@@ -170,6 +192,7 @@ impl Intake {
         sockets: Vec<Arc<Socket>>,
         stream_sockets: Vec<Arc<StreamSocket>>,
         pipeline: &Arc<Pipeline>,
+        relay: Option<&Relay>,
         config: &Config,
     ) -> Result<Self, Error> {
         let workers = config.intake.workers;
@@ -189,10 +212,10 @@ impl Intake {
             let turns = Arc::new(Turns::default());
             for _ in 0..workers {
                 let (socket, listener, pipeline) = (Arc::clone(socket), Arc::clone(listener), Arc::clone(pipeline));
-                let turns = Arc::clone(&turns);
+                let (tap, turns) = (relay.map(Relay::tap), Arc::clone(&turns));
                 intake.spawn(move || match workers {
-                    1 => intake::receive(&socket, worker(pipeline), &listener),
-                    _ => intake::receive_shared(&socket, worker(pipeline), &listener, &turns),
+                    1 => intake::receive(&socket, worker(pipeline), tap, &listener),
+                    _ => intake::receive_shared(&socket, worker(pipeline), tap, &listener, &turns),
                 })?;
             }
         }
@@ -200,7 +223,8 @@ impl Intake {
             let listeners = listeners.iter().skip(intake.sockets.len()).cloned();
             let sockets = intake.stream_sockets.iter().cloned().zip(listeners);
             let room = files::room_for_streams(config);
-            let streams = Streams::start(sockets, worker(Arc::clone(pipeline)), room, &config.intake);
+            let (worker, tap) = (worker(Arc::clone(pipeline)), relay.map(Relay::tap));
+            let streams = Streams::start(sockets, worker, tap, room, &config.intake);
             intake.streams = Some(streams.map_err(|error| Error::System("wait for connections", error))?);
         }
         Ok(intake)
@@ -216,9 +240,9 @@ impl Intake {
         Ok(())
     }
 
-    fn facts(&self, pipeline: &Arc<Pipeline>) -> Box<dyn Fn() -> Facts + Send + Sync> {
+    fn facts(&self, pipeline: &Arc<Pipeline>, relay: Option<&Relay>) -> Box<dyn Fn() -> Facts + Send + Sync> {
         let (sockets, streams) = (Arc::clone(&self.sockets), Arc::clone(&self.stream_sockets));
-        let pipeline = Arc::clone(pipeline);
+        let (pipeline, relays) = (Arc::clone(pipeline), relay.map(Relay::facts));
         Box::new(move || {
             let (series, families) = pipeline.registry.counts();
             Facts {
@@ -228,6 +252,7 @@ impl Intake {
                 series_expired: pipeline.registry.expired(),
                 sockets: sockets.iter().map(|socket| socket.facts()).collect(),
                 streams: streams.iter().map(|stream| stream.facts()).collect(),
+                relays: relays.as_ref().map(|relays| relays()).unwrap_or_default(),
                 process: process::facts(),
             }
         })

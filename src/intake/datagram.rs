@@ -10,6 +10,7 @@ use rustix::net::{self, Shutdown, sockopt};
 use super::bind::{self, SocketFile};
 use super::sys::{self, Batch, Wait};
 use crate::config::{Address, Intake};
+use crate::forward::Tap;
 use crate::pipeline::{Order, Worker};
 use crate::telemetry::{Listener, SocketFacts};
 
@@ -96,10 +97,10 @@ impl AsFd for Socket {
     }
 }
 
-/// Hands every datagram of `socket` to `worker`, until [`Socket::stop`] and then until all that was queued at that
-/// moment is applied.
-pub fn receive(socket: &Socket, worker: Worker, listener: &Listener) {
-    let mut reader = Reader { socket, batch: Batch::new(BATCH), worker, listener };
+/// Hands every datagram of `socket` to `worker`, and its lines to `tap`, until [`Socket::stop`] and then until all that
+/// was queued at that moment is applied.
+pub fn receive(socket: &Socket, worker: Worker, tap: Option<Tap>, listener: &Listener) {
+    let mut reader = Reader { socket, batch: Batch::new(BATCH), worker, tap, listener };
     while !socket.is_stopping() {
         reader.take_or_warn(Wait::ForOne, |_, _| {});
     }
@@ -111,8 +112,8 @@ pub fn receive(socket: &Socket, worker: Worker, listener: &Listener) {
 /// One thread waits for datagrams; the others wait for their turn. Only where a whole batch came, so that more is likely
 /// to be queued, does the next one take over while this one applies the batch. So a load that one worker bears costs no
 /// more than with one.
-pub fn receive_shared(socket: &Socket, worker: Worker, listener: &Listener, turns: &Turns) {
-    let mut reader = Reader { socket, batch: Batch::new(BATCH), worker, listener };
+pub fn receive_shared(socket: &Socket, worker: Worker, tap: Option<Tap>, listener: &Listener, turns: &Turns) {
+    let mut reader = Reader { socket, batch: Batch::new(BATCH), worker, tap, listener };
     let mut lead = None;
     while !socket.is_stopping() {
         let mut next = lead.take().unwrap_or_else(|| turns.lock());
@@ -151,6 +152,7 @@ struct Reader<'a> {
     socket: &'a Socket,
     batch: Batch,
     worker: Worker,
+    tap: Option<Tap>,
     listener: &'a Listener,
 }
 
@@ -195,7 +197,14 @@ impl Reader<'_> {
                 false => self.worker.packet(packet.bytes),
                 true => self.worker.cut_packet(packet.bytes),
             }
+            if let Some(tap) = &mut self.tap {
+                match packet.is_cut {
+                    false => tap.lines(packet.bytes),
+                    true => tap.cut_packet(packet.bytes),
+                }
+            }
         }
+        self.tap.iter_mut().for_each(Tap::flush);
         self.worker.flush(self.listener);
         Ok((count, bytes))
     }

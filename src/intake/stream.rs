@@ -20,6 +20,7 @@ use super::bind::{self, SocketFile};
 use super::client::{Acceptor, Client};
 use super::framing::{BadLength, End, Frames, Piece};
 use crate::config::{Address, Framing, Intake};
+use crate::forward::Tap;
 use crate::pipeline::Worker;
 use crate::reject::Reject;
 use crate::telemetry::{Closed, Listener, StreamFacts};
@@ -114,6 +115,7 @@ struct Shared {
 #[derive(Debug)]
 struct Turn {
     worker: Worker,
+    tap: Option<Tap>,
     buffer: Box<[u8]>,
 }
 
@@ -123,12 +125,13 @@ impl Streams {
     pub fn start(
         sockets: impl IntoIterator<Item = (Arc<StreamSocket>, Arc<Listener>)>,
         worker: Worker,
+        tap: Option<Tap>,
         max_connections: usize,
         intake: &Intake,
     ) -> io::Result<Self> {
         let (stop, stopped) = watch::channel(false);
         let shared = Arc::new(Shared {
-            turn: Mutex::new(Turn { worker, buffer: vec![0; TURN].into() }),
+            turn: Mutex::new(Turn { worker, tap, buffer: vec![0; TURN].into() }),
             connections: Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS))),
             max_line: intake.max_line,
             idle_timeout: intake.idle_timeout,
@@ -269,13 +272,14 @@ impl Connection {
     /// Reads once and applies what came; gives how much, or why there will be no more.
     fn turn(&mut self, client: BorrowedFd<'_>) -> io::Result<Result<usize, Closed>> {
         let mut turn = self.shared.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let Turn { worker, buffer } = &mut *turn;
+        let Turn { worker, tap, buffer } = &mut *turn;
         let len = retry_on_intr(|| rustix::io::read(client, &mut buffer[..]))?;
         if len == 0 {
             return Ok(Err(Closed::End));
         }
         worker.received(0, len as u64);
-        let pushed = self.frames.push(buffer.get(..len).unwrap_or_default(), |piece| apply(worker, piece));
+        let pushed = self.frames.push(buffer.get(..len).unwrap_or_default(), |piece| apply(worker, tap, piece));
+        tap.iter_mut().for_each(Tap::flush);
         worker.flush(&self.listener);
         Ok(pushed.map(|()| len).map_err(|BadLength(_)| Closed::Framing))
     }
@@ -283,13 +287,18 @@ impl Connection {
     /// Applies what is left, if it is whole; gives whether it is.
     fn end(&mut self, end: End) -> bool {
         let mut turn = self.shared.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_whole = self.frames.end(end, |piece| apply(&mut turn.worker, piece));
-        turn.worker.flush(&self.listener);
+        let Turn { worker, tap, .. } = &mut *turn;
+        let is_whole = self.frames.end(end, |piece| apply(worker, tap, piece));
+        tap.iter_mut().for_each(Tap::flush);
+        worker.flush(&self.listener);
         is_whole
     }
 }
 
-fn apply(worker: &mut Worker, piece: Piece<'_>) {
+fn apply(worker: &mut Worker, tap: &mut Option<Tap>, piece: Piece<'_>) {
+    if let (Some(tap), Piece::Lines(lines) | Piece::Message(lines)) = (tap, piece) {
+        tap.lines(lines);
+    }
     match piece {
         Piece::Lines(lines) => worker.lines(lines),
         Piece::Message(lines) => {

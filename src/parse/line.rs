@@ -157,6 +157,14 @@ impl<'a> Iterator for Groups<'a> {
 }
 
 impl<'a> Groups<'a> {
+    /// What stands before the values, as it came, whether or not these can be read; `None` where nothing does. To be
+    /// asked before any group is.
+    pub fn name(&self) -> Option<&'a [u8]> {
+        let is_service_check = self.line.starts_with(service_check::BEGIN);
+        let name = if is_service_check { service_check::read(self.line).ok()?.name } else { self.name };
+        (!name.is_empty()).then_some(name)
+    }
+
     /// Reads the line as one whose name may hold tags of `dialects`: a `:` in the value of such a tag does not end the
     /// name. To be asked before any group is.
     #[inline]

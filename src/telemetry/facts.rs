@@ -18,6 +18,8 @@ pub struct Facts {
     pub sockets: Vec<SocketFacts>,
     /// The sockets for streams, in the order of their listeners.
     pub streams: Vec<StreamFacts>,
+    /// The targets of the relay.
+    pub relays: Vec<RelayFacts>,
     /// The process; `None` where the system does not tell.
     pub process: Option<ProcessFacts>,
 }
@@ -93,6 +95,50 @@ impl Closed {
             Self::Framing => "framing",
             Self::Idle => "idle",
             Self::Limit => "limit",
+        }
+    }
+}
+
+/// What became of the lines that were to be sent on to a target.
+#[derive(Clone, Debug, Default)]
+pub struct RelayFacts {
+    /// The target's address.
+    pub target: String,
+    /// Packets, in the order of [`Delivery::ALL`].
+    pub packets: [u64; Delivery::ALL.len()],
+    /// The lines in them, and those that were never packed.
+    pub lines: [u64; Delivery::ALL.len()],
+}
+
+impl RelayFacts {
+    pub(super) fn rows(&self, counts: &[u64; Delivery::ALL.len()]) -> impl Iterator<Item = Row> {
+        let rows = Delivery::ALL.into_iter().zip(*counts);
+        rows.map(|(outcome, n)| Row::total(&[("target", &self.target), ("outcome", outcome.as_str())], n))
+    }
+}
+
+/// What became of a packet that was to be sent on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Delivery {
+    /// The system refused it, or a connection broke while it was written.
+    Failed,
+    /// The system took it.
+    Sent,
+    /// There was no room to keep it until the target takes it.
+    Shed,
+}
+
+impl Delivery {
+    /// Every outcome, in the order of its discriminant.
+    pub const ALL: [Self; 3] = [Self::Failed, Self::Sent, Self::Shed];
+
+    /// The outcome's one word, as it stands in the label.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Sent => "sent",
+            Self::Shed => "shed",
         }
     }
 }

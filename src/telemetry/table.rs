@@ -44,6 +44,8 @@ own_metrics! {
     PACKETS = "statsidecar_packets_total", Counter, "Packets received: datagrams, and messages of streams that have any; a stream of lines has none.";
     RECEIVE_BUFFER = "statsidecar_receive_buffer_bytes", Gauge, "Receive buffer that the kernel gave the socket, its own bookkeeping included.";
     REJECTED = "statsidecar_rejected_samples_total", Counter, "Samples that were not applied, by reason.";
+    RELAY_LINES = "statsidecar_relay_lines_total", Counter, "Lines that were to be sent on to a target, by what became of them: sent, failed by an error, or shed because there was no room to keep them.";
+    RELAY_PACKETS = "statsidecar_relay_packets_total", Counter, "Packets that were to be sent on to a target, by what became of them; of a stream, pieces that were written at once.";
     SAMPLES = "statsidecar_samples_total", Counter, "Samples applied, by the type that their line carried.";
     SCRAPE_DURATION = "statsidecar_scrape_duration_seconds", Histogram, "Time to make the page of a scrape.";
     SCRAPES = "statsidecar_scrapes_total", Counter, "Scrapes answered, by format; the one under way is not among them.";

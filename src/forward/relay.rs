@@ -1,0 +1,148 @@
+//! The relay's thread: lines from the inbox to the queues of those targets that get them.
+
+use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::io;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::{JoinSet, yield_now};
+use tokio::time::timeout;
+
+use super::inbox::{Inbox, Tap};
+use super::queue::{content, lines};
+use super::target::Target;
+use crate::config::Dialects;
+use crate::parse::tags::Tagged;
+use crate::parse::{event, groups};
+use crate::pipeline::Pipeline;
+use crate::telemetry::RelayFacts;
+
+/// How long the targets have at the end to take what is queued for them.
+const LAST: Duration = Duration::from_secs(2);
+
+/// The running relay.
+#[derive(Debug)]
+pub struct Relay {
+    inbox: Arc<Inbox>,
+    targets: Vec<Arc<Target>>,
+    thread: JoinHandle<()>,
+}
+
+impl Relay {
+    /// Starts the relay to the targets of the pipeline's rules; `None` where there is none.
+    pub fn start(pipeline: &Arc<Pipeline>) -> io::Result<Option<Self>> {
+        let relayed = pipeline.rules.relayed();
+        if relayed.is_empty() {
+            return Ok(None);
+        }
+        let targets: Vec<_> = relayed.iter().map(|relayed| Arc::new(Target::new(relayed.target.clone()))).collect();
+        let inbox = Arc::new(Inbox::new(targets.clone(), pipeline.max_line));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let run = run(Arc::clone(pipeline), Arc::clone(&inbox), targets.clone());
+        let thread = thread::Builder::new().name("relay".to_owned()).spawn(move || runtime.block_on(run))?;
+        Ok(Some(Self { inbox, targets, thread }))
+    }
+
+    /// An end of it for a worker.
+    pub fn tap(&self) -> Tap {
+        Tap::new(Arc::clone(&self.inbox))
+    }
+
+    /// What became of the lines, by target.
+    pub fn facts(&self) -> impl Fn() -> Vec<RelayFacts> + Send + Sync + use<> {
+        let targets = self.targets.clone();
+        move || targets.iter().map(|target| target.facts()).collect()
+    }
+
+    /// Sends what was handed over, for two seconds at most, and returns.
+    pub fn stop(self) {
+        self.inbox.close();
+        if self.thread.join().is_err() {
+            tracing::error!("the relay's thread had panicked");
+        }
+    }
+}
+
+async fn run(pipeline: Arc<Pipeline>, inbox: Arc<Inbox>, targets: Vec<Arc<Target>>) {
+    let (end, ended) = watch::channel(false);
+    let mut senders = JoinSet::new();
+    for target in &targets {
+        let (target, ended) = (Arc::clone(target), ended.clone());
+        senders.spawn(async move { target.send_all(ended).await });
+    }
+    let (mut bytes, mut is_open) = (Vec::new(), true);
+    while is_open {
+        is_open = inbox.take(&mut bytes).await;
+        distribute(&bytes, &pipeline, &targets);
+        yield_now().await;
+    }
+    end.send_replace(true);
+    // Those that are not done by then are stopped when they are dropped here.
+    let _ = timeout(LAST, async { while senders.join_next().await.is_some() {} }).await;
+    drop(senders);
+    for (target, relayed) in targets.iter().zip(pipeline.rules.relayed()) {
+        let lines = target.give_up();
+        if lines > 0 {
+            tracing::warn!(target = %relayed.target, lines, "lines were left that the target did not take");
+        }
+    }
+}
+
+/// Adds each line to the queues of those targets that get it.
+fn distribute(bytes: &[u8], pipeline: &Pipeline, targets: &[Arc<Target>]) {
+    let rules = &pipeline.rules;
+    for line in lines(bytes, pipeline.max_line) {
+        let found = OnceCell::new();
+        for (target, relayed) in targets.iter().zip(rules.relayed()) {
+            let name = match relayed.asks_for_names() {
+                true => found.get_or_init(|| name(content(line), rules.dialects())).as_deref(),
+                false => None,
+            };
+            if relayed.takes(name) {
+                target.push(line);
+            }
+        }
+    }
+    targets.iter().for_each(|target| target.wake());
+}
+
+/// The name of a line without its tags; `None` where it has none that is text, as events have none.
+fn name(line: &[u8], dialects: Dialects) -> Option<Cow<'_, str>> {
+    if event(line).is_some() {
+        return None;
+    }
+    let name = groups(line).tagged(dialects).name()?;
+    Some(Tagged::new(std::str::from_utf8(name).ok()?, "", dialects).name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_that_rules_match() {
+        for (line, expected) in [
+            (&b"a.b:1|c"[..], Some("a.b")),
+            (b"a.b:1|c|#k:v", Some("a.b")),
+            (b"a.b,k=v;x:1|c", Some("a.b")),
+            (b"a.b;url=http://x:80:1|c", Some("a.b")),
+            (b"a[k=v].b:1|c", Some("a.b")),
+            (b"a.b:x|c", Some("a.b")),
+            (b"a.b:1|unknown", Some("a.b")),
+            (b"a.b:1|c|#\xff", Some("a.b")),
+            (b"a.b:", Some("a.b")),
+            (b"_sc|a.b|0", Some("a.b")),
+            (b"_sc|a.b|9", None),
+            (b"_e{1,1}:a|b", None),
+            (b"a.b", None),
+            (b":1|c", None),
+            (b"a\xff:1|c", None),
+        ] {
+            assert_eq!(name(line, Dialects::ALL).as_deref(), expected, "{}", line.escape_ascii());
+        }
+        assert_eq!(name(b"a,k=v:1|c", Dialects::NONE).as_deref(), Some("a,k=v"));
+    }
+}
