@@ -101,6 +101,7 @@ fn lines_of(page: &str, target: &str, outcome: &str) -> u64 {
     sum(page, row("lines", target, outcome, 0).rsplit_once(' ').expect("a row has a value").0)
 }
 
+/// (exporter 90) Lines are sent on as they came, good or bad, but for empty ones.
 #[test]
 fn one_target_gets_all_lines_and_another_those_of_its_names() {
     let scratch = Scratch::short("relay-two-out");
