@@ -83,12 +83,15 @@
 //! Each has a test; `tests/layers.rs` holds those that are about the code itself.
 //!
 //! 1. Shared mutable state is the registry, the telemetry counters, the clock and the shutdown signal: nothing else.
-//!    (Streams, tasks of one thread, share their worker too. Where lines are relayed, workers share its inbox.)
-//! 2. A line of a known series allocates nothing and takes no lock; that of a set or a summary takes its own.
+//!    (Streams, tasks of one thread, share their worker too. Workers that share a socket share the order of what they took; where lines are
+//!    relayed, its inbox.)
+//! 2. A line of a known series allocates nothing and takes no lock; that of a set or a summary takes its own. What is
+//!    locked once a batch, if at all: the order of workers that share a socket, the relay's inbox, the names over a limit.
 //! 3. Limits, kind conflicts and name collisions are decided where a series is made, and there only.
 //! 4. `parse`, `mapping`, `metric` and `expose` do no I/O, read no clock, log nothing, hold no global.
 //! 5. Untrusted bytes never panic.
-//! 6. Every sample ends in exactly one place: applied, dropped by a rule, or one reject reason.
+//! 6. Every sample ends in exactly one place: applied, dropped by a rule, or one reject reason. An event is no sample,
+//!    and is counted as one event. No sample is lost to a series that expires.
 //! 7. `/metrics` is always a valid page, whatever was sent.
 //! 8. Output is sorted and byte-stable.
 //! 9. `unsafe` stands in `intake/sys.rs` alone, each block with its argument.
