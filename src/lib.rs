@@ -32,7 +32,8 @@
 //! [`pipeline`] shows this on one screen; `explain` calls the same functions. Each worker owns a private route table
 //! from the bytes of a line that identify its series (name, type and tags, as they came) to the shared cells. What is
 //! expensive (tag parsing, escaping, rules, limits, the shared map) happens on a miss of that table only. Plain lines go
-//! through the table in batches, so that the cache misses of many series overlap.
+//! through the table in batches that ask for the memory of all their lines at once, so that the cache misses of many
+//! series overlap.
 //!
 //! Where several workers share a socket, what they add up needs no order; gauges are applied in the order of arrival
 //! ([`pipeline::Order`]).
@@ -49,7 +50,7 @@
 //! main.rs        the program
 //! pipeline.rs    * a line becomes a metric here; Worker, its route table, and the batch that known lines go through
 //! reject.rs      the closed list of reasons why a line or sample is lost
-//! intake/        bind (sockets and their files), datagram (the receive loop), sys (recvmmsg: the only unsafe code),
+//! intake/        bind (sockets and their files), datagram (the receive loop), sys (recvmmsg: unsafe code),
 //!                stream and client (connections), framing (a stream taken apart; pure)
 //! parse/         plain (the shape of nearly every line), line, service_check, event, value, tags: pure, bytes to groups
 //! mapping/       pattern, glob, condition, template, labels, names, operation; compile, shadow (what is wrong with the
@@ -65,13 +66,14 @@
 //! daemon/        start, drain, what is said at the start, open files, what /proc says of the process
 //! config/        structs and defaults, load (file:line:column), address, dialect, units, statsd_exporter (its mapping files)
 //! clock.rs       the time by which series grow old
+//! prefetch.rs    memory asked for ahead of its use (unsafe code)
 //! workload.rs    lines to measure with
 //! command/       run, check, explain, convert, load
 //! ```
 //!
 //! | layer | modules | may use |
 //! |---|---|---|
-//! | leaves | `clock` `metric` `reject` `config` `workload` | std and data crates; `config` the types of `metric` |
+//! | leaves | `clock` `prefetch` `metric` `reject` `config` `workload` | std and data crates; `config` the types of `metric` |
 //! | pure | `parse` `telemetry` `expose` `mapping` | leaves; `mapping` and `telemetry` what `parse` gives |
 //! | state | `registry` | leaves, what `mapping` gives, the label text of `expose` |
 //! | join | `pipeline` | the above |
@@ -94,7 +96,7 @@
 //!    and is counted as one event. No sample is lost to a series that expires.
 //! 7. `/metrics` is always a valid page, whatever was sent.
 //! 8. Output is sorted and byte-stable.
-//! 9. `unsafe` stands in `intake/sys.rs` alone, each block with its argument.
+//! 9. `unsafe` stands in `intake/sys.rs` and `prefetch.rs` alone, each block with its argument.
 
 pub mod clock;
 pub mod command;
@@ -108,6 +110,7 @@ pub mod mapping;
 pub mod metric;
 pub mod parse;
 pub mod pipeline;
+pub mod prefetch;
 pub mod registry;
 pub mod reject;
 pub mod telemetry;

@@ -7,7 +7,8 @@ use std::path::Path;
 /// Each module and what it may use of the crate, from the bottom to the top.
 const LAYERS: &[(&str, May)] = &[
     ("clock", May::Use(&[])),
-    ("metric", May::Use(&[])),
+    ("prefetch", May::Use(&[])),
+    ("metric", May::Use(&["prefetch"])),
     ("reject", May::Use(&[])),
     ("config", May::Use(&["metric"])),
     ("workload", May::Use(&[])),
@@ -17,7 +18,15 @@ const LAYERS: &[(&str, May)] = &[
     ("mapping", May::Use(&["config", "metric", "reject", "parse", "telemetry"])),
     (
         "registry",
-        May::Use(&["config::Limits", "config::Overflow", "metric", "reject", "mapping", "expose::text::label"]),
+        May::Use(&[
+            "config::Limits",
+            "config::Overflow",
+            "metric",
+            "reject",
+            "mapping",
+            "expose::text::label",
+            "prefetch",
+        ]),
     ),
     ("pipeline", May::UseAllBelowBut(&[])),
     ("forward", May::UseAllBelowBut(&[])),
@@ -36,8 +45,19 @@ enum May {
 }
 
 /// The modules that do no I/O, read no clock, log nothing, wait for nothing and hold no global.
-const PURE: [&str; 10] =
-    ["clock", "parse", "mapping", "metric", "expose", "telemetry", "registry", "reject", "config", "workload"];
+const PURE: [&str; 11] = [
+    "clock",
+    "prefetch",
+    "parse",
+    "mapping",
+    "metric",
+    "expose",
+    "telemetry",
+    "registry",
+    "reject",
+    "config",
+    "workload",
+];
 
 /// Pure files of modules that are not.
 const PURE_FILES: [&str; 2] = ["forward/queue.rs", "intake/framing.rs"];
@@ -77,8 +97,8 @@ const IMPURE_WORDS: [&str; 20] = [
     "tracing_subscriber",
 ];
 
-/// The only file with `unsafe` in it.
-const UNSAFE: &str = "intake/sys.rs";
+/// The only files with `unsafe` in them.
+const UNSAFE: [&str; 2] = ["intake/sys.rs", "prefetch.rs"];
 
 const MAX_MAIN_LINES: usize = 60;
 const MAX_FILE_LINES: usize = 500;
@@ -127,7 +147,9 @@ fn the_checks_see_the_code() {
         assert!(codes.iter().any(|(path, _)| *path == file), "there is no {file}");
     }
     let is_unsafe = |code: &str| words(code).any(|(_, word)| word == "unsafe");
-    assert!(codes.iter().any(|(path, code)| *path == UNSAFE && is_unsafe(code)), "{UNSAFE} has no unsafe code");
+    for file in UNSAFE {
+        assert!(codes.iter().any(|(path, code)| *path == file && is_unsafe(code)), "{file} has no unsafe code");
+    }
     for path in ["expose::text::label", "config::Limits"] {
         let is_used = |(file, code): &(&str, String)| {
             module_of(file) == Some("registry") && imports(file, code).iter().any(|import| import == path)
@@ -203,7 +225,7 @@ fn what_is_right_is_not_found() {
         ("http/a.rs", "use std::time::Instant;\nasync fn f() {}\nfn g(f: fn(u8) -> [u8; 2]) where u8: Copy {}"),
         ("http/a.rs", &function),
         ("http/a.rs", &long_tests),
-        (UNSAFE, "fn f() { unsafe {} }"),
+        (UNSAFE[0], "fn f() { unsafe {} }"),
         ("command/run.rs", "use crate::daemon;\nuse crate::config::Address;"),
         ("main.rs", "fn main() { statsidecar::command::run() }"),
     ] {
@@ -244,7 +266,7 @@ fn violations(files: &[(String, String)]) -> Vec<String> {
         if PURE_FILES.contains(&path.as_str()) || module_of(path).is_some_and(|module| PURE.contains(&module)) {
             check_purity(path, &code, &mut wrong);
         }
-        if path != UNSAFE && words(&code).any(|(_, word)| word == "unsafe") {
+        if !UNSAFE.contains(&path.as_str()) && words(&code).any(|(_, word)| word == "unsafe") {
             wrong("is unsafe".to_owned());
         }
         let lines = text.lines().count() - lines_of_tests(text);

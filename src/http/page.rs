@@ -87,7 +87,7 @@ impl<'a> Page<'a> {
             self.next += 1;
             if self.next % FETCHED == 1 {
                 // The cache misses of one series would wait for those of the one before.
-                self.series.iter().skip(self.next).take(FETCHED).for_each(|series| series.fetch());
+                self.series.iter().skip(self.next).take(FETCHED).for_each(|series| series.prefetch());
             }
             if !self.head.as_ref().is_some_and(|head| Arc::ptr_eq(head, series.head())) {
                 while let Some(before) = self.own.next_if(|family| family.description.name < series.name()) {

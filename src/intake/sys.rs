@@ -1,6 +1,6 @@
 //! What no safe wrapper offers: `recvmmsg` into buffers that are used again, and the socket's memory figures.
 //!
-//! The only module with `unsafe`; each block says why it is sound.
+//! With `prefetch.rs` the only module with `unsafe`; each block says why it is sound.
 
 use std::fmt;
 use std::io;

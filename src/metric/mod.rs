@@ -148,13 +148,12 @@ impl Cells {
         }
     }
 
-    /// Reads what a change will change, so that it is in the cache when the change comes. Gives what the series is.
+    /// Asks for what a change will change and is not here, but elsewhere.
     #[inline]
-    pub fn fetch(&self) -> Type {
+    pub fn prefetch(&self) {
         if let Self::Histogram(histogram) = self {
-            histogram.fetch();
+            histogram.prefetch();
         }
-        self.type_of()
     }
 
     /// Applies a change at the time `now`, in seconds. One that was made for another type of metric does nothing, and is

@@ -4,15 +4,13 @@
 //! step by step for a batch of lines, the misses of a step overlap, for none of them waits for another.
 
 use super::Worker;
-use super::routes::{Key, Routes};
+use super::routes::{Key, NO_SERIES, Routes};
 use crate::metric::Type;
 use crate::parse::{Group, Plain, Value};
+use crate::prefetch::prefetch;
 
 /// How many lines wait at most: about as many as fit a packet of 1,432 bytes.
 const LEN: usize = 32;
-
-/// The class of lines that have no series: behind those of all types.
-const NO_SERIES: usize = Type::ALL.len();
 
 /// Plain lines with the hashes of their keys, in the order that they came.
 pub struct Batch<'a> {
@@ -36,6 +34,7 @@ impl<'a> Batch<'a> {
     #[inline]
     pub fn push(&mut self, plain: Plain<'a>, routes: &Routes) -> bool {
         let hash = routes.hash(&key(&plain));
+        routes.prefetch_slot(hash);
         self.lines[self.len] = Waiting { plain, hash };
         self.len += 1;
         self.len == LEN
@@ -63,9 +62,14 @@ impl Worker {
         let mut order = [[0_u8; LEN]; NO_SERIES + 1];
         let mut lens = [0; NO_SERIES + 1];
         for (line, &at) in at.iter().enumerate() {
-            let class = self.routes.get(at).0.map_or(NO_SERIES, |series| series.cells.fetch() as usize);
+            self.routes.series(at).inspect(|series| prefetch(*series));
+            let class = self.routes.class(at);
             order[class][lens[class]] = line as u8;
             lens[class] += 1;
+        }
+        const HISTOGRAM: usize = Type::Histogram as usize;
+        for &line in &order[HISTOGRAM][..lens[HISTOGRAM]] {
+            self.routes.series(at[usize::from(line)]).inspect(|series| series.cells.prefetch());
         }
         for (order, len) in order.iter().zip(lens) {
             for &line in &order[..len] {
@@ -85,7 +89,10 @@ impl Worker {
         let mut known = true;
         for (at, Waiting { hash, .. }) in at.iter_mut().zip(waiting) {
             match self.routes.candidate(*hash) {
-                Some(candidate) => *at = candidate,
+                Some(candidate) => {
+                    self.routes.prefetch_route(candidate);
+                    *at = candidate;
+                }
                 None => known = false,
             }
         }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use foldhash::quality::RandomState;
 
 use crate::mapping::{Operation, TagErrors};
+use crate::metric::Type;
 use crate::parse::Kind;
+use crate::prefetch::prefetch;
 use crate::registry::Series;
 use crate::reject::Reject;
 
@@ -84,6 +86,8 @@ struct Route {
     series: Option<Arc<Series>>,
     /// The index of the meaning.
     meaning: u16,
+    /// The type of the series as a number, or [`NO_SERIES`]: here it is known before the series is there.
+    class: u8,
     /// The lengths of the key's parts, and its kind: see [`Key::shape`].
     shape: u64,
     /// The key, one part behind the other; where it is too long, the beginning of it in `long_keys`.
@@ -91,6 +95,11 @@ struct Route {
 }
 
 impl Route {
+    fn new(series: Option<Arc<Series>>, meaning: u16, shape: u64) -> Self {
+        let class = series.as_ref().map_or(NO_SERIES, |series| series.cells.type_of() as usize) as u8;
+        Self { series, meaning, class, shape, key: [0; SHORT] }
+    }
+
     /// The lengths of the key's parts.
     fn lens(&self) -> [usize; 3] {
         [0, 16, 32].map(|shift| usize::from((self.shape >> shift) as u16))
@@ -106,6 +115,9 @@ impl Route {
         self.key[..4].copy_from_slice(&(start as u32).to_le_bytes());
     }
 }
+
+/// The class of routes that have no series: behind those of all types.
+pub const NO_SERIES: usize = Type::ALL.len();
 
 /// How many bytes of key a route holds.
 const SHORT: usize = 44;
@@ -144,6 +156,18 @@ impl Routes {
             }
         }
         hash
+    }
+
+    /// Asks for the slot where a key of this hash would be.
+    #[inline(always)]
+    pub fn prefetch_slot(&self, hash: u64) {
+        prefetch(&self.slots[hash as usize & (self.slots.len() - 1)]);
+    }
+
+    /// Asks for the route at `index`.
+    #[inline(always)]
+    pub fn prefetch_route(&self, index: usize) {
+        prefetch(&self.routes[index]);
     }
 
     /// The first route that may be the key's: right but for one hash in billions. It costs one look at the slots.
@@ -202,6 +226,18 @@ impl Routes {
         (route.series.as_deref(), &self.meanings[usize::from(route.meaning)])
     }
 
+    /// The series of the route at `index`, where it has one.
+    #[inline]
+    pub fn series(&self, index: usize) -> Option<&Series> {
+        self.routes[index].series.as_deref()
+    }
+
+    /// The type of the series of the route at `index` as a number, or [`NO_SERIES`].
+    #[inline]
+    pub fn class(&self, index: usize) -> usize {
+        usize::from(self.routes[index].class)
+    }
+
     /// The name in the key of the route at `index`.
     pub fn name(&self, index: usize) -> &[u8] {
         let route = &self.routes[index];
@@ -224,7 +260,7 @@ impl Routes {
         if (self.routes.len() + 1) * 8 > self.slots.len() * 7 {
             self.place_all(self.slots.len() * 2);
         }
-        let mut route = Route { series, meaning: self.meaning(meaning), shape: key.shape(), key: [0; SHORT] };
+        let mut route = Route::new(series, self.meaning(meaning), key.shape());
         let parts = [key.name, key.tags, key.container].concat();
         match route.key.get_mut(..len) {
             Some(short) => short.copy_from_slice(&parts),
@@ -241,7 +277,7 @@ impl Routes {
 
     /// Makes the one route that nothing finds, in the place of the last such.
     fn pass(&mut self, series: Option<Arc<Series>>, meaning: Meaning) -> usize {
-        let route = Route { series, meaning: self.meaning(meaning), shape: 0, key: [0; SHORT] };
+        let route = Route::new(series, self.meaning(meaning), 0);
         let index = *self.passing.get_or_insert(self.routes.len());
         match self.routes.get_mut(index) {
             Some(passing) => *passing = route,

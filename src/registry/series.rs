@@ -2,7 +2,6 @@
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;
-use std::hint::black_box;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU32};
@@ -12,6 +11,7 @@ use super::families::FamilyHead;
 use crate::expose::text::label;
 use crate::mapping::{Metric, Shape};
 use crate::metric::{Cells, Counter, Gauge, Histogram, Set, Summary};
+use crate::prefetch::prefetch;
 
 /// A series, shared by the registry, the route tables and a scrape.
 #[derive(Debug)]
@@ -104,12 +104,12 @@ impl Series {
         braced.strip_prefix('{').and_then(|labels| labels.strip_suffix('}')).unwrap_or_default()
     }
 
-    /// Reads what a scrape will, so that it is in the cache when it comes to that.
-    pub fn fetch(&self) {
-        let byte = |byte: Option<&u8>| byte.copied();
+    /// Asks for what a scrape will read beside the series itself.
+    pub fn prefetch(&self) {
         let text = self.text.as_bytes();
-        black_box((byte(text.first()), byte(text.last()), byte(self.head.help.as_bytes().first())));
-        self.cells.fetch();
+        text.first().inspect(|byte| prefetch(*byte));
+        text.last().inspect(|byte| prefetch(*byte));
+        self.cells.prefetch();
     }
 
     pub(super) fn key(&self) -> &Arc<str> {
