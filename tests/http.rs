@@ -12,7 +12,7 @@ use statsidecar::http::{State, bind, page, serve};
 use statsidecar::mapping::Rules;
 use statsidecar::pipeline::{Pipeline, Worker};
 use statsidecar::telemetry::Facts;
-use support::{Daemon, PATIENCE, Scratch, get, request};
+use support::{Daemon, PATIENCE, Scratch, get, request, started};
 
 const PATHS: [&str; 4] = ["/", "/metrics", "/-/healthy", "/-/ready"];
 
@@ -372,11 +372,6 @@ fn a_client_that_does_not_read_keeps_nobody_waiting() {
     let mut late = Vec::new();
     stuck.pop().expect("there are some").read_to_end(&mut late).expect("the rest comes");
     assert!(late.ends_with(b"\r\n0\r\n\r\n"), "the page has its end");
-}
-
-/// Starts the program on free loopback ports.
-fn started(args: &[&str]) -> Daemon {
-    Daemon::start(&[args, &["--listen", "udp://127.0.0.1:0", "--http", "127.0.0.1:0"]].concat())
 }
 
 /// One request on a connection of its own: the answer's head, and its body.

@@ -43,35 +43,8 @@ mod types;
 mod windows;
 mod workers;
 
-use std::net::UdpSocket;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use page::Page;
-use support::Daemon;
-
-fn started(args: &[&str]) -> Daemon {
-    Daemon::start(&[args, &["--listen", "udp://127.0.0.1:0", "--http", "127.0.0.1:0"]].concat())
-}
-
-/// With a listener of its own on this transport: on any free port, or under a name that nobody else has.
-fn listening(transport: &str, args: &[&str]) -> Daemon {
-    static NAMES: AtomicUsize = AtomicUsize::new(0);
-    let address = match transport {
-        "udp" | "tcp" => format!("{transport}://127.0.0.1:0"),
-        _ => {
-            let n = NAMES.fetch_add(1, Ordering::Relaxed);
-            format!("{transport}://@statsidecar-conformance-{}-{n}", std::process::id())
-        }
-    };
-    Daemon::start(&[args, &["--listen", &address, "--http", "127.0.0.1:0"]].concat())
-}
-
-fn client(to: std::net::SocketAddr) -> UdpSocket {
-    let from = if to.is_ipv6() { "[::1]:0" } else { "127.0.0.1:0" };
-    let client = UdpSocket::bind(from).expect("a port");
-    client.connect(to).expect("an address");
-    client
-}
+use support::{client, listening, started};
 
 fn clients(page: &str) -> Vec<String> {
     Page::read(page).expect("the page is valid").clients(false, false)

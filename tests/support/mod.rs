@@ -10,6 +10,7 @@ use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -180,6 +181,32 @@ fn unchunk(mut body: &[u8]) -> Vec<u8> {
 }
 
 // ---- The program as a process: its streams, its signals, its exit code ----
+
+/// Starts the program with a UDP listener and a page on free loopback ports.
+pub fn started(args: &[&str]) -> Daemon {
+    listening("udp", args)
+}
+
+/// The same with the listener on this transport: on a free port, or under a name that nobody else has.
+pub fn listening(transport: &str, args: &[&str]) -> Daemon {
+    static NAMES: AtomicUsize = AtomicUsize::new(0);
+    let address = match transport {
+        "udp" | "tcp" => format!("{transport}://127.0.0.1:0"),
+        _ => {
+            let n = NAMES.fetch_add(1, Ordering::Relaxed);
+            format!("{transport}://@statsidecar-test-{}-{n}", std::process::id())
+        }
+    };
+    Daemon::start(&[args, &["--listen", &address, "--http", "127.0.0.1:0"]].concat())
+}
+
+/// A socket that sends to this address.
+pub fn client(to: SocketAddr) -> UdpSocket {
+    let from = if to.is_ipv6() { "[::1]:0" } else { "127.0.0.1:0" };
+    let client = UdpSocket::bind(from).expect("a port");
+    client.connect(to).expect("an address");
+    client
+}
 
 /// A running `statsidecar` with just the arguments it is given; it is killed when this is dropped.
 pub struct Daemon {

@@ -1,0 +1,73 @@
+//! How the program ends, and starts again.
+
+use std::net::UdpSocket;
+
+use crate::support::{Daemon, started};
+
+/// Everything that the kernel holds when the signal comes is applied before the program ends.
+#[test]
+fn a_signal_to_end_leaves_nothing_behind() {
+    // More packets than one batch takes, and so many lines that the first batch is not done when the signal is seen.
+    const PACKETS: usize = 150;
+    const LINES: usize = 60;
+    for signal in ["TERM", "INT"] {
+        let daemon = started(&[]);
+        let client = UdpSocket::bind("127.0.0.1:0").expect("a port");
+        daemon.signal("STOP");
+        daemon.wait_until_stopped();
+        let packet = "lines:1|c\n".repeat(LINES);
+        for _ in 0..PACKETS {
+            client.send_to(packet.as_bytes(), daemon.udp[0]).expect("a packet");
+        }
+        daemon.signal(signal);
+        daemon.signal("CONT");
+        let ended = daemon.wait();
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        let log: Vec<_> = ended.stderr.lines().collect();
+        let seen = format!(" INFO SIG{signal}: applying what is queued");
+        assert!(log.iter().any(|line| line.ends_with(&seen)), "{}", ended.stderr);
+        let all = format!(" INFO stopped lines={0} samples={0}", PACKETS * LINES);
+        assert!(log.last().is_some_and(|line| line.ends_with(&all)), "{all} is not at the end of\n{}", ended.stderr);
+    }
+}
+
+/// Neither of two listeners is forgotten, nor one that never had a packet waited for.
+#[test]
+fn an_idle_listener_ends_too() {
+    let daemon = Daemon::start(&[
+        "--listen",
+        "udp://127.0.0.1:0",
+        "--listen",
+        "udp://[::1]:0",
+        "--listen",
+        "udp://0.0.0.0:0",
+        "--http",
+        "127.0.0.1:0",
+    ]);
+    UdpSocket::bind("[::1]:0").and_then(|client| client.send_to(b"a:1|c\nb", daemon.udp[1])).expect("a packet");
+    daemon.scrape_after(1);
+    daemon.signal("TERM");
+    let ended = daemon.wait();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    let last = ended.stderr.lines().last().unwrap_or_default();
+    assert!(last.ends_with(" INFO stopped lines=2 samples=1"), "{}", ended.stderr);
+}
+
+/// Whatever ended it, the next one finds its ports free at once, with connections of the old one still open.
+#[test]
+fn it_starts_again_on_the_ports_of_one_that_was_killed() {
+    let mut daemon = started(&[]);
+    let (udp, http) = (format!("udp://{}", daemon.udp[0]), daemon.http.to_string());
+    for signal in ["KILL", "TERM", "KILL"] {
+        daemon.scrape();
+        let _open = std::net::TcpStream::connect(daemon.http).expect("it accepts");
+        daemon.signal(signal);
+        let ended = daemon.wait();
+        assert_eq!(ended.code, (signal == "TERM").then_some(0), "{}", ended.stderr);
+        daemon = Daemon::start(&["--listen", &udp, "--http", &http]);
+        assert_eq!((format!("udp://{}", daemon.udp[0]), daemon.http.to_string()), (udp.clone(), http.clone()));
+        let client = UdpSocket::bind("127.0.0.1:0").expect("a port");
+        client.send_to(b"a:1|c", daemon.udp[0]).expect("a packet");
+        assert!(daemon.scrape_after(1).contains("\na_total 1\n"), "it counts from 0");
+    }
+}

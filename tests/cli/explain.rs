@@ -1,0 +1,363 @@
+//! What `explain` says of lines.
+
+use crate::support::{Ended, Scratch, run_in};
+
+/// The whole text, for lines that are applied.
+#[test]
+fn explain_says_what_a_line_would_do() {
+    explains(
+        "",
+        &["jobs.done:3|c"],
+        r#"
+jobs.done:3|c
+  parsed   name "jobs.done", value "3", type c
+  rule     none matches; the name is the line's own
+  series   jobs_done_total (counter) adds 3
+"#,
+    );
+    explains(
+        "",
+        &["q:5|g", "q:-2|g", "q:1|g|@0.5"],
+        r#"
+q:5|g
+  parsed   name "q", value "5", type g
+  rule     none matches; the name is the line's own
+  series   q (gauge) is set to 5
+q:-2|g
+  parsed   name "q", value "-2", type g
+  rule     none matches; the name is the line's own
+  series   q (gauge) moves by -2
+q:1|g|@0.5
+  parsed   name "q", value "1", type g, rate 0.5
+  rule     none matches; the name is the line's own
+  series   q (gauge) is set to 1
+"#,
+    );
+    explains(
+        "",
+        &["t:320|ms|@0.1", "h:7|h", "c:1|c|@0.1|#k:v|c:ci-1"],
+        r#"
+t:320|ms|@0.1
+  parsed   name "t", value "320", type ms, rate 0.1
+  rule     none matches; the name is the line's own
+  series   t_seconds (histogram) observes 0.32 with weight 10
+h:7|h
+  parsed   name "h", value "7", type h
+  rule     none matches; the name is the line's own
+  series   h (histogram) observes 7
+c:1|c|@0.1|#k:v|c:ci-1
+  parsed   name "c", value "1", type c, rate 0.1, container "ci-1"
+  tag      "k" is "v" (dogstatsd)
+  rule     none matches; the name is the line's own
+  series   c_total{k="v"} (counter) adds 10
+"#,
+    );
+}
+
+#[test]
+fn explain_shows_the_rule_and_what_it_captured() {
+    let config = r#"
+[labels]
+team = "data"
+[[metric]]
+match = "jobs.*.*"
+name = "jobs_total"
+type = "counter"
+labels = { queue = "$1", what = "$2" }
+[[metric]]
+match = "workers"
+type = "gauge"
+[[metric]]
+match = "debug.**"
+drop = true
+"#;
+    explains(
+        config,
+        &["jobs.mail.done:2|c|@0.5|#k:v", "workers:-1|c", "debug.a.b:1:2|c"],
+        r#"
+jobs.mail.done:2|c|@0.5|#k:v
+  parsed   name "jobs.mail.done", value "2", type c, rate 0.5
+  tag      "k" is "v" (dogstatsd)
+  rule     1 (match = "jobs.*.*"), $1 = "mail", $2 = "done"
+  series   jobs_total{k="v",queue="mail",team="data",what="done"} (counter) adds 4
+workers:-1|c
+  parsed   name "workers", value "-1", type c
+  rule     2 (match = "workers")
+  series   workers{team="data"} (gauge) moves by -1
+debug.a.b:1:2|c
+  parsed   name "debug.a.b", value "1:2", type c
+  rule     3 (match = "debug.**"), $1 = "a.b"
+  dropped  the rule says drop: counted, and not exposed
+  dropped  the rule says drop: counted, and not exposed
+"#,
+    );
+}
+
+#[test]
+fn explain_shows_a_regex_and_its_groups() {
+    let config = r#"
+[[metric]]
+match = "jobs.*"
+match_type = "g"
+[[metric]]
+match_regex = '(?P<queue>[a-z]+)\.(\d+)\.done'
+name = "${queue}_done_total"
+labels = { shard = "$2" }
+drop_tags = ["le"]
+"#;
+    explains(
+        config,
+        &["jobs.7.done:2|c|#le:1", "jobs.7:1|c"],
+        r#"
+jobs.7.done:2|c|#le:1
+  parsed   name "jobs.7.done", value "2", type c
+  tag      "le" is "1" (dogstatsd)
+  rule     2 (match_regex = '(?P<queue>[a-z]+)\.(\d+)\.done'), $queue = "jobs", $2 = "7"
+  series   jobs_done_total{shard="7"} (counter) adds 2
+jobs.7:1|c
+  parsed   name "jobs.7", value "1", type c
+  rule     none matches; the name is the line's own
+  series   jobs_7_total (counter) adds 1
+"#,
+    );
+}
+
+#[test]
+fn explain_takes_each_value_of_a_line_by_itself() {
+    explains(
+        "",
+        &["a:1:x:3|ms", "b:1|c:-2|c:3|zz:4|g"],
+        r#"
+a:1:x:3|ms
+  parsed   name "a", value "1:x:3", type ms
+  rule     none matches; the name is the line's own
+  series   a_seconds (histogram) observes 0.001
+  rejected bad_value (x): the value is one finite decimal number without blanks: 5, -5, +5, .5, 1e3; of a set any text but none; of a service check 0 to 3
+  series   a_seconds (histogram) observes 0.003
+b:1|c:-2|c:3|zz:4|g
+  parsed   name "b", value "1", type c
+  rule     none matches; the name is the line's own
+  series   b_total (counter) adds 1
+  parsed   name "b", value "-2", type c
+  rule     none matches; the name is the line's own
+  rejected negative_counter (-2): send counts of 0 or more; for a number that falls, use a gauge or declare type = "gauge"
+  rejected unknown_type (b:1|c:-2|c:3|zz:4|g): the type is one of c, m, g, ms, h, d, s
+  parsed   name "b", value "4", type g
+  rule     none matches; the name is the line's own
+  series   b (gauge) is set to 4
+"#,
+    );
+}
+
+#[test]
+fn explain_shows_sets_summaries_service_checks_and_events() {
+    explains(
+        "[defaults]\ntimer = \"summary\"\nservice_checks = true\n",
+        &[
+            "u:a:1|s|@0.5|#k:v",
+            "t:320|ms|@0.1",
+            "_sc|db.up|2|h:web1|#k:v|m:no|x",
+            "_e{5,4}:title|text|#k:v",
+            "_e{5,4}:title",
+        ],
+        r#"
+u:a:1|s|@0.5|#k:v
+  parsed   name "u", value "a:1", type s, rate 0.5
+  tag      "k" is "v" (dogstatsd)
+  rule     none matches; the name is the line's own
+  series   u{k="v"} (set) sees the member "a:1"
+t:320|ms|@0.1
+  parsed   name "t", value "320", type ms, rate 0.1
+  rule     none matches; the name is the line's own
+  series   t_seconds (summary) observes 0.32 with weight 10
+_sc|db.up|2|h:web1|#k:v|m:no|x
+  parsed   name "db.up", value "2", type _sc
+  tag      "k" is "v" (dogstatsd)
+  rule     none matches; the name is the line's own
+  series   db_up{k="v"} (gauge) is set to 2
+_e{5,4}:title|text|#k:v
+  event    counted by statsidecar_events_total, and not exposed
+_e{5,4}:title
+  rejected malformed_line (_e{5,4}:title): a line is name:value|type, then |@rate and |#tag:value where wanted; _sc|name|status; or _e{5,4}:title|text
+"#,
+    );
+    explains(
+        "",
+        &["_sc|db.up|2"],
+        r#"
+_sc|db.up|2
+  parsed   name "db.up", value "2", type _sc
+  rule     none matches; the name is the line's own
+  dropped  [defaults] service_checks is false: counted, and not exposed
+"#,
+    );
+}
+
+/// As the intake has it: the end of a line is no part of it, and an empty line is nothing.
+#[test]
+fn explain_shows_what_is_skipped_and_takes_lines_as_they_come() {
+    explains(
+        "",
+        &["a:1|c|#t:,k:v,k:w|x:9\r\n\r\nb:1|c\n", ""],
+        r#"
+a:1|c|#t:,k:v,k:w|x:9
+  parsed   name "a", value "1", type c
+  tag      "k" is "v" (dogstatsd)
+  tag      "k" is "w" (dogstatsd)
+  skipped  section "x:9", which is not known
+  rule     none matches; the name is the line's own
+  tags     1 with duplicate_key: left out or renamed
+  tags     1 with empty_value: left out or renamed
+  series   a_total{k="w"} (counter) adds 1
+b:1|c
+  parsed   name "b", value "1", type c
+  rule     none matches; the name is the line's own
+  series   b_total (counter) adds 1
+"#,
+    );
+}
+
+#[test]
+fn explain_shows_the_tags_with_their_dialect() {
+    explains(
+        "",
+        &["a[b=1]c,url=http://x:80,d:2|c|#b:3", "e]f;k=v:1|g"],
+        r#"
+a[b=1]c,url=http://x:80,d:2|c|#b:3
+  parsed   name "ac", value "2", type c
+  tag      "b" is "1" (signalfx)
+  tag      "url" is "http://x:80" (influxdb)
+  tag      "d" is "true" (influxdb)
+  tag      "b" is "3" (dogstatsd)
+  rule     none matches; the name is the line's own
+  tags     1 with duplicate_key: left out or renamed
+  series   ac_total{b="3",d="true",url="http://x:80"} (counter) adds 2
+e]f;k=v:1|g
+  parsed   name "e]f;k=v", value "1", type g
+  rule     none matches; the name is the line's own
+  tags     1 with unpaired_bracket: left out or renamed
+  series   e_f_k_v (gauge) is set to 1
+"#,
+    );
+    explains(
+        "[tags]\ndialects = [\"graphite\"]",
+        &["a,b=1;c=2:1|g|#d:3"],
+        r#"
+a,b=1;c=2:1|g|#d:3
+  parsed   name "a,b=1", value "1", type g
+  tag      "c" is "2" (graphite)
+  rule     none matches; the name is the line's own
+  series   a_b_1{c="2"} (gauge) is set to 1
+"#,
+    );
+}
+
+#[test]
+fn explain_says_why_a_sample_goes_to_the_series_for_all_such() {
+    explains(
+        "[limits]\nfamily_series = 1\noverflow = \"collapse\"",
+        &["a:1|c", "a:2|c|#k:v"],
+        r#"
+a:1|c
+  parsed   name "a", value "1", type c
+  rule     none matches; the name is the line's own
+  series   a_total (counter) adds 1
+a:2|c|#k:v
+  parsed   name "a", value "2", type c
+  tag      "k" is "v" (dogstatsd)
+  rule     none matches; the name is the line's own
+  series   a_total{overflow="true"} (counter) adds 2, as one of its own would be over the family_series_limit
+"#,
+    );
+}
+
+/// Every reason with its remedy, in the order of their names.
+#[test]
+fn explain_says_for_every_reason_what_to_do() {
+    let reasons = [
+        (
+            "",
+            &["a:1|c|@2"][..],
+            "bad_sample_rate (1): the rate after @ is a decimal number above 0 (at least 1e-9) and at most 1",
+        ),
+        (
+            "",
+            &["a:NaN|c"],
+            "bad_value (NaN): the value is one finite decimal number without blanks: 5, -5, +5, .5, 1e3; of a set any text but none; of a service check 0 to 3",
+        ),
+        ("", &[":1|c"], "empty_name (1): give the metric a name before the first ':' (or in the rule's name)"),
+        (
+            "[limits]\nfamily_series = 1",
+            &["a:1|c|#k:1", "a:1|c|#k:2"],
+            "family_series_limit (1): send fewer label values under this name, or raise [limits] family_series",
+        ),
+        ("[intake]\nmax_line = 16", &["a:1|c|#key:value"], ""),
+        (
+            "[intake]\nmax_line = 16",
+            &["a:1|c|#key:value2"],
+            "line_too_long (a:1|c|#key:value2): shorten the line, or raise [intake] max_line",
+        ),
+        (
+            "",
+            &["a 1"],
+            "malformed_line (a 1): a line is name:value|type, then |@rate and |#tag:value where wanted; _sc|name|status; or _e{5,4}:title|text",
+        ),
+        (
+            "",
+            &["h:1|h", "h_count:1|g"],
+            "name_collision (1): rename one of the two metrics: a histogram owns its _bucket, _sum and _count, a summary its _sum and _count",
+        ),
+        (
+            "",
+            &["a:-1|c"],
+            "negative_counter (-1): send counts of 0 or more; for a number that falls, use a gauge or declare type = \"gauge\"",
+        ),
+        (
+            "",
+            &["process_open_fds:1|g"],
+            "reserved_name (1): names that start with statsidecar_ and the process_ metrics are the sidecar's own: choose another",
+        ),
+        (
+            "[limits]\nseries = 1",
+            &["a:1|c", "b:1|c"],
+            "series_limit (1): send fewer different names and label values, or raise [limits] series",
+        ),
+        ("[limits]\ntags = 1", &["a:1|c|#k,l"], "tag_limit (1): send fewer tags in one line, or raise [limits] tags"),
+        (
+            "",
+            &["a:1|g", "a:1|h"],
+            "type_conflict (1): one name has one type: rename one of the two metrics, or declare the type in a rule",
+        ),
+        ("", &["a:1|x"], "unknown_type (a:1|x): the type is one of c, m, g, ms, h, d, s"),
+    ];
+    for (config, lines, expected) in reasons {
+        let ended = explain(config, lines);
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{lines:?}");
+        let rejected: Vec<_> = ended.stdout.lines().filter_map(|line| line.strip_prefix("  rejected ")).collect();
+        let expected: Vec<_> = Some(expected).filter(|text| !text.is_empty()).into_iter().collect();
+        assert_eq!(rejected, expected, "{lines:?}");
+    }
+    // Arguments of this test are text, so the last reason is asked through a shell.
+    let command = format!("{} explain \"$(printf 'a:1:\\377|c')\"", env!("CARGO_BIN_EXE_statsidecar"));
+    let output = std::process::Command::new("sh").args(["-c", &command]).output().expect("a shell");
+    let expected = "a:1:\u{fffd}|c\n  rejected not_utf8 (a:1:\u{fffd}|c): send the name and the tags as UTF-8\n";
+    assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stdout).as_ref()), (Some(0), expected));
+
+    let tested: Vec<_> = reasons.iter().filter_map(|(_, _, text)| text.split(' ').next()).chain(["not_utf8"]).collect();
+    let all = statsidecar::reject::Reject::ALL;
+    assert!(all.iter().all(|reject| tested.contains(&reject.reason())), "every reason is among them");
+}
+
+/// Runs `explain` on lines; `expected` is the whole text, behind an empty line.
+#[track_caller]
+fn explains(config: &str, lines: &[&str], expected: &str) {
+    let ended = explain(config, lines);
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""));
+    assert_eq!(format!("\n{}", ended.stdout), expected);
+}
+
+fn explain(config: &str, lines: &[&str]) -> Ended {
+    let scratch = Scratch::new(&format!("explain-{:?}", std::thread::current().id()));
+    let file = scratch.write("config.toml", config);
+    run_in(scratch.path(), &[&["explain", "--config", &file], lines].concat())
+}

@@ -1,0 +1,15 @@
+//! The command line: exit codes, what is said and where, and how the program starts and ends.
+
+mod ending;
+mod explain;
+mod load;
+mod starting;
+#[path = "../support/mod.rs"]
+mod support;
+mod wrong;
+
+use support::{Ended, run_in};
+
+fn run(args: &[&str]) -> Ended {
+    run_in(env!("CARGO_TARGET_TMPDIR").as_ref(), args)
+}

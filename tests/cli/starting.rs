@@ -1,0 +1,85 @@
+//! What is said at the start, and why it may not come to that.
+
+use std::net::{TcpListener, UdpSocket};
+
+use crate::run;
+use crate::support::{Daemon, Ended, Scratch, started};
+
+#[test]
+fn a_udp_port_that_is_taken_is_named() {
+    let taken = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let address = format!("udp://{}", taken.local_addr().expect("an address"));
+    let ended = run(&["--listen", &address, "--http", "127.0.0.1:0"]);
+    let expected = format!(
+        "cannot listen for StatsD on {address}: another program has this port; stop it, or choose another port\n"
+    );
+    assert_eq!((ended.code, said(&ended).as_str(), ended.stdout.as_str()), (Some(1), expected.as_str(), ""));
+}
+
+#[test]
+fn an_http_port_that_is_taken_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let ended = run(&["--listen", "udp://127.0.0.1:0", "--http", &address]);
+    let expected = format!(
+        "cannot serve metrics on http://{address}: another program has this port; stop it, or choose another port\n"
+    );
+    assert_eq!((ended.code, said(&ended).as_str(), ended.stdout.as_str()), (Some(1), expected.as_str(), ""));
+}
+
+#[test]
+fn an_address_of_another_machine_is_named() {
+    // Of a block that is kept for documentation (RFC 5737), so no machine has it.
+    let ended = run(&["--listen", "udp://127.0.0.1:0", "--listen", "udp://192.0.2.1:0", "--http", "127.0.0.1:0"]);
+    assert_eq!(ended.code, Some(1));
+    let said = said(&ended);
+    assert!(said.starts_with("cannot listen for StatsD on udp://192.0.2.1:0: "), "{said}");
+    assert!(said.ends_with("; this machine has no such address\n"), "{said}");
+}
+
+/// It says what it listens on, and what to type to see it work.
+#[test]
+fn a_start_shows_where_everything_is() {
+    let daemon = started(&[]);
+    let (udp, http) = (daemon.udp[0], daemon.http);
+    daemon.signal("TERM");
+    let ended = daemon.wait();
+    let try_it = format!(
+        "try: printf 'jobs.done:3|c\\n' | nc -u -w0 127.0.0.1 {}\n     curl -s http://{http}/metrics | grep jobs\n",
+        udp.port()
+    );
+    assert_eq!(ended.stdout, try_it, "what follows the two addresses");
+    assert_eq!(ended.code, Some(0));
+    assert_eq!(said(&ended), "", "nothing but log lines is on the standard error");
+}
+
+#[test]
+fn flags_win_over_the_file() {
+    let scratch = Scratch::new("flags");
+    let file = "[intake]\nlisten = [\"udp://192.0.2.1:1\"]\n[http]\nlisten = \"192.0.2.1:1\"\n[labels]\na = \"b\"\n";
+    let config = scratch.write("config.toml", file);
+    for command in [&["run"][..], &[]] {
+        let mut args = command.to_vec();
+        args.extend(["--config", &config, "--listen", "udp://127.0.0.1:0", "--http", "127.0.0.1:0"]);
+        let daemon = Daemon::start(&args);
+        assert_eq!(daemon.udp.len(), 1, "those of the file are replaced");
+        assert!(daemon.scrape().contains("a=\"b\""), "the rest of it holds");
+    }
+}
+
+#[test]
+fn warnings_of_the_file_are_logged_and_it_runs() {
+    let scratch = Scratch::new("warnings");
+    let config = scratch.write("config.toml", "[[metric]]\nmatch = \"a\"\nname = \"a\"\ntype = \"counter\"\n");
+    let daemon = started(&["--config", &config]);
+    daemon.signal("INT");
+    let ended = daemon.wait();
+    let warning = format!("{config}:3:8: warning: name \"a\": the name of a counter ends in _total by convention");
+    assert!(ended.stderr.lines().any(|line| line.contains(" WARN ") && line.ends_with(&warning)), "{}", ended.stderr);
+}
+
+/// What is on the standard error besides log lines, which begin with the time.
+fn said(ended: &Ended) -> String {
+    let is_log = |line: &&str| line.starts_with(|c: char| c.is_ascii_digit()) && line.contains("Z  INFO ");
+    ended.stderr.lines().filter(|line| !is_log(line)).flat_map(|line| [line, "\n"]).collect()
+}

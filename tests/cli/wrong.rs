@@ -1,0 +1,196 @@
+//! What is said about wrong configs and arguments, by every command that takes them.
+
+use crate::run;
+use crate::support::{Scratch, run_in};
+
+const WRONG: &str = r#"[intake]
+lissten = ["udp://127.0.0.1:0"]
+
+[[metric]]
+match = "a..b"
+
+[[metric]]
+match = "c.*"
+name = "c d"
+labels = { x = "$2", __zz = "y" }
+buckets = [3, 2, 1]
+ttl = "1w"
+
+[[metric]]
+match = "c.*"
+type = "couter"
+"#;
+
+/// What is wrong with the file and what is wrong with its rules, all at once.
+const WRONG_REPORT: &str = r#"wrong.toml:2:1: unknown key "lissten" in [intake]; did you mean "listen"?
+wrong.toml:5:9: the glob "a..b" has an empty part; remove the dot too many, or write * for a part
+wrong.toml:9:8: name "c d" is not a metric name; write letters, digits and _, not beginning with a digit
+wrong.toml:10:16: in "$2", $2 has nothing to stand for: the match captures 1
+wrong.toml:10:22: the label "__zz" is reserved for Prometheus itself; choose another name
+wrong.toml:11:15: "buckets" must rise, and 2 comes after 3
+wrong.toml:11:18: "buckets" must rise, and 1 comes after 3
+wrong.toml:12:7: "ttl": "1w" is not a duration; write whole numbers with d, h, m, s or ms, the longest unit first, as in "1m30s"
+wrong.toml:15:9: match "c.*" is declared twice, and only the first can match; remove one of the two
+wrong.toml:16:8: "type" must be "counter", "gauge", "histogram", "set" or "summary", not "couter"
+"#;
+
+#[test]
+fn everything_that_is_wrong_is_said_at_once_by_every_command() {
+    let scratch = Scratch::new("wrong");
+    scratch.write("wrong.toml", WRONG);
+    for args in [
+        &["check", "wrong.toml"][..],
+        &["run", "--config", "wrong.toml"],
+        &["--config", "wrong.toml"],
+        &["explain", "--config", "wrong.toml", "a:1|c"],
+    ] {
+        let ended = run_in(scratch.path(), args);
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{args:?}");
+        assert_eq!(ended.stderr, WRONG_REPORT, "{args:?}");
+    }
+}
+
+/// Each loads in other programs and fails there when the first line comes, or never says so (exporter 104, 105, 120 to
+/// 123).
+#[test]
+fn check_finds_what_others_find_too_late() {
+    let scratch = Scratch::new("late");
+    for (rule, at, says) in [
+        ("buckets = [1, 1]", "3:15", "must rise"),
+        ("buckets = []", "3:11", "is empty"),
+        ("buckets = [1, inf]", "3:15", "leave inf out"),
+        ("scale = 0", "3:9", "a finite number other than 0"),
+        ("labels = { le = \"x\" }", "3:12", "reserved for Prometheus"),
+        ("labels = { \"a-b\" = \"x\" }", "3:12", "is not a label name"),
+        ("labels = { x = \"$name\" }", "3:16", "a $ needs a number behind it"),
+        ("labels = { x = \"$1\" }", "3:16", "the match captures 0"),
+        ("name = \"statsidecar_x\"", "3:8", "belongs to the sidecar's own metrics"),
+        ("name = \"process_open_fds\"", "3:8", "belongs to the sidecar's own metrics"),
+        ("name = \"0foo\"", "3:8", "is not a metric name"),
+        ("name = \"\"", "3:8", ""),
+        ("type = \"gauge\"\nbuckets = [1]", "4:1", "goes with type = \"histogram\" only"),
+        ("action = \"drop\"", "3:1", "unknown key \"action\""),
+        ("drop = true\nname = \"x\"", "4:1", "has no effect with drop"),
+        ("name = \"b\"\ntype = \"counter\"\ninit = [{ x = \"1\" }, { x = \"1\" }]", "5:22", "twice"),
+        ("init = [{ x = \"1\" }]", "3:9", "init needs a type and a name"),
+        (
+            "name = \"h\"\ntype = \"histogram\"\n[[metric]]\nmatch = \"c\"\nname = \"h_count\"",
+            "7:8",
+            "exposes h_count itself",
+        ),
+        (
+            "name = \"n\"\ntype = \"gauge\"\n[[metric]]\nmatch = \"c\"\nname = \"n\"\ntype = \"counter\"",
+            "8:8",
+            "contradicts",
+        ),
+    ] {
+        scratch.write("c.toml", &format!("[[metric]]\nmatch = \"a\"\n{rule}\n"));
+        let ended = run_in(scratch.path(), &["check", "c.toml"]);
+        let at = format!("c.toml:{at}: ");
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{rule}");
+        let found = ended.stderr.lines().any(|line| line.starts_with(&at) && line.contains(says));
+        assert!(found, "{rule}: no {says:?} at {at}in\n{}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_good_file_is_good_with_its_warnings() {
+    let scratch = Scratch::new("good");
+    scratch.write("good.toml", "[[metric]]\nmatch = \"a\"\n");
+    let ended = run_in(scratch.path(), &["check", "good.toml"]);
+    assert_eq!((ended.code, ended.stdout.as_str(), ended.stderr.as_str()), (Some(0), "good.toml: good\n", ""));
+
+    let rules = r#"[[metric]]
+match = "a"
+name = "a"
+type = "counter"
+help = "A."
+
+[[metric]]
+match = "b"
+name = "a"
+help = "B."
+
+[[metric]]
+match = "c"
+name = "c_total"
+type = "gauge"
+
+[[metric]]
+match = "d.*"
+name = "d"
+unit = "seconds"
+buckets = [1]
+
+[[metric]]
+match = "e"
+name = "d"
+buckets = [2]
+"#;
+    scratch.write("odd.toml", rules);
+    let ended = run_in(scratch.path(), &["check", "odd.toml"]);
+    let expected = r#"odd.toml:3:8: warning: name "a": the name of a counter ends in _total by convention
+odd.toml:10:8: warning: a has another help in an earlier rule, and the first holds; remove this one
+odd.toml:14:8: warning: name "c_total": by convention only the name of a counter ends in _total
+odd.toml:19:8: warning: name "d": by convention it ends in its unit, _seconds
+odd.toml:26:11: warning: d has other buckets in an earlier rule, and the first hold; remove these
+odd.toml: good
+"#;
+    assert_eq!((ended.code, ended.stdout.as_str(), ended.stderr.as_str()), (Some(0), expected, ""));
+}
+
+#[test]
+fn the_shipped_file_is_good() {
+    let ended = run_in(env!("CARGO_MANIFEST_DIR").as_ref(), &["check", "config.toml"]);
+    assert_eq!((ended.code, ended.stdout.as_str(), ended.stderr.as_str()), (Some(0), "config.toml: good\n", ""));
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    for args in [&["check", "no.toml"][..], &["--config", "no.toml"], &["explain", "--config", "no.toml", "a:1|c"]] {
+        let ended = run(args);
+        let expected = "no.toml: cannot read it: No such file or directory (os error 2)\n";
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(2), expected), "{args:?}");
+    }
+    let scratch = Scratch::new("bytes");
+    std::fs::write(scratch.path().join("bytes.toml"), b"# \xff\n").expect("a file");
+    let ended = run_in(scratch.path(), &["check", "bytes.toml"]);
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.stderr.starts_with("bytes.toml: cannot read it: "), "{}", ended.stderr);
+}
+
+#[test]
+fn wrong_arguments_say_what_would_be_right() {
+    for (args, says) in [
+        (&["--bogus"][..], "unexpected argument '--bogus'"),
+        (&["frob"], "unrecognized subcommand 'frob'"),
+        (&["check"], "<FILE>"),
+        (&["check", "a", "b"], "unexpected argument 'b'"),
+        (&["explain"], "<LINE>"),
+        (&["--config"], "--config <FILE>"),
+        (&["--http", "9102"], "'9102' for '--http <IP:PORT>'"),
+        (&["--listen", "127.0.0.1:8125"], "the transport is missing; write udp://127.0.0.1:8125"),
+        (
+            &["--listen", "http://127.0.0.1:8125"],
+            "the transport \"http\" is not known; use udp://, tcp://, unixgram://",
+        ),
+        (&["--listen", "udp://localhost:8125"], "\"localhost:8125\" is not an IP address with a port"),
+        (&["run", "--listen", "udp://127.0.0.1:70000"], "the port 70000 is out of range"),
+    ] {
+        let ended = run(args);
+        assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{args:?}");
+        assert!(ended.stderr.starts_with("error: ") && ended.stderr.contains(says), "{args:?}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn help_and_version_are_no_errors() {
+    let ended = run(&["--version"]);
+    let version = concat!("statsidecar ", env!("CARGO_PKG_VERSION"), "\n");
+    assert_eq!((ended.code, ended.stdout.as_str(), ended.stderr.as_str()), (Some(0), version, ""));
+    for args in [&["--help"][..], &["run", "--help"], &["check", "--help"], &["explain", "--help"]] {
+        let ended = run(args);
+        assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{args:?}");
+        assert!(ended.stdout.contains("Usage: statsidecar"), "{args:?}: {}", ended.stdout);
+    }
+}

@@ -1,0 +1,118 @@
+//! What `convert` says of wrong files.
+
+use crate::said;
+use crate::support::{Scratch, run_in};
+
+const WRONG: &str = r##"defaults:
+  observer_type: wrong
+  ttl: 30
+  histogram_options: { buckets: [3, 2, 1] }
+  colour: red
+mapings: []
+mappings:
+- match: a*
+  name: x
+- name: y
+- match: b
+- match: "foo("
+  match_type: regex
+  name: z
+- { match: c, name: foo-bar, match_type: foo, action: foo, scale: 0 }
+- { match: d.*, name: "$1_x", labels: { le: x, 1a: y, ok: [z] } }
+- { match: e, name: e, ttl: 1d, honor_labels: maybe, help: {} }
+- { match: f, name: f, match_metric_type: set, observer_type: histogram, summary_options: { max_age: -5s } }
+- { match: g, name: g, buckets: [1, 1], quantiles: [{ quantile: 2 }, { error: 1 }, 5], name: h }
+- 7
+- { match: h, name: h, buckets: [1], histogram_options: { buckets: [2] }, timer_type: summary, observer_type: histogram }
+"##;
+
+const REPORT: &str = r##"m.yml:2:18: "observer_type" must be summary or histogram, not wrong
+m.yml:3:8: "ttl" has no unit, so it would be nanoseconds; write 30s for seconds
+m.yml:4:37: "buckets" must rise, and 2 comes after 3
+m.yml:5:3: unknown key "colour" in "defaults"; known are observer_type, timer_type, summary_options, histogram_options, quantiles, buckets, match_type, glob_disable_ordering, ttl
+m.yml:6:1: unknown key "mapings" in a mapping file; known are defaults, mappings
+m.yml:8:10: match "a*": in a mapping file, a * in a glob is a whole part between dots; match_type: regex can say more
+m.yml:10:3: "match" is missing in this mapping; give the names it is for, as in match: jobs.*.done
+m.yml:11:3: "name" is missing in this mapping; give the metric's name, or action: drop
+m.yml:12:10: match "foo(": the regex cannot be read: unclosed group
+m.yml:15:42: "match_type" must be glob or regex, not foo
+m.yml:15:55: "action" must be map or drop, not foo
+m.yml:15:67: "scale" must be a finite number other than 0, not 0
+m.yml:16:23: name "$1_x" is always empty, as ${1_x} stands for nothing and is left out; where a letter or _ follows, write ${1}
+m.yml:16:41: the label "le" is reserved for Prometheus itself; choose another name
+m.yml:16:48: "1a" is not a label name; use letters, digits and _, and no digit first
+m.yml:16:59: label "ok" must be text, not a list
+m.yml:17:29: "ttl" must be a time such as 1m20s, with the units h, m, s, ms, us and ns, not 1d
+m.yml:17:47: "honor_labels" must be true or false, not maybe
+m.yml:17:60: "help" must be text, not a table
+m.yml:18:43: "match_metric_type" must be counter or gauge or observer or timer, not set
+m.yml:18:91: "summary_options" does not go with observer_type: histogram; leave it out
+m.yml:18:102: "max_age" must be a time such as 1m20s, with the units h, m, s, ms, us and ns, not -5s
+m.yml:19:37: "buckets" must rise, and 1 comes after 1
+m.yml:19:65: "quantile" must be a number from 0 to 1, not 2
+m.yml:19:70: "quantile" is missing here; give a number from 0 to 1
+m.yml:19:84: a quantile must be a table, not 5
+m.yml:19:88: "name" is given twice; keep one
+m.yml:20:3: a mapping must be a table, not 7
+m.yml:21:33: "buckets" is the old way to say what histogram_options says here too; keep one
+m.yml:21:87: "timer_type" is the old way to say what observer_type says here too; keep one
+"##;
+
+#[test]
+fn everything_that_is_wrong_is_said_at_once() {
+    assert_eq!(said(WRONG), REPORT);
+    let scratch = Scratch::new("convert-wrong");
+    scratch.write("m.yml", WRONG);
+    for args in [&["convert", "m.yml"][..], &["--statsd-exporter-mapping", "m.yml"]] {
+        let ended = run_in(scratch.path(), args);
+        assert_eq!((ended.code, ended.stdout.as_str(), ended.stderr.as_str()), (Some(2), "", REPORT), "{args:?}");
+    }
+}
+
+#[test]
+fn a_file_that_is_not_there_is_named() {
+    let scratch = Scratch::new("convert-none");
+    let ended = run_in(scratch.path(), &["convert", "none.yml"]);
+    assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""));
+    assert!(ended.stderr.starts_with("none.yml: cannot read it: "), "{}", ended.stderr);
+}
+
+/// Each is refused by statsd_exporter too, or crashes it, or blanks its page when the first line comes (exporter 112,
+/// 113, 116, 120 to 123).
+#[test]
+fn what_cannot_be_said() {
+    for (mapping, says) in [
+        ("match: a", "2:3: \"name\" is missing"),
+        ("match: 'a'\n  name:", "2:3: \"name\" is missing"),
+        ("name: a", "\"match\" is missing"),
+        ("match: ''\n  name: a", "2:10: \"match\" must be text of 1 to 65536 bytes, not \"\""),
+        ("match: [a]\n  name: a", "\"match\" must be text, not a list"),
+        ("match: a..b\n  name: a", "parts between dots"),
+        ("match: 1a.b\n  name: a", "begins with a letter"),
+        ("match: -x\n  name: a", "begins with a letter"),
+        ("match: a.**\n  name: a", "a * in a glob is a whole part"),
+        ("match: a\n  name: 0foo", "letters, digits, _ and references"),
+        ("match: a\n  name: foo:bar", "letters, digits, _ and references"),
+        ("match: a\n  name: ''", "name \"\" is empty"),
+        ("match: a\n  name: $1", "always empty, as ${1} stands for nothing"),
+        ("match: 'a{'\n  match_type: regex\n  name: a", "for a brace itself write \\{"),
+        ("match: '[a&&b]'\n  match_type: regex\n  name: a", "write \\&"),
+        ("match: a\n  name: a\n  scale: .inf", "finite number other than 0"),
+        ("match: a\n  name: a\n  scale: '5'", "\"scale\" must be a number, not \"5\""),
+        ("match: a\n  name: a\n  labels: {__zz: x}", "\"__zz\" is reserved"),
+        ("match: a\n  name: a\n  observer_type: histogram\n  buckets: [1, 1]", "must rise"),
+        ("match: a\n  name: a\n  observer_type: histogram\n  buckets: [.inf, 1]", "must be a finite number"),
+        ("match: a\n  name: a\n  observer_type: summary\n  histogram_options: {}", "observer_type: summary"),
+        ("match: a\n  name: process_open_fds", "belongs to the sidecar's own metrics"),
+        ("match: a\n  name: a\n  ttl: -1s", "must be a time"),
+        ("match: *x\n  name: a", "not valid YAML: "),
+        ("match: a\n name: a", "not valid YAML: "),
+        ("<<: 5\n  match: a\n  name: b", "<< takes in a table"),
+        ("[a]: 5\n  match: a\n  name: b", "a key must be text"),
+    ] {
+        let source = format!("mappings:\n- {mapping}\n");
+        let said = said(&source);
+        assert!(said.contains(says), "{source}\nsays {says}, not {said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+}
