@@ -5,12 +5,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use nix::unistd::{Group, User};
-use rustix::fs::{Mode, fchmod};
+use rustix::fs::{FlockOperation, Mode, OFlags, fchmod, flock};
 use rustix::io::Errno;
+use rustix::net::addr::SocketAddrArg;
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
 
 use crate::config::{Address, Intake, UnixName};
@@ -40,8 +41,11 @@ fn kind(address: &Address) -> (SocketType, SocketFlags) {
     }
 }
 
-/// Binds `fd`, a [`socket`] of `address`. Gives the address with the port that the kernel chose where none was asked
-/// for, and the file that there is now.
+/// How many connections may wait to be accepted.
+const BACKLOG: i32 = 1024;
+
+/// Binds `fd`, a [`socket`] of `address`, and where it is for streams has it listen. Gives the address with the port that
+/// the kernel chose where none was asked for, and the file that there is now.
 pub(super) fn bind(fd: &OwnedFd, address: &Address, intake: &Intake) -> io::Result<(Address, Option<SocketFile>)> {
     match address {
         Address::Udp(socket) => Ok((Address::Udp(bind_ip(fd, socket)?), None)),
@@ -56,13 +60,21 @@ pub(super) fn bind(fd: &OwnedFd, address: &Address, intake: &Intake) -> io::Resu
     }
 }
 
+fn bind_to(fd: &OwnedFd, name: &impl SocketAddrArg) -> Result<(), Errno> {
+    net::bind(fd, name)?;
+    if sockopt::socket_type(fd)? == SocketType::STREAM {
+        net::listen(fd, BACKLOG)?;
+    }
+    Ok(())
+}
+
 fn bind_ip(fd: &OwnedFd, socket: &SocketAddr) -> io::Result<SocketAddr> {
-    net::bind(fd, socket)?;
+    bind_to(fd, socket)?;
     Ok(net::getsockname(fd)?.try_into().unwrap_or(*socket))
 }
 
 fn bind_name(fd: &OwnedFd, name: &str) -> io::Result<()> {
-    match net::bind(fd, &SocketAddrUnix::new_abstract_name(name.as_bytes())?) {
+    match bind_to(fd, &SocketAddrUnix::new_abstract_name(name.as_bytes())?) {
         Err(Errno::ADDRINUSE) => Err(said("another program has this name; stop it, or choose another name")),
         bound => Ok(bound?),
     }
@@ -73,15 +85,17 @@ fn bind_file(fd: &OwnedFd, path: &str, address: &Address, intake: &Intake) -> io
     // Linux makes the file with the mode of the socket, so that until all is set nobody else can connect.
     fchmod(fd, Mode::RUSR | Mode::WUSR)?;
     let name = SocketAddrUnix::new(path)?;
-    match net::bind(fd, &name) {
+    let lock = locked_folder(path);
+    match bind_to(fd, &name) {
         Err(Errno::ADDRINUSE) => {
             remove_if_stale(path, &name, address)?;
-            net::bind(fd, &name)?;
+            bind_to(fd, &name)?;
         }
         Err(Errno::NOENT) => return Err(said("the folder is not there; make it first")),
         Err(Errno::ACCESS) => return Err(said("the folder may not be written to by this user")),
         bound => bound?,
     }
+    drop(lock);
     let file = SocketFile::at(path)?;
     if owner.is_some() || group.is_some() {
         chown(path, owner, group).map_err(|error| {
@@ -90,6 +104,15 @@ fn bind_file(fd: &OwnedFd, path: &str, address: &Address, intake: &Intake) -> io
     }
     fs::set_permissions(path, fs::Permissions::from_mode(intake.mode))?;
     Ok(file)
+}
+
+/// The folder of `path`, locked while it is open: of several sidecars that start at once on one file, only one may find
+/// it stale. Where that cannot be had, it is done without.
+fn locked_folder(path: &str) -> Option<OwnedFd> {
+    let folder = Path::new(path).parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = rustix::fs::open(folder, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    flock(&folder, FlockOperation::LockExclusive).ok()?;
+    Some(folder)
 }
 
 /// Removes the socket file of a program that was killed. That nobody listens any more is shown by a connection that is

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::io::{ioctl_fionread, retry_on_intr};
-use rustix::net::{self, sockopt};
+use rustix::net::sockopt;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::timeout;
@@ -27,9 +27,6 @@ use crate::telemetry::{Closed, Listener, StreamFacts};
 
 /// How many bytes a connection is read in its turn.
 const TURN: usize = 16 * 1024;
-
-/// How many connections may wait to be accepted.
-const BACKLOG: i32 = 1024;
 
 /// When a host that says nothing is asked whether it is still there, how often, and how many times until it is not.
 const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(60), Duration::from_secs(15), 4);
@@ -68,7 +65,6 @@ impl StreamSocket {
             sockopt::set_tcp_keepcnt(&fd, count)?;
         }
         let (address, file) = bind::bind(&fd, address, intake)?;
-        net::listen(&fd, BACKLOG)?;
         Ok(Some(Self { address, framing, fd, file, counts: Counts::default() }))
     }
 

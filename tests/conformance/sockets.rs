@@ -4,8 +4,9 @@ use std::fs;
 use std::net::{TcpListener, UdpSocket};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
+use std::process::{Command, Stdio};
 
-use crate::support::{Client, Daemon, Ended, Scratch, run_in, sum};
+use crate::support::{Client, Daemon, Ended, Process, Scratch, lines_of, run_in, sum};
 use crate::{clients, listening};
 
 const FILES: [&str; 3] = ["unixgram", "unix", "unix+dogstatsd"];
@@ -47,6 +48,31 @@ fn the_file_of_a_killed_program_is_taken_over() {
         assert_eq!(killed.wait().code, None);
         assert!(fs::symlink_metadata(&path).expect("it is left").file_type().is_socket());
         takes_a_line(&started(&listener, &[]));
+    }
+}
+
+/// None of them takes the file of another for that of the killed one.
+#[test]
+fn of_several_that_start_at_once_one_takes_the_file() {
+    // Without a lock, two of them run in one of 40 to 350 rounds.
+    const ROUNDS: usize = 300;
+    let scratch = Scratch::short("at-once");
+    for (n, transport) in FILES.iter().cycle().take(ROUNDS).enumerate() {
+        let path = scratch.file(&format!("{transport}{n}"));
+        drop(UnixListener::bind(&path).expect("a socket whose file is left"));
+        let listener = format!("{transport}://{path}");
+        let start = || {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_statsidecar"));
+            command.args(["--listen", &listener, "--http", "127.0.0.1:0"]);
+            Process::spawn(command.stdout(Stdio::piped()).stderr(Stdio::piped()))
+        };
+        let mut all: Vec<Process> = std::iter::repeat_with(start).take(6).collect();
+        // One that cannot run says nothing.
+        let first_lines: Vec<Option<String>> =
+            all.iter_mut().map(|one| lines_of(one.0.stdout.take().expect("it is piped")).recv().ok()).collect();
+        let running = first_lines.iter().flatten().count();
+        assert_eq!(running, 1, "{first_lines:?}");
+        assert!(fs::symlink_metadata(&path).is_ok_and(|file| file.file_type().is_socket()), "its file is there");
     }
 }
 
