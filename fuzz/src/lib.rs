@@ -107,11 +107,16 @@ pub fn packet_to_page(data: &[u8]) {
         drop_tags = ["n"]
         prefer = "tag"
     "#;
-    static CONFIG: LazyLock<Config> = LazyLock::new(|| config::load(RULES).0);
-    let (rules, diagnostics) = Rules::compile(&CONFIG);
-    assert!(diagnostics.is_empty(), "{diagnostics:?}");
-    let pipeline =
-        Arc::new(daemon::pipeline(&CONFIG, rules, &CONFIG.intake.listen).expect("there is room for its init series"));
+    // Compiling the rules takes longer than all the rest.
+    static COMPILED: LazyLock<(Config, Rules)> = LazyLock::new(|| {
+        let config = config::load(RULES).0;
+        let (rules, diagnostics) = Rules::compile(&config);
+        assert!(diagnostics.is_empty(), "{diagnostics:?}");
+        (config, rules)
+    });
+    let (config, rules) = &*COMPILED;
+    let pipeline = daemon::pipeline(config, rules.clone(), &config.intake.listen);
+    let pipeline = Arc::new(pipeline.expect("there is room for its init series"));
     let mut worker = Worker::new(Arc::clone(&pipeline));
     let cut = data.windows(2).position(|bytes| bytes == [0xff, 0xff]).unwrap_or(data.len());
     worker.packet(&data[..cut]);

@@ -48,7 +48,7 @@ impl<'a> ClientTags<'a> {
 }
 
 /// What a rule makes of the tags of a line.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct TagPolicy {
     /// Tags that get another key, sorted by the first.
     pub renamed: Vec<(String, String)>,
@@ -57,7 +57,7 @@ pub struct TagPolicy {
 }
 
 /// Which tags become labels, by the key that they have before they are renamed.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub enum Kept {
     #[default]
     All,

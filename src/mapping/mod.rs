@@ -34,7 +34,7 @@ use pattern::{Automaton, Pattern};
 use template::Template;
 
 /// The compiled rules and what holds where none matches.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Rules {
     rules: Vec<Rule>,
     /// The patterns of the rules, by their place among them.
@@ -55,7 +55,7 @@ pub struct Rules {
 }
 
 /// One compiled `[[metric]]`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Rule {
     /// As the file has it.
     written: config::Pattern,
@@ -74,7 +74,7 @@ struct Rule {
 }
 
 /// What a series is made with where its rule does not say.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Shapes {
     bounds: Bounds,
     quantiles: Quantiles,

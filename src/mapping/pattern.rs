@@ -18,7 +18,7 @@ const STATES_SIZE: usize = 16 * 1024;
 const STATES: (usize, usize) = (2 * 1024 * 1024, 32 * 1024 * 1024);
 
 /// A compiled `match` or `match_regex`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Pattern {
     /// A glob.
     Glob(Glob),
@@ -93,7 +93,7 @@ impl Pattern {
 }
 
 /// The patterns of all rules as one automaton, so that a name is read once, however many they are.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Automaton(Option<RegexSet>);
 
 impl Automaton {

@@ -4,7 +4,7 @@ use super::pattern::{Automaton, Pattern};
 use crate::config::{Address, Diagnostic, Relay};
 
 /// A target of the relay, and which lines go there.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Relayed {
     /// The target.
     pub target: Address,
