@@ -31,7 +31,9 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn run(self) -> ExitCode {
-        tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).with_ansi(false).init();
+        let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).with_ansi(false);
+        // A line that cannot be written is lost; telling so in the same place would be the end of the program.
+        log.log_internal_errors(false).init();
         let loaded = match &self.statsd_exporter_mapping {
             Some(file) => load_mapping(file),
             None => load_config(self.config.as_deref()),

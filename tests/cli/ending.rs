@@ -1,8 +1,9 @@
 //! How the program ends, and starts again.
 
+use std::fs;
 use std::net::UdpSocket;
 
-use crate::support::{Daemon, started};
+use crate::support::{Client, Daemon, Scratch, started};
 
 /// Everything that the kernel holds when the signal comes is applied before the program ends.
 #[test]
@@ -10,7 +11,7 @@ fn a_signal_to_end_leaves_nothing_behind() {
     // More packets than one batch takes, and so many lines that the first batch is not done when the signal is seen.
     const PACKETS: usize = 150;
     const LINES: usize = 60;
-    for signal in ["TERM", "INT"] {
+    for signal in ["TERM", "INT", "HUP"] {
         let daemon = started(&[]);
         let client = UdpSocket::bind("127.0.0.1:0").expect("a port");
         daemon.signal("STOP");
@@ -29,6 +30,28 @@ fn a_signal_to_end_leaves_nothing_behind() {
         let all = format!(" INFO stopped lines={0} samples={0}", PACKETS * LINES);
         assert!(log.last().is_some_and(|line| line.ends_with(&all)), "{all} is not at the end of\n{}", ended.stderr);
     }
+}
+
+/// A log that cannot be written is the loss of the log alone.
+#[test]
+fn a_full_disk_under_the_log_does_not_end_it() {
+    let scratch = Scratch::short("full-log");
+    let path = scratch.file("statsd.sock");
+    let listener = format!("unixgram://{path}");
+    // The mapping makes a warning at the start, the target one later.
+    let config = scratch.write(
+        "c.toml",
+        "[[metric]]\nmatch = \"a.*\"\nname = \"a_total\"\n[[relay]]\ntarget = \"tcp://127.0.0.1:9\"\n",
+    );
+    let daemon = Daemon::start_by(
+        "exec \"$@\" 2>/dev/full",
+        &["--config", &config, "--listen", &listener, "--http", "127.0.0.1:0"],
+    );
+    Client::connect(&listener).send(b"b:1|c");
+    daemon.scrape_with(&["b_total 1"]);
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait().code, Some(0));
+    assert!(fs::symlink_metadata(path).is_err(), "its file is gone, as at any end");
 }
 
 /// Neither of two listeners is forgotten, nor one that never had a packet waited for.

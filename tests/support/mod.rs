@@ -229,12 +229,16 @@ impl Daemon {
         Self::spawn(command)
     }
 
+    /// The same by a line of shell, in which `"$@"` stands for the program with its arguments.
+    pub fn start_by(shell: &str, args: &[&str]) -> Self {
+        let mut command = Command::new("sh");
+        command.args(["-c", shell, "sh", env!("CARGO_BIN_EXE_statsidecar")]).args(args);
+        Self::spawn(command)
+    }
+
     /// The same, with at most so many files open.
     pub fn start_with_files(files: usize, args: &[&str]) -> Self {
-        let mut command = Command::new("sh");
-        command.args(["-c", &format!("ulimit -n {files} && exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_statsidecar")]);
-        command.args(args);
-        Self::spawn(command)
+        Self::start_by(&format!("ulimit -n {files} && exec \"$@\""), args)
     }
 
     fn spawn(mut command: Command) -> Self {
