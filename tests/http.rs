@@ -3,7 +3,7 @@
 mod support;
 
 use std::io::{ErrorKind, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -131,6 +131,23 @@ fn a_connection_serves_one_request_after_the_other() {
     }
     let (head, body) = request(daemon.http, "GET /-/healthy HTTP/1.0\r\n\r\n");
     assert!(head.starts_with("HTTP/1.0 200 ") && body == b"statsidecar is healthy.\n", "{head}");
+}
+
+/// As `nc -N` does; without a length, nothing would show the client that its page is cut short.
+#[test]
+fn a_client_that_has_said_all_gets_its_page() {
+    let daemon = started(&[]);
+    for _ in 0..20 {
+        let mut stream = connect(daemon.http);
+        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").expect("it is taken");
+        stream.shutdown(Shutdown::Write).expect("it is connected");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("the answer ends");
+        assert!(answer.starts_with("HTTP/1.0 200 ") && answer.contains("\nstatsidecar_build_info{"), "{answer}");
+    }
+    let mut idle = connect(daemon.http);
+    idle.shutdown(Shutdown::Write).expect("it is connected");
+    assert!(is_closed(&mut idle), "who asked for nothing is not waited for");
 }
 
 #[test]

@@ -65,7 +65,7 @@ impl fmt::Debug for State {
 
 /// Serves `listener` for as long as it is polled, `max_connections` at a time; a further one waits for its turn.
 pub async fn serve(listener: TcpListener, state: Arc<State>, max_connections: usize) {
-    let permits = Arc::new(Semaphore::new(max_connections));
+    let permits = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
     loop {
         let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
         let stream = match listener.accept().await {
@@ -94,6 +94,8 @@ async fn connection(stream: TcpStream, state: Arc<State>) {
         // Without a timer the header timeout is silently off.
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
+        // A client that has said all it has to say still waits for the page.
+        .half_close(true)
         .serve_connection(TokioIo::new(Impatient::new(stream, WRITE_TIMEOUT)), service)
         .await;
     if let Err(error) = served {
