@@ -166,8 +166,8 @@ fn read_stream<'a>(
     };
     let mut frames = Frames::new(framing, MAX_LINE);
     let pushed = pieces.into_iter().try_for_each(|piece| frames.push(piece, &mut take));
-    let ended = pushed.map(|()| frames.end(end, &mut take));
-    (said, ended)
+    let is_whole = frames.end(end, &mut take);
+    (said, pushed.map(|()| is_whole))
 }
 
 /// Loads and compiles a file. If that works without an error, the page that it begins with is valid.

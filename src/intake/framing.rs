@@ -65,7 +65,8 @@ impl Frames {
                 self.push_lines(bytes, take);
                 Ok(())
             }
-            Framing::Messages => self.push_messages(bytes, take),
+            // What comes after a length that is none is no message, and not the beginning of one either.
+            Framing::Messages => self.push_messages(bytes, take).inspect_err(|_| self.rest = Vec::new()),
         }
     }
 
@@ -181,8 +182,8 @@ mod tests {
             assert!(frames.rest.len() <= MAX_LINE + 1 || framing == Framing::Messages, "what is kept has a bound");
             pushed
         });
-        let ended = pushed.map(|()| frames.end(end, &mut take));
-        (said, ended)
+        let is_whole = frames.end(end, &mut take);
+        (said, pushed.map(|()| is_whole))
     }
 
     fn lines(pieces: &[&[u8]], end: End) -> Vec<Said> {
@@ -235,7 +236,13 @@ mod tests {
         let stream = [message(b"a"), u32::try_from(MAX_MESSAGE + 1).unwrap().to_le_bytes().to_vec()].concat();
         let expected = (vec![Said::Message(b"a".to_vec())], Err(BadLength(65_537)));
         assert_eq!(read(Framing::Messages, &[&stream], End::Whole), expected);
-        assert_eq!(read(Framing::Messages, &[b"a:1|", b"c\n"], End::Whole).1, Err(BadLength(0x7c31_3a61)));
+        // However it is cut, nothing more is said.
+        let (message, length) = stream.split_at(5);
+        for cut in 0..=length.len() {
+            let (one, other) = length.split_at(cut);
+            assert_eq!(read(Framing::Messages, &[message, one, other], End::Whole), expected, "{cut}");
+        }
+        assert_eq!(read(Framing::Messages, &[b"a:1|", b"c\n"], End::Whole), (Vec::new(), Err(BadLength(0x7c31_3a61))));
     }
 
     /// `stream` in pieces that end where `cuts` say.
