@@ -80,7 +80,7 @@ pub fn pipeline(config: &Config, rules: Rules, listeners: &[Address]) -> Result<
     Ok(pipeline)
 }
 
-/// Runs until SIGTERM or SIGINT; then applies what the kernel has queued, and returns.
+/// Runs until SIGTERM, SIGINT or SIGHUP; then applies what the kernel has queued, and returns.
 pub fn run(config: &Config, rules: Rules) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -90,6 +90,8 @@ pub fn run(config: &Config, rules: Rules) -> Result<(), Error> {
         // Before anything is bound, so that a signal from here on ends it in order.
         let mut terminate = signal(SignalKind::terminate()).map_err(|error| Error::System("watch SIGTERM", error))?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(|error| Error::System("watch SIGINT", error))?;
+        // That of a terminal that is closed.
+        let mut hangup = signal(SignalKind::hangup()).map_err(|error| Error::System("watch SIGHUP", error))?;
         let (sockets, streams) = bind(config)?;
         let addresses = sockets.iter().map(|socket| socket.address());
         let addresses: Vec<Address> = addresses.chain(streams.iter().map(|stream| stream.address())).cloned().collect();
@@ -107,6 +109,7 @@ pub fn run(config: &Config, rules: Rules) -> Result<(), Error> {
             () = http::serve(http, Arc::new(state), config.http.max_connections) => {}
             _ = terminate.recv() => tracing::info!("SIGTERM: applying what is queued"),
             _ = interrupt.recv() => tracing::info!("SIGINT: applying what is queued"),
+            _ = hangup.recv() => tracing::info!("SIGHUP: applying what is queued"),
         }
         intake.stop().await;
         relay.into_iter().for_each(Relay::stop);
