@@ -218,7 +218,7 @@ impl Worker {
     }
 
     /// Waits for the workers whose packets came before, and applies the changes of gauges that had to wait.
-    fn catch_up(&mut self) {
+    pub fn catch_up(&mut self) {
         if let Some(turn) = &mut self.turn {
             turn.wait();
         }

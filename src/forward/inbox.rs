@@ -102,7 +102,8 @@ impl Inbox {
     }
 }
 
-/// One worker's end of the relay. It must be [flushed](Self::flush) before its worker waits for packets.
+/// One worker's end of the relay. It must be [flushed](Self::flush) before its worker waits for packets, and not before
+/// those have flushed theirs that took packets before it.
 #[derive(Debug)]
 pub struct Tap {
     inbox: Arc<Inbox>,
@@ -121,9 +122,11 @@ impl Tap {
         if bytes.last().is_some_and(|last| *last != b'\n') {
             self.bytes.push(b'\n');
         }
-        if self.bytes.len() >= MUCH {
-            self.flush();
-        }
+    }
+
+    /// Whether it has taken so much that it should be flushed before more comes.
+    pub fn has_much(&self) -> bool {
+        self.bytes.len() >= MUCH
     }
 
     /// Takes the whole lines of a datagram whose end is lost.
@@ -176,7 +179,7 @@ mod tests {
         assert_eq!(taken(&inbox), (b"last\n".to_vec(), false));
     }
 
-    /// Much is handed over without waiting for the end of a batch, and all targets count what does not fit.
+    /// All targets count what does not fit.
     #[test]
     fn what_does_not_fit_is_counted() {
         let (inbox, targets) = inbox();
@@ -186,7 +189,11 @@ mod tests {
         let packet = lines.repeat(MUCH / lines.len());
         let fit = LIMIT / packet.len();
         assert_eq!((lines.len(), fit * packet.len()), (128, LIMIT));
-        (0..fit + 3).for_each(|_| tap.lines(&packet));
+        for _ in 0..fit + 3 {
+            tap.lines(&packet);
+            assert!(tap.has_much());
+            tap.flush();
+        }
         let expected = 3 * (MUCH / lines.len()) as u64;
         for target in targets {
             let facts = target.facts();
@@ -195,6 +202,7 @@ mod tests {
         }
         assert_eq!(taken(&inbox), (packet.repeat(fit), true));
         tap.lines(&packet);
+        tap.flush();
         assert_eq!(taken(&inbox), (packet, true), "there is room again");
     }
 }

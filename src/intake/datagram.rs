@@ -202,9 +202,17 @@ impl Reader<'_> {
                     false => tap.lines(packet.bytes),
                     true => tap.cut_packet(packet.bytes),
                 }
+                if tap.has_much() {
+                    self.worker.catch_up();
+                    tap.flush();
+                }
             }
         }
-        self.tap.iter_mut().for_each(Tap::flush);
+        if let Some(tap) = &mut self.tap {
+            // Targets get the lines in the order that they came in, whichever worker is faster.
+            self.worker.catch_up();
+            tap.flush();
+        }
         self.worker.flush(self.listener);
         Ok((count, bytes))
     }
