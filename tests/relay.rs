@@ -3,12 +3,14 @@
 mod support;
 
 use std::io::{BufRead, BufReader, Read};
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixDatagram;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use nix::ifaddrs::getifaddrs;
 use rustix::net::sockopt::set_socket_recv_buffer_size;
 use rustix::net::{AddressFamily, SocketType, bind, getsockname, listen, socket};
 use support::{Client, Daemon, PATIENCE, Scratch, run_in, sum};
@@ -376,14 +378,34 @@ fn the_end_waits_for_no_target() {
     assert!(received > 0 && left.is_some_and(|left: u64| left > 0 && left + received < 15_000), "{}", ended.stderr);
 }
 
+/// Under whatever name it is found again: lines would go round for ever.
 #[test]
 fn a_listener_is_no_target() {
     let scratch = Scratch::short("relay-loop");
     let path = scratch.file("in");
-    let config = scratch.write("config.toml", &to(&format!("unixgram://{path}")));
+    let folder = scratch.path().display();
+    symlink(scratch.path(), scratch.file("link")).expect("a link");
     let listener = format!("unixgram://{path}");
-    let ended = run_in(scratch.path(), &["--config", &config, "--listen", &listener, "--http", "127.0.0.1:0"]);
-    assert_eq!(ended.code, Some(1));
-    let said = format!("cannot relay to {listener}: it is this program's own listener {listener}");
-    assert!(ended.stderr.contains(&said), "{}", ended.stderr);
+    for target in
+        [format!("unixgram://{path}"), format!("unixgram://{folder}/./in"), format!("unixgram://{folder}/link/in")]
+    {
+        let config = scratch.write("config.toml", &to(&target));
+        let ended = run_in(scratch.path(), &["--config", &config, "--listen", &listener, "--http", "127.0.0.1:0"]);
+        assert_eq!(ended.code, Some(1));
+        let said = format!("cannot relay to {target}: it is this program's own listener {listener}");
+        assert!(ended.stderr.contains(&said), "{}", ended.stderr);
+    }
+    // A port that is free, in all likelihood, on every address that this machine has beside loopback.
+    let own = getifaddrs().expect("there are some").filter_map(|interface| {
+        let address = interface.address?;
+        Some(IpAddr::from(address.as_sockaddr_in()?.ip()))
+    });
+    for host in own {
+        let port = UdpSocket::bind("0.0.0.0:0").and_then(|free| free.local_addr()).expect("a port").port();
+        let (target, listener) = (format!("udp://{host}:{port}"), format!("udp://0.0.0.0:{port}"));
+        let config = scratch.write("config.toml", &to(&target));
+        let ended = run_in(scratch.path(), &["--config", &config, "--listen", &listener, "--http", "127.0.0.1:0"]);
+        let said = format!("cannot relay to {target}: it is this program's own listener {listener}");
+        assert!(ended.stderr.contains(&said), "{}", ended.stderr);
+    }
 }

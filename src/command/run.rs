@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::convert::load_mapping;
-use super::{FAILED, fail, load_config};
-use crate::config::Address;
+use super::{FAILED, WRONG, fail, load_config};
+use crate::config::{Address, parse_page};
 use crate::daemon;
 
 /// Receive StatsD and serve the metrics (also without a command)
@@ -25,7 +25,7 @@ pub(super) struct Run {
     #[arg(long, value_name = "ADDRESS")]
     listen: Vec<Address>,
     /// The address of /metrics
-    #[arg(long, value_name = "IP:PORT")]
+    #[arg(long, value_name = "IP:PORT", value_parser = parse_page)]
     http: Option<SocketAddr>,
 }
 
@@ -50,6 +50,13 @@ impl Run {
             config.intake.listen = self.listen;
         }
         config.http.listen = self.http.unwrap_or(config.http.listen);
+        // The file was checked for it, but not with the flags.
+        if let Some((one, other)) = config.overlap() {
+            return fail(
+                &format!("{one} and {other} are in each other's way; choose another port or file for one\n"),
+                WRONG,
+            );
+        }
         match daemon::run(&config, loaded.rules) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&format!("{error}\n"), FAILED),

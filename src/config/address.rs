@@ -1,7 +1,8 @@
 //! Addresses as the file and the command line write them: `udp://127.0.0.1:8125`, `unixgram:///run/statsd.sock`.
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
 use std::str::FromStr;
 
 use super::diagnostic::quoted;
@@ -73,22 +74,34 @@ impl Address {
     }
 
     /// Whether only one of the two can be bound. (Port 0 is any free port, another one each time.)
-    pub(super) fn is_in_the_way_of(&self, other: &Self) -> bool {
-        match (self.unix(), other.unix()) {
-            (Some(UnixName::File(file)), Some(UnixName::File(other))) => file == other,
-            _ => self == other && self.ip().is_none_or(|socket| socket.port() != 0),
+    pub fn is_in_the_way_of(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Udp(one), Self::Udp(other)) | (Self::Tcp(one), Self::Tcp(other)) => {
+                let (ip, other_ip) = (one.ip().to_canonical(), other.ip().to_canonical());
+                // A wildcard takes all of its kind. That of IPv6 leaves IPv4 to those who ask for it.
+                let is_wild = ip.is_unspecified() || other_ip.is_unspecified();
+                let is_same = ip == other_ip || is_wild && ip.is_ipv4() == other_ip.is_ipv4();
+                is_same && one.port() == other.port() && one.port() != 0
+            }
+            _ => match (self.unix(), other.unix()) {
+                (Some(UnixName::File(file)), Some(UnixName::File(other))) => Path::new(file) == Path::new(other),
+                _ => self == other,
+            },
         }
     }
 
-    /// Whether what is sent here comes to `listener`, as far as the two addresses tell.
-    pub fn reaches(&self, listener: &Self) -> bool {
+    /// Whether what is sent here comes to `listener`, as far as the two addresses tell; `own` are those of this machine
+    /// beside loopback, as far as they are known.
+    pub fn reaches(&self, listener: &Self, own: &[IpAddr]) -> bool {
         match (self, listener) {
             (Self::Udp(to), Self::Udp(at)) | (Self::Tcp(to), Self::Tcp(at)) => {
-                let (host, own) = (to.ip().to_canonical(), at.ip().to_canonical());
-                // An IPv6 wildcard takes IPv4 too. Which other addresses are this machine's is not known here.
-                let is_wild = own.is_unspecified() && (own.is_ipv6() || host.is_ipv4()) && host.is_loopback();
-                to.port() == at.port() && to.port() != 0 && (host == own || is_wild)
+                let (host, bound) = (to.ip().to_canonical(), at.ip().to_canonical());
+                // An IPv6 wildcard takes IPv4 too.
+                let is_wild = bound.is_unspecified() && (bound.is_ipv6() || host.is_ipv4());
+                let is_here = host.is_loopback() || own.contains(&host);
+                to.port() == at.port() && to.port() != 0 && (host == bound || is_wild && is_here)
             }
+            (Self::Unixgram(UnixName::File(to)), Self::Unixgram(UnixName::File(at))) => Path::new(to) == Path::new(at),
             _ => self == listener,
         }
     }
@@ -174,8 +187,13 @@ fn unix_name(scheme: &str, text: &str) -> Result<UnixName, String> {
     }
 }
 
+/// Reads the address of the page; the error says what would be right.
+pub fn parse_page(text: &str) -> Result<SocketAddr, String> {
+    parse_socket(text, "127.0.0.1:9102 or [::1]:9102")
+}
+
 /// Reads `ADDRESS:PORT`; the error says that `examples` would be right.
-pub(super) fn parse_socket(text: &str, examples: &str) -> Result<SocketAddr, String> {
+fn parse_socket(text: &str, examples: &str) -> Result<SocketAddr, String> {
     let port = text.rsplit_once(':').map_or("", |(_, port)| port);
     text.parse().map_err(|_| match port.parse::<u64>() {
         Ok(port) if port > u64::from(u16::MAX) => format!("the port {port} is out of range; use 1 to 65535"),
@@ -246,21 +264,34 @@ mod tests {
             ("tcp://[::1]:1", "tcp://0.0.0.0:1", false),
             ("udp://[::ffff:127.0.0.1]:1", "udp://127.0.0.1:1", true),
             ("udp://192.0.2.1:1", "udp://0.0.0.0:1", false),
+            ("udp://192.0.2.2:1", "udp://0.0.0.0:1", true),
+            ("udp://192.0.2.2:1", "udp://[::]:1", true),
+            ("udp://192.0.2.2:1", "udp://127.0.0.1:1", false),
             ("unixgram:///a", "unixgram:///a", true),
+            ("unixgram:///run/./a", "unixgram:///run//a", true),
             ("unixgram://@a", "unixgram:///a", false),
         ] {
             let [one, other] = [target, listener].map(|text| text.parse::<Address>().unwrap());
-            assert_eq!(one.reaches(&other), reaches, "{target} {listener}");
+            let own = ["192.0.2.2".parse().unwrap()];
+            assert_eq!(one.reaches(&other, &own), reaches, "{target} {listener}");
         }
     }
 
     #[test]
-    fn two_listeners_share_no_file() {
+    fn two_listeners_share_no_port_and_no_file() {
         for (one, other, in_the_way) in [
             ("udp://127.0.0.1:1", "udp://127.0.0.1:1", true),
             ("udp://127.0.0.1:0", "udp://127.0.0.1:0", false),
             ("udp://127.0.0.1:1", "tcp://127.0.0.1:1", false),
+            ("udp://127.0.0.1:1", "udp://127.0.0.2:1", false),
+            ("udp://0.0.0.0:1", "udp://127.0.0.2:1", true),
+            ("tcp://0.0.0.0:1", "tcp://127.0.0.2:1", true),
+            ("tcp://[::]:1", "tcp://[::1]:1", true),
+            ("udp://[::]:1", "udp://127.0.0.1:1", false),
+            ("udp://[::]:1", "udp://0.0.0.0:1", false),
+            ("udp://0.0.0.0:0", "udp://127.0.0.1:0", false),
             ("unix:///a", "unixgram:///a", true),
+            ("unix:///a/./b", "unix:///a//b", true),
             ("unix:///a", "unixgram:///b", false),
             ("unix://@a", "unix://@a", true),
             // The kernel keeps a name for each type of socket.
@@ -269,6 +300,7 @@ mod tests {
         ] {
             let [one, other] = [one, other].map(|text| text.parse::<Address>().unwrap());
             assert_eq!(one.is_in_the_way_of(&other), in_the_way, "{one} {other}");
+            assert_eq!(other.is_in_the_way_of(&one), in_the_way, "{other} {one}");
         }
     }
 }

@@ -13,7 +13,7 @@ mod load;
 pub mod statsd_exporter;
 mod units;
 
-pub use address::{Address, Framing, UnixName};
+pub use address::{Address, Framing, UnixName, parse_page};
 pub use diagnostic::{Diagnostic, Severity, render};
 pub use dialect::{Dialect, Dialects};
 pub use load::load;
@@ -51,6 +51,16 @@ pub struct Config {
     pub metrics: Vec<MetricRule>,
     /// `[[relay]]`: who gets the lines too, in file order.
     pub relays: Vec<Relay>,
+}
+
+impl Config {
+    /// Two places to listen on of which only one can be had, where there are such.
+    pub fn overlap(&self) -> Option<(Address, Address)> {
+        let page = Address::Tcp(self.http.listen);
+        let all: Vec<&Address> = self.intake.listen.iter().chain([&page]).collect();
+        let mut pairs = all.iter().enumerate().flat_map(|(n, one)| all.iter().take(n).map(move |other| (*other, *one)));
+        pairs.find(|(one, other)| one.is_in_the_way_of(other)).map(|(one, other)| (one.clone(), other.clone()))
+    }
 }
 
 /// Label names and values as the file gives them; a value may be a template.

@@ -27,9 +27,9 @@ fn client(listener: &Address) -> String {
         format!("{LINE} | nc {v6}{options} {} {}", reachable(*socket), socket.port())
     };
     match listener {
-        Address::Udp(socket) => ip(socket, "-u -w0"),
+        Address::Udp(socket) => ip(socket, "-u -w1"),
         Address::Tcp(socket) => ip(socket, "-N"),
-        Address::Unixgram(UnixName::File(path)) => format!("{LINE} | nc -uU -w0 {}", quoted(path)),
+        Address::Unixgram(UnixName::File(path)) => format!("{LINE} | nc -uU -w1 {}", quoted(path)),
         Address::Unixgram(UnixName::Abstract(name)) => {
             format!("{LINE} | socat - {}", quoted(&format!("ABSTRACT-SENDTO:{name}")))
         }
@@ -72,10 +72,10 @@ mod tests {
     #[test]
     fn every_listener_has_a_line_to_try() {
         for (listener, command) in [
-            ("udp://0.0.0.0:1", "printf 'jobs.done:3|c\\n' | nc -u -w0 127.0.0.1 1"),
-            ("udp://[::]:1", "printf 'jobs.done:3|c\\n' | nc -6 -u -w0 ::1 1"),
+            ("udp://0.0.0.0:1", "printf 'jobs.done:3|c\\n' | nc -u -w1 127.0.0.1 1"),
+            ("udp://[::]:1", "printf 'jobs.done:3|c\\n' | nc -6 -u -w1 ::1 1"),
             ("tcp://127.0.0.1:1", "printf 'jobs.done:3|c\\n' | nc -N 127.0.0.1 1"),
-            ("unixgram:///run/it's.sock", "printf 'jobs.done:3|c\\n' | nc -uU -w0 '/run/it'\\''s.sock'"),
+            ("unixgram:///run/it's.sock", "printf 'jobs.done:3|c\\n' | nc -uU -w1 '/run/it'\\''s.sock'"),
             ("unix:///run/a.sock", "printf 'jobs.done:3|c\\n' | nc -NU /run/a.sock"),
             ("unix://@a", "printf 'jobs.done:3|c\\n' | socat - ABSTRACT-CONNECT:a"),
             ("unixgram://@a", "printf 'jobs.done:3|c\\n' | socat - ABSTRACT-SENDTO:a"),

@@ -2,6 +2,7 @@
 
 mod announce;
 mod files;
+mod loops;
 mod process;
 
 use std::io;
@@ -121,11 +122,12 @@ pub fn run(config: &Config, rules: Rules) -> Result<(), Error> {
 
 /// Starts the relay, if there is one, beside listeners at these addresses.
 fn relay(pipeline: &Arc<Pipeline>, listeners: &[Address]) -> Result<Option<Relay>, Error> {
-    for relayed in pipeline.rules.relayed() {
-        // The file was checked for it, but the command line has listeners too, and the kernel chooses ports.
-        if let Some(listener) = listeners.iter().find(|listener| relayed.target.reaches(listener)) {
-            return Err(Error::Loop(relayed.target.clone(), listener.clone()));
-        }
+    // The file was checked for it, but the command line has listeners too, the kernel chooses ports, and other names may
+    // lead here.
+    let targets = pipeline.rules.relayed().iter().map(|relayed| &relayed.target);
+    let found = loops::find(targets, listeners).map_err(|error| Error::System("list its addresses", error))?;
+    if let Some((target, listener)) = found {
+        return Err(Error::Loop(target.clone(), listener.clone()));
     }
     Relay::start(pipeline).map_err(|error| Error::System("start the relay", error))
 }
@@ -171,7 +173,7 @@ fn bind(config: &Config) -> Result<Sockets, Error> {
 fn is_ipv4_of(address: &Address, other: &Address) -> bool {
     match (address, other) {
         (Address::Udp(six), Address::Udp(four)) | (Address::Tcp(six), Address::Tcp(four)) => {
-            six.is_ipv6() && four.is_ipv4() && six.port() == four.port()
+            six.is_ipv6() && six.ip().is_unspecified() && four.is_ipv4() && six.port() == four.port()
         }
         _ => false,
     }

@@ -13,7 +13,8 @@ use super::queue::{LIMIT, Packing, Queue, Shed};
 use crate::config::Address;
 use crate::telemetry::{Delivery, RelayFacts};
 
-/// How long to wait after a connection broke; doubled each time that none can be made, up to the second.
+/// How long to wait after a connection broke, or none could be made; doubled each time, up to the second, until one has
+/// lasted longer than that.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
 /// How often the same trouble is worth a line in the log.
@@ -79,59 +80,58 @@ impl Target {
     /// Sends what is in its queue, until that is empty once `ended` says that nothing more will come. A target that
     /// cannot be reached by then is given up.
     pub(super) async fn send_all(&self, mut ended: watch::Receiver<bool>) {
-        let (mut link, mut pause, mut trouble) = (None, RETRY.0, Trouble::default());
-        while self.wait(&mut link, &mut ended).await {
-            let open = match &link {
-                Some(open) => open,
-                None => match Link::open(&self.address).await {
-                    Ok(open) => link.insert(open),
-                    Err(error) => {
-                        trouble.tell(&self.address, &error);
-                        if *ended.borrow() {
-                            return;
-                        }
-                        rest(pause, &mut ended).await;
-                        pause = RETRY.1.min(pause * 2);
-                        continue;
-                    }
-                },
+        let (mut link, mut retry, mut trouble) = (None, Retry(RETRY.0), Trouble::default());
+        loop {
+            let broken = match self.next(link.as_ref(), &mut ended).await {
+                Next::End => return,
+                Next::Send => self.send(&mut link, &mut trouble).await,
+                Next::Broken(error) => Err(error),
             };
-            let Some(packet) = self.queue().take() else { continue };
-            self.under_way.store(packet.lines, Ordering::Relaxed);
-            let sent = open.send(&packet.bytes).await;
-            self.under_way.store(0, Ordering::Relaxed);
-            match sent {
-                Ok(()) => {
-                    self.count(Delivery::Sent, 1, packet.lines);
-                    pause = RETRY.0;
-                }
-                Err(error) => {
-                    self.count(Delivery::Failed, 1, packet.lines);
-                    trouble.tell(&self.address, &error);
-                    if !open.outlives(&error) {
-                        link = None;
-                        rest(RETRY.0, &mut ended).await;
-                    }
-                }
+            let Err(error) = broken else { continue };
+            trouble.tell(&self.address, &error);
+            let lasted = link.take().map(|(_, since): (Link, Instant)| since.elapsed());
+            if lasted.is_none() && *ended.borrow() {
+                return;
             }
+            retry.rest(lasted, &mut ended).await;
         }
     }
 
-    /// Waits for something to send; gives whether there is any, which is not so at the end alone. A link that its other
-    /// end closes meanwhile is taken away, so that nothing is sent to nobody.
-    async fn wait(&self, link: &mut Option<Link>, ended: &mut watch::Receiver<bool>) -> bool {
+    /// Sends one packet, by a link that is made for it if there is none. An error is that of the link.
+    async fn send(&self, link: &mut Option<(Link, Instant)>, trouble: &mut Trouble) -> io::Result<()> {
+        let (open, _) = match link {
+            Some(open) => open,
+            None => link.insert((Link::open(&self.address).await?, Instant::now())),
+        };
+        let Some(packet) = self.queue().take() else { return Ok(()) };
+        self.under_way.store(packet.lines, Ordering::Relaxed);
+        let sent = open.send(&packet.bytes).await;
+        self.under_way.store(0, Ordering::Relaxed);
+        match sent {
+            Ok(()) => self.count(Delivery::Sent, 1, packet.lines),
+            Err(error) => {
+                self.count(Delivery::Failed, 1, packet.lines);
+                if !open.outlives(&error) {
+                    return Err(error);
+                }
+                trouble.tell(&self.address, &error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits for something to send, or for the end. That the other end closes a link meanwhile comes before all else, so
+    /// that nothing is sent to nobody.
+    async fn next(&self, link: Option<&(Link, Instant)>, ended: &mut watch::Receiver<bool>) -> Next {
         loop {
             let is_empty = self.queue().is_empty();
             if is_empty && *ended.borrow() {
-                return false;
+                return Next::End;
             }
             tokio::select! {
                 biased;
-                _ = closed(link.as_ref()) => {
-                    *link = None;
-                    rest(RETRY.0, ended).await;
-                }
-                () = std::future::ready(()), if !is_empty => return true,
+                error = closed(link) => return Next::Broken(error),
+                () = std::future::ready(()), if !is_empty => return Next::Send,
                 () = self.filled.notified() => {}
                 _ = ended.changed() => {}
             }
@@ -155,18 +155,35 @@ impl Target {
     }
 }
 
-async fn closed(link: Option<&Link>) -> io::Error {
+/// What a target's task does next.
+enum Next {
+    Send,
+    /// The link is of no use any more.
+    Broken(io::Error),
+    End,
+}
+
+async fn closed(link: Option<&(Link, Instant)>) -> io::Error {
     match link {
-        Some(link) => link.closed().await,
+        Some((link, _)) => link.closed().await,
         None => std::future::pending().await,
     }
 }
 
-/// Sleeps, but not past the end.
-async fn rest(pause: Duration, ended: &mut watch::Receiver<bool>) {
-    tokio::select! {
-        () = sleep(pause) => {}
-        _ = ended.wait_for(|ended| *ended) => {}
+/// How long to wait before the next link is made.
+struct Retry(Duration);
+
+impl Retry {
+    /// Sleeps after a link that `lasted` so long, or could not be made; but not past the end.
+    async fn rest(&mut self, lasted: Option<Duration>, ended: &mut watch::Receiver<bool>) {
+        if lasted.is_some_and(|lasted| lasted > RETRY.1) {
+            self.0 = RETRY.0;
+        }
+        tokio::select! {
+            () = sleep(self.0) => {}
+            _ = ended.wait_for(|ended| *ended) => {}
+        }
+        self.0 = RETRY.1.min(self.0 * 2);
     }
 }
 

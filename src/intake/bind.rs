@@ -125,8 +125,11 @@ fn remove_if_stale(path: &str, name: &SocketAddrUnix, address: &Address) -> io::
     let probe = net::socket_with(AddressFamily::UNIX, kind, flags | SocketFlags::NONBLOCK, None)?;
     match net::connect(&probe, name) {
         Err(Errno::CONNREFUSED) => {
-            tracing::info!(listener = %address, "taking over the socket file of a program that has ended");
-            fs::remove_file(path)
+            fs::remove_file(path).map_err(|error| {
+                said(format!("the socket file of a program that has ended cannot be removed: {error}; remove it first"))
+            })?;
+            tracing::info!(listener = %address, "took the place of a program that has ended and left its socket file");
+            Ok(())
         }
         Err(Errno::NOENT) => Ok(()),
         Err(Errno::ACCESS) => Err(said(

@@ -27,6 +27,26 @@ fn an_http_port_that_is_taken_is_named() {
     assert_eq!((ended.code, said(&ended).as_str(), ended.stdout.as_str()), (Some(1), expected.as_str(), ""));
 }
 
+/// Flags that are at odds with each other, or with the file: no other program is to blame.
+#[test]
+fn addresses_in_the_way_of_each_other_are_named() {
+    let listen = |address: &'static str| ["--listen", address];
+    for (args, one, other) in [
+        ([listen("udp://127.0.0.1:1"), listen("udp://127.0.0.1:1")], "udp://127.0.0.1:1", "udp://127.0.0.1:1"),
+        ([listen("udp://[::]:1"), listen("udp://[::1]:1")], "udp://[::]:1", "udp://[::1]:1"),
+        ([listen("tcp://127.0.0.1:1"), ["--http", "127.0.0.1:1"]], "tcp://127.0.0.1:1", "tcp://127.0.0.1:1"),
+        ([listen("unix:///a"), listen("unixgram:///./a")], "unix:///a", "unixgram:///./a"),
+    ] {
+        let ended = run(args.as_flattened());
+        let expected = format!("{one} and {other} are in each other's way; choose another port or file for one\n");
+        assert_eq!((ended.code, ended.stderr.as_str(), ended.stdout.as_str()), (Some(2), expected.as_str(), ""));
+    }
+    let ended = run(&["--http", "localhost:1"]);
+    assert_eq!(ended.code, Some(2));
+    let right = "\"localhost:1\" is not an IP address with a port; write 127.0.0.1:9102 or [::1]:9102";
+    assert!(ended.stderr.contains(right), "{}", ended.stderr);
+}
+
 #[test]
 fn an_address_of_another_machine_is_named() {
     // Of a block that is kept for documentation (RFC 5737), so no machine has it.
@@ -45,7 +65,7 @@ fn a_start_shows_where_everything_is() {
     daemon.signal("TERM");
     let ended = daemon.wait();
     let try_it = format!(
-        "try: printf 'jobs.done:3|c\\n' | nc -u -w0 127.0.0.1 {}\n     curl -s http://{http}/metrics | grep jobs\n",
+        "try: printf 'jobs.done:3|c\\n' | nc -u -w1 127.0.0.1 {}\n     curl -s http://{http}/metrics | grep jobs\n",
         udp.port()
     );
     assert_eq!(ended.stdout, try_it, "what follows the two addresses");

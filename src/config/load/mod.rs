@@ -11,6 +11,7 @@ mod syntax;
 mod value;
 
 use std::borrow::Cow;
+use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
 
@@ -57,9 +58,10 @@ fn read(source: &str) -> (Config, Vec<Diagnostic>) {
 }
 
 fn config(mut top: Section<'_>, source: &str) -> Config {
-    let intake = top.read("intake", intake).unwrap_or_default();
+    let http = top.read("http", http).unwrap_or_default();
+    let intake = top.read("intake", |item| intake(item, http.listen)).unwrap_or_default();
     let config = Config {
-        http: top.read("http", http).unwrap_or_default(),
+        http,
         tags: top.read("tags", tags).unwrap_or_default(),
         labels: top.read("labels", labels).unwrap_or_default(),
         defaults: top.read("defaults", defaults).unwrap_or_default(),
@@ -77,14 +79,14 @@ const WEEK: u32 = 7 * 24 * 60 * 60;
 
 const AT_LEAST_1: &str = "a whole number, at least 1";
 
-fn intake(item: Item<'_>) -> Option<Intake> {
+fn intake(item: Item<'_>, page: SocketAddr) -> Option<Intake> {
     let mut section = item.section("[intake]")?;
     let default = Intake::default();
     let receive_buffer = size(0..=1 << 30, "a size of at most 1GiB, such as \"8MiB\"");
     let max_line = size(16..=64 * 1024, "a size from \"16B\" to \"64KiB\"");
     let max_connections = whole(1..=usize::MAX, AT_LEAST_1);
     let intake = Intake {
-        listen: section.read("listen", addresses).unwrap_or(default.listen),
+        listen: section.read("listen", |item| addresses(item, page)).unwrap_or(default.listen),
         workers: section.read("workers", whole(1..=64, "a whole number from 1 to 64")).unwrap_or(default.workers),
         receive_buffer: section.read("receive_buffer", receive_buffer).map_or(default.receive_buffer, unless_0),
         max_line: section.read("max_line", max_line).unwrap_or(default.max_line),

@@ -33,7 +33,7 @@ fn target(item: &Item<'_>, listen: &[Address]) -> Option<Address> {
         }
         _ => {}
     }
-    match listen.iter().find(|listener| target.reaches(listener)) {
+    match listen.iter().find(|listener| target.reaches(listener, &[])) {
         Some(listener) => item.fail(format!(
             "{target} is this program's own listener {listener}, and its lines would go round for ever; choose another \
              target"

@@ -11,7 +11,7 @@ use toml::Spanned;
 use toml::de::{DeFloat, DeInteger, DeValue};
 
 use super::section::Item;
-use crate::config::address::{Address, parse_socket};
+use crate::config::address::{Address, parse_page};
 use crate::config::diagnostic::{quoted, shortened};
 use crate::config::{Labels, parse_duration, parse_size};
 
@@ -231,16 +231,26 @@ fn rising(item: &Item<'_>, right: &Rising, is_right: impl Fn(f64) -> bool) -> Op
     (bounds.len() == count).then_some(bounds)
 }
 
-/// Where lines come in: at least one address, none twice.
-pub(super) fn addresses(item: Item<'_>) -> Option<Vec<Address>> {
+/// Where lines come in: at least one address, none twice, and not where the page is served.
+pub(super) fn addresses(item: Item<'_>, page: SocketAddr) -> Option<Vec<Address>> {
     const EXAMPLE: &str = "[\"udp://127.0.0.1:8125\"]";
     let (mut listen, mut count) = (Vec::<Address>::new(), 0);
     for element in item.elements("an address", &format!("a list of addresses such as {EXAMPLE}"))? {
         count += 1;
         let Some(address) = address(&element) else { continue };
+        if address.is_in_the_way_of(&Address::Tcp(page)) {
+            element.fail::<()>(format!(
+                "{address} is in the way of the page, which is served at {page}; choose another port here or in [http] \
+                 listen"
+            ));
+            continue;
+        }
         match listen.iter().find(|other| address.is_in_the_way_of(other)) {
             Some(other) if *other == address => {
                 element.fail::<()>(format!("{address} is in the list twice; keep one"));
+            }
+            Some(other) if address.ip().is_some() => {
+                element.fail::<()>(format!("{address} has the port of {other}; keep one of them"));
             }
             Some(other) => {
                 element.fail::<()>(format!("{address} has the file of {other}; give each socket a file of its own"));
@@ -288,8 +298,7 @@ pub(super) fn socket(item: Item<'_>) -> Option<SocketAddr> {
     let Some(text) = item.value.get_ref().as_str() else {
         return item.wrong_type("an address such as \"127.0.0.1:9102\"");
     };
-    let socket = parse_socket(text, "127.0.0.1:9102 or [::1]:9102");
-    socket.map_err(|message| item.fail::<()>(format!("{}: {message}", item.name))).ok()
+    parse_page(text).map_err(|message| item.fail::<()>(format!("{}: {message}", item.name))).ok()
 }
 
 /// Names and values of labels.
