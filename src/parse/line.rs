@@ -180,9 +180,8 @@ impl<'a> Groups<'a> {
 
     fn cut_anew(mut self, dialects: Dialects) -> Self {
         let (head, kind) = cut(self.line, memchr(b'|', self.line));
-        // The member of a set may be any text: what follows the first `:` says nothing.
         let is_set = kind.is_some_and(|(_, kind)| matches!(kind, [b's'] | [b's', b'|' | b':', ..]));
-        if !is_set && let (name, Some((_, rest))) = cut(self.line, tags::end_of_name(head, dialects)) {
+        if let (name, Some((_, rest))) = cut(self.line, tags::end_of_name(head, dialects, is_set)) {
             (self.name, self.rest) = (name, Some(rest));
         }
         self

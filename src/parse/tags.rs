@@ -154,12 +154,18 @@ fn next_mark(text: &[u8], dialects: Dialects) -> Option<(usize, Mark)> {
     text.iter().enumerate().find_map(|(at, byte)| Some((at, mark(byte)?)))
 }
 
+/// What stands before the tags in `name`, as far as they do not stand in the middle of it.
+pub fn before_tags(name: &[u8], dialects: Dialects) -> &[u8] {
+    next_mark(name, dialects).and_then(|(at, _)| name.get(..at)).unwrap_or(name)
+}
+
 /// The place of the `:` that ends the name in `head`, which is a line up to its first `|`; `None` is the first there is.
 ///
 /// The value of a tag may hold `:`. One in brackets is the tag's. With the other dialects nothing says where the last
 /// value ends: it ends at the first `:` if a number follows, up to the next `:` or to the end of `head`, since several
-/// values may follow a name; else at the last, so that a URL keeps its port.
-pub(super) fn end_of_name(head: &[u8], dialects: Dialects) -> Option<usize> {
+/// values may follow a name; else at the last, so that a URL keeps its port. The member of a set may be any text, which
+/// says nothing: there it ends at the first `:`.
+pub(super) fn end_of_name(head: &[u8], dialects: Dialects, is_set: bool) -> Option<usize> {
     let from = |at: usize| Some(at + memchr(b':', head.get(at..)?)?);
     let (mut start, mut colon) = (0, from(0)?);
     while let Some((at, mark)) = next_mark(head.get(start..colon)?, dialects) {
@@ -172,6 +178,7 @@ pub(super) fn end_of_name(head: &[u8], dialects: Dialects) -> Option<usize> {
                 }
             }
             Mark::Close => return None,
+            Mark::Rest(_) if is_set => return Some(colon),
             Mark::Rest(_) => {
                 let values = head.get(colon + 1..)?;
                 let value = values.split(|&b| b == b':').next()?;

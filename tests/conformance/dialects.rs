@@ -19,6 +19,14 @@ a_total{t1="x"} 2
 a_total{t1="x",t2="y"} 1
 = lines=1 c=1
 
+== a colon in brackets is the tag's, for sets as for all
+> a[h=db:1]:ann|s\na[h=db:1]:bob|s\na[u=http://x/y]:ann|s\nb[h=db:1]:1|c\nc,h=db:ann:1|s
+a{h="db:1"} 2
+a{u="http://x/y"} 1
+b_total{h="db:1"} 1
+c{h="db"} 1
+= lines=5 s=4 c=1
+
 == keys are made legal (exporter 64)
 > a#09digits=0,tag.with.dots=1:1|c\nb,09digits=0:1|c\nc;tag.with.dots=1:1|c\nd[a-b=1]:1|c
 a_total{_09digits="0",tag_with_dots="1"} 1
