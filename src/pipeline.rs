@@ -20,7 +20,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Dialects};
 use crate::mapping::{Outcome, Rules, Source, TagErrors};
 use crate::metric::{Change, Type, Writers};
-use crate::parse::tags::Tagged;
+use crate::parse::tags::{self, Tagged};
 use crate::parse::{self, Group, Kind, Number, Value, value};
 use crate::registry::{Presence, Registry, Series};
 use crate::reject::Reject;
@@ -189,7 +189,9 @@ impl Worker {
         }
         self.tally.lines += 1;
         if line.len() > self.pipeline.max_line {
-            self.tally.over_limit(line.split(|&b| b == b':').next().unwrap_or(line), Reject::LineTooLong);
+            let name = line.split(|&b| b == b':').next().unwrap_or(line);
+            let name = tags::before_tags(name, self.pipeline.rules.dialects());
+            self.tally.over_limit(name, Reject::LineTooLong);
             return self.tally.rejected(Reject::LineTooLong, 1);
         }
         if let Some(event) = parse::event(line) {
@@ -364,7 +366,9 @@ impl Worker {
     #[cold]
     fn rejected(&mut self, at: usize, reject: Reject) -> Reject {
         if reject == Reject::TagLimit {
-            self.tally.over_limit(self.routes.name(at), reject);
+            // A bomb of tags is one name, wherever they stand.
+            let name = tags::before_tags(self.routes.name(at), self.pipeline.rules.dialects());
+            self.tally.over_limit(name, reject);
         }
         reject
     }

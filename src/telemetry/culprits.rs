@@ -46,10 +46,12 @@ impl Culprits {
     /// Counts a sample of `name`. A name that was counted lately costs no allocation.
     pub fn count(&mut self, name: &[u8], limit: Reject) {
         let name = name.get(..NAME_LEN).unwrap_or(name);
+        // A character that was cut at the end is left out; what is no text shows that it is none.
         let name = match std::str::from_utf8(name) {
-            Ok(name) => name,
-            Err(error) => name.get(..error.valid_up_to()).and_then(|n| std::str::from_utf8(n).ok()).unwrap_or_default(),
+            Err(error) if error.error_len().is_none() => name.get(..error.valid_up_to()).unwrap_or_default(),
+            _ => name,
         };
+        let name = &*String::from_utf8_lossy(name);
         let hash = FixedState::default().hash_one(name);
         match self.find(hash, name, limit) {
             Some(culprit) => culprit.samples += 1,
@@ -155,10 +157,10 @@ mod tests {
     fn names_are_cut_where_a_character_ends() {
         let mut culprits = Culprits::default();
         culprits.count(format!("{}é", "n".repeat(NAME_LEN - 1)).as_bytes(), Reject::LineTooLong);
-        culprits.count(b"ab\xff", Reject::LineTooLong);
+        culprits.count(b"\xffb", Reject::LineTooLong);
         culprits.count("n".repeat(100_000).as_bytes(), Reject::LineTooLong);
         let names: Vec<_> = culprits.top().into_iter().map(|culprit| culprit.name).collect();
-        assert_eq!(names, ["ab".to_owned(), "n".repeat(NAME_LEN - 1), "n".repeat(NAME_LEN)]);
+        assert_eq!(names, ["n".repeat(NAME_LEN - 1), "n".repeat(NAME_LEN), "\u{fffd}b".to_owned()]);
     }
 
     #[test]

@@ -147,16 +147,21 @@ fn who_hits_a_limit_is_on_the_status_page() {
         let client = client(daemon.udp[0]);
         client.send(b"a:1|c\nb:1|c\na:1|c|#k:1\na:1|c|#k:2\na:1|c|#k:2\ne:1|c\nc.c:1|g\nc.c:2:3|g").expect("a packet");
         client.send(format!("d<&>:1|c|#k,l\nlong.{}:1|c", "x".repeat(60)).as_bytes()).expect("a packet");
+        client
+            .send(b"e,k=1,l=1:1|c\ne,k=2,l=1:1|c\ne[k=3,l=1]:1|c\ne,k=4,of=a.line.that.is.much.too.long:1|c")
+            .expect("a packet");
         let rows = [
             "<tr><td>a_total</td><td>family_series_limit</td><td class=n>3</td></tr>\n".to_owned(),
             "<tr><td>c_c</td><td>series_limit</td><td class=n>3</td></tr>\n".to_owned(),
+            "<tr><td>e</td><td>tag_limit</td><td class=n>3</td></tr>\n".to_owned(),
             "<tr><td>d&lt;&amp;&gt;</td><td>tag_limit</td><td class=n>1</td></tr>\n".to_owned(),
+            "<tr><td>e</td><td>line_too_long</td><td class=n>1</td></tr>\n".to_owned(),
             format!("<tr><td>long.{}</td><td>line_too_long</td><td class=n>1</td></tr>\n", "x".repeat(60)),
         ];
         has_status(&daemon, &rows.concat());
         let page = daemon.scrape();
         let page = Page::read(&page).expect("the page is valid");
-        assert_eq!(page.sum("statsidecar_rejected_samples_total"), of_a + 3.0 + 1.0 + 1.0, "{overflow}");
+        assert_eq!(page.sum("statsidecar_rejected_samples_total"), of_a + 3.0 + 4.0 + 2.0, "{overflow}");
     }
 }
 
