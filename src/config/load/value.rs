@@ -126,8 +126,10 @@ pub(super) fn seconds(range: RangeInclusive<u32>, right: &str) -> impl Fn(Item<'
         let Some(text) = item.value.get_ref().as_str() else {
             return item.wrong_type(right);
         };
-        match parse_duration(text).map(|duration| u32::try_from(duration.as_millis().div_ceil(1000))) {
-            Ok(Ok(seconds)) if range.contains(&seconds) => Some(seconds),
+        let least = Duration::from_secs((*range.start()).into());
+        let whole = |duration: Duration| u32::try_from(duration.as_millis().div_ceil(1000)).ok();
+        match parse_duration(text).map(|duration| whole(duration).filter(|_| duration >= least)) {
+            Ok(Some(seconds)) if range.contains(&seconds) => Some(seconds),
             Ok(_) => item.must_be(right, &quoted(text)),
             Err(message) => item.fail(format!("{}: {message}", item.name)),
         }
