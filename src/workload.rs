@@ -43,6 +43,9 @@ impl FromStr for Mix {
 /// How many lines are made; they are sent over and over. Enough to meet each of 100,000 series about ten times.
 const LINES: usize = 1 << 20;
 
+/// How many bytes of lines are enough, however few they are.
+const BYTES: usize = 256 << 20;
+
 impl Workload {
     /// Packets filled to `size` bytes (0: one line each) with lines of random series out of `series`. With `tags`, a
     /// line carries as many, and one name has all series of its kind.
@@ -53,7 +56,11 @@ impl Workload {
         let mut packets = Vec::new();
         let mut packet = Packet { bytes: Vec::new(), lines: 0 };
         let mut line = String::new();
+        let mut bytes = 0;
         for _ in 0..LINES.max(2 * series) {
+            if bytes > BYTES {
+                break;
+            }
             line.clear();
             write(&mut line, random.usize(..series), tags, mix, &mut random);
             if packet.lines > 0 && packet.bytes.len() + 1 + line.len() > size {
@@ -64,6 +71,7 @@ impl Workload {
             }
             packet.bytes.extend_from_slice(line.as_bytes());
             packet.lines += 1;
+            bytes += line.len();
         }
         packets.push(packet);
         Self(packets)

@@ -44,8 +44,8 @@ impl Sender {
     /// Sends the lines of one packet; gives whether they went out. What cannot go on is an error.
     pub(super) fn send(&mut self, packet: &[u8]) -> io::Result<bool> {
         let (stream, framing, buffer) = match self {
-            Self::Udp(udp) => return Ok(udp.send(packet).is_ok()),
-            Self::Unixgram(unixgram) => return Ok(unixgram.send(packet).is_ok()),
+            Self::Udp(udp) => return went_out(&udp.send(packet)),
+            Self::Unixgram(unixgram) => return went_out(&unixgram.send(packet)),
             Self::Stream { stream, framing, buffer } => (stream, framing, buffer),
         };
         buffer.clear();
@@ -66,6 +66,16 @@ impl Sender {
     /// Whether the receiver counts packets: a stream of lines has none.
     pub(super) fn has_packets(&self) -> bool {
         !matches!(self, Self::Stream { framing: Framing::Lines, .. })
+    }
+}
+
+/// What becomes of one datagram says nothing of the next, but that it is too large for any.
+fn went_out(sent: &io::Result<usize>) -> io::Result<bool> {
+    match sent {
+        Err(error) if error.raw_os_error() == Some(libc::EMSGSIZE) => {
+            Err(io::Error::other("no datagram takes so many bytes; give --packet a smaller number"))
+        }
+        sent => Ok(sent.is_ok()),
     }
 }
 
