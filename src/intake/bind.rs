@@ -109,7 +109,7 @@ fn bind_file(fd: &OwnedFd, path: &str, address: &Address, intake: &Intake) -> io
 /// The folder of `path`, locked while it is open: of several sidecars that start at once on one file, only one may find
 /// it stale. Where that cannot be had, it is done without.
 fn locked_folder(path: &str) -> Option<OwnedFd> {
-    let folder = Path::new(path).parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = Path::new(path).parent()?;
     let folder = rustix::fs::open(folder, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()?;
     flock(&folder, FlockOperation::LockExclusive).ok()?;
     Some(folder)
