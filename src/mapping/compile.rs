@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::condition::Conditions;
+use super::declared::Declared;
 use super::glob::Part;
 use super::labels::{Kept, TagPolicy};
 use super::pattern::{Automaton, Pattern};
@@ -14,7 +15,6 @@ use super::{Metric, Operation, Relayed, Rule, Rules, Shapes, names};
 use crate::config::{Config, Diagnostic, KeptTags, Labels, MetricRule, Spanned};
 use crate::metric::{Bounds, Quantiles, Type, Window};
 use crate::parse::Kind;
-use crate::telemetry;
 
 impl Rules {
     /// Compiles the rules of `config`. `run`, `check` and `explain` all come through here.
@@ -59,14 +59,13 @@ impl Rules {
 struct Compiler<'c> {
     config: &'c Config,
     diagnostics: Vec<Diagnostic>,
-    /// The first rule of each literal name.
-    names: HashMap<&'c str, &'c MetricRule>,
+    declared: Declared<'c>,
     initial: HashMap<(String, Vec<(String, String)>), ()>,
 }
 
 impl<'c> Compiler<'c> {
     fn new(config: &'c Config) -> Self {
-        Self { config, diagnostics: Vec::new(), names: HashMap::new(), initial: HashMap::new() }
+        Self { config, diagnostics: Vec::new(), declared: Declared::default(), initial: HashMap::new() }
     }
 
     fn error(&mut self, span: Range<usize>, message: String) {
@@ -195,111 +194,10 @@ impl<'c> Compiler<'c> {
 
     fn name(&mut self, rule: &'c MetricRule, name: &'c Spanned<String>, pattern: &Pattern) -> Option<Template> {
         let template = self.template(name, pattern)?;
-        if !template.is_literal() {
-            return Some(template);
-        }
-        let text = name.get_ref();
-        if !names::is_metric_name(text) {
-            self.error(
-                name.span(),
-                format!("name {text:?} is not a metric name; write letters, digits and _, not beginning with a digit"),
-            );
-        } else if telemetry::is_reserved(text) {
-            self.error(name.span(), format!("name {text:?} belongs to the sidecar's own metrics; choose another"));
-        } else {
-            self.conventions(rule, name);
-            match self.names.get(text.as_str()).copied() {
-                Some(first) => self.same_name(first, rule, name),
-                None => {
-                    self.collisions(rule, name);
-                    self.names.insert(text, rule);
-                }
-            }
+        if template.is_literal() {
+            self.declared.add(rule, name, &mut self.diagnostics);
         }
         Some(template)
-    }
-
-    /// Two rules may feed one metric, as long as they say the same of it.
-    fn same_name(&mut self, first: &MetricRule, rule: &MetricRule, name: &Spanned<String>) {
-        let text = name.get_ref();
-        if let (Some(one), Some(two)) = (&first.kind, &rule.kind)
-            && one != two
-        {
-            self.error(
-                two.span(),
-                format!(
-                    "type {:?} contradicts an earlier rule, which declares {text} a {}; one name has one type",
-                    two.get_ref().as_str(),
-                    one.get_ref().as_str()
-                ),
-            );
-        }
-        if let Some(help) = &rule.help
-            && first.help.as_ref() != Some(help)
-        {
-            let message = format!("{text} has another help in an earlier rule, and the first holds; remove this one");
-            self.diagnostics.push(Diagnostic::warning(help.span(), message));
-        }
-        if let Some(buckets) = &rule.buckets
-            && first.buckets.as_ref() != Some(buckets)
-        {
-            let message = format!("{text} has other buckets in an earlier rule, and the first hold; remove these");
-            self.diagnostics.push(Diagnostic::warning(buckets.span(), message));
-        }
-        if let Some(quantiles) = &rule.quantiles
-            && first.quantiles.as_ref() != Some(quantiles)
-        {
-            let message = format!("{text} has other quantiles in an earlier rule, and the first hold; remove these");
-            self.diagnostics.push(Diagnostic::warning(quantiles.span(), message));
-        }
-    }
-
-    /// A histogram owns its name with `_bucket`, `_sum` and `_count`; a summary with the latter two.
-    fn collisions(&mut self, rule: &MetricRule, name: &Spanned<String>) {
-        let owner = |rule: &MetricRule, suffix: &str| {
-            let kind = rule.kind.as_ref().map(|kind| *kind.get_ref());
-            kind.filter(|kind| kind.suffixes().contains(&suffix))
-        };
-        let text = name.get_ref();
-        // A histogram has the suffixes of all types.
-        let clash = Type::Histogram.suffixes().iter().find_map(|suffix| {
-            let derived = format!("{text}{suffix}");
-            if let Some(kind) = owner(rule, suffix)
-                && self.names.contains_key(derived.as_str())
-            {
-                return Some((kind, text.clone(), derived));
-            }
-            let stem = text.strip_suffix(suffix)?;
-            let kind = self.names.get(stem).and_then(|rule| owner(rule, suffix))?;
-            Some((kind, stem.to_owned(), text.clone()))
-        });
-        if let Some((kind, owner, taken)) = clash {
-            let kind = kind.as_str();
-            self.error(
-                name.span(),
-                format!("name {text:?}: the {kind} {owner} exposes {taken} itself; rename one of the two"),
-            );
-        }
-    }
-
-    /// Where a name departs from what Prometheus and OpenMetrics call good.
-    fn conventions(&mut self, rule: &MetricRule, name: &Spanned<String>) {
-        let text = name.get_ref();
-        let kind = rule.kind.as_ref().map(|kind| *kind.get_ref());
-        if kind == Some(Type::Counter) && !text.ends_with("_total") {
-            let message = format!("name {text:?}: the name of a counter ends in _total by convention");
-            self.diagnostics.push(Diagnostic::warning(name.span(), message));
-        }
-        if kind.is_some_and(|kind| kind != Type::Counter) && text.ends_with("_total") {
-            let message = format!("name {text:?}: by convention only the name of a counter ends in _total");
-            self.diagnostics.push(Diagnostic::warning(name.span(), message));
-        }
-        if let Some(unit) = &rule.unit
-            && !text.strip_suffix("_total").unwrap_or(text).ends_with(&format!("_{}", unit.get_ref()))
-        {
-            let message = format!("name {text:?}: by convention it ends in its unit, _{}", unit.get_ref());
-            self.diagnostics.push(Diagnostic::warning(name.span(), message));
-        }
     }
 
     /// The series that a rule declares with `init`.

@@ -6,6 +6,7 @@
 
 mod compile;
 mod condition;
+mod declared;
 mod glob;
 mod labels;
 pub mod names;

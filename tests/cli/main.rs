@@ -1,5 +1,6 @@
 //! The command line: exit codes, what is said and where, and how the program starts and ends.
 
+mod agreeing;
 mod ending;
 mod explain;
 mod load;

@@ -130,10 +130,10 @@ buckets = [2]
     scratch.write("odd.toml", rules);
     let ended = run_in(scratch.path(), &["check", "odd.toml"]);
     let expected = r#"odd.toml:3:8: warning: name "a": the name of a counter ends in _total by convention
-odd.toml:10:8: warning: a has another help in an earlier rule, and the first holds; remove this one
+odd.toml:10:8: warning: a has another help in an earlier rule, and the first series made decides; say the same in both
 odd.toml:14:8: warning: name "c_total": by convention only the name of a counter ends in _total
 odd.toml:19:8: warning: name "d": by convention it ends in its unit, _seconds
-odd.toml:26:11: warning: d has other buckets in an earlier rule, and the first hold; remove these
+odd.toml:26:11: warning: d has other buckets in an earlier rule, and the first series made decides; say the same in both
 odd.toml: good
 "#;
     assert_eq!((ended.code, ended.stdout.as_str(), ended.stderr.as_str()), (Some(0), expected, ""));

@@ -1,0 +1,135 @@
+//! What rules say of the metrics that they name: whether a name can be one, and whether two rules agree on it.
+//!
+//! Only a name without `$` is known before the first line; of one with it, what stands around the `$` is.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use super::names;
+use crate::config::{Diagnostic, MetricRule, Spanned};
+use crate::metric::Type;
+use crate::telemetry;
+
+/// The literal names so far, with what the rules say of each.
+#[derive(Default)]
+pub(super) struct Declared<'c> {
+    names: HashMap<&'c str, Said<'c>>,
+}
+
+/// What is said of a name: by the first rule that says it, for each thing.
+#[derive(Default)]
+struct Said<'c> {
+    kind: Option<&'c Spanned<Type>>,
+    help: Option<&'c Spanned<String>>,
+    buckets: Option<&'c Spanned<Vec<f64>>>,
+    quantiles: Option<&'c Spanned<Vec<f64>>>,
+}
+
+impl<'c> Declared<'c> {
+    /// Takes in that `rule` names its metric `name`, which is literal.
+    pub(super) fn add(&mut self, rule: &'c MetricRule, name: &'c Spanned<String>, found: &mut Vec<Diagnostic>) {
+        let text = name.get_ref().as_str();
+        if let Err(message) = judge(text) {
+            return found.push(Diagnostic::error(name.span(), message));
+        }
+        conventions(rule, name, found);
+        let is_new = !self.names.contains_key(text);
+        let said = self.names.entry(text).or_default();
+        let becomes_known = said.kind.is_none() && rule.kind.is_some();
+        said.agrees(rule, text, found);
+        let clash = is_new.then(|| self.owner_of(text)).flatten();
+        let clash = clash.or_else(|| becomes_known.then(|| self.taken_by(text)).flatten());
+        if let Some((kind, owner, taken)) = clash {
+            let kind = kind.as_str();
+            let message = format!("name {text:?}: the {kind} {owner} exposes {taken} itself; rename one of the two");
+            found.push(Diagnostic::error(name.span(), message));
+        }
+    }
+
+    fn kind(&self, name: &str) -> Option<Type> {
+        self.names.get(name).and_then(|said| said.kind).map(|kind| *kind.get_ref())
+    }
+
+    /// The metric that exposes `name` beside its own: a histogram owns its name with `_bucket`, `_sum` and `_count`, a
+    /// summary with the latter two.
+    fn owner_of(&self, name: &str) -> Option<(Type, String, String)> {
+        // A histogram has the suffixes of all types.
+        Type::Histogram.suffixes().iter().find_map(|suffix| {
+            let owner = name.strip_suffix(suffix)?;
+            let kind = self.kind(owner).filter(|kind| kind.suffixes().contains(suffix))?;
+            Some((kind, owner.to_owned(), name.to_owned()))
+        })
+    }
+
+    /// The metric that has a name which `name` exposes beside its own.
+    fn taken_by(&self, name: &str) -> Option<(Type, String, String)> {
+        let kind = self.kind(name)?;
+        let mut derived = kind.suffixes().iter().map(|suffix| format!("{name}{suffix}"));
+        let taken = derived.find(|derived| self.names.contains_key(derived.as_str()))?;
+        Some((kind, name.to_owned(), taken))
+    }
+}
+
+impl<'c> Said<'c> {
+    /// Two rules may feed one metric, as long as they do not say different things of it.
+    fn agrees(&mut self, rule: &'c MetricRule, name: &str, found: &mut Vec<Diagnostic>) {
+        if let Some((two, one)) = differs(&mut self.kind, rule.kind.as_ref()) {
+            let message = format!(
+                "type {:?} contradicts an earlier rule, which declares {name} a {}; one name has one type",
+                two.get_ref().as_str(),
+                one.get_ref().as_str()
+            );
+            found.push(Diagnostic::error(two.span(), message));
+        }
+        let mut warn = |span: Option<Range<usize>>, what: &str| {
+            found.extend(span.map(|span| {
+                let message = format!(
+                    "{name} has {what} in an earlier rule, and the first series made decides; say the same in both"
+                );
+                Diagnostic::warning(span, message)
+            }));
+        };
+        warn(differs(&mut self.help, rule.help.as_ref()).map(|(two, _)| two.span()), "another help");
+        warn(differs(&mut self.buckets, rule.buckets.as_ref()).map(|(two, _)| two.span()), "other buckets");
+        warn(differs(&mut self.quantiles, rule.quantiles.as_ref()).map(|(two, _)| two.span()), "other quantiles");
+    }
+}
+
+/// What a rule says where an earlier one says something else: the two of them. The first to say it is kept.
+fn differs<'c, T: PartialEq>(
+    first: &mut Option<&'c Spanned<T>>,
+    said: Option<&'c Spanned<T>>,
+) -> Option<(&'c Spanned<T>, &'c Spanned<T>)> {
+    let said = said?;
+    let first = *first.get_or_insert(said);
+    (first.get_ref() != said.get_ref()).then_some((said, first))
+}
+
+/// Whether a literal name can be one; the error says what is wrong with it.
+fn judge(name: &str) -> Result<(), String> {
+    if !names::is_metric_name(name) {
+        Err(format!("name {name:?} is not a metric name; write letters, digits and _, not beginning with a digit"))
+    } else if telemetry::is_reserved(name) {
+        Err(format!("name {name:?} belongs to the sidecar's own metrics; choose another"))
+    } else {
+        Ok(())
+    }
+}
+
+/// Where a name departs from what Prometheus and OpenMetrics call good.
+fn conventions(rule: &MetricRule, name: &Spanned<String>, found: &mut Vec<Diagnostic>) {
+    let text = name.get_ref();
+    let mut warn = |message: String| found.push(Diagnostic::warning(name.span(), message));
+    let kind = rule.kind.as_ref().map(|kind| *kind.get_ref());
+    if kind == Some(Type::Counter) && !text.ends_with("_total") {
+        warn(format!("name {text:?}: the name of a counter ends in _total by convention"));
+    }
+    if kind.is_some_and(|kind| kind != Type::Counter) && text.ends_with("_total") {
+        warn(format!("name {text:?}: by convention only the name of a counter ends in _total"));
+    }
+    if let Some(unit) = &rule.unit
+        && !text.strip_suffix("_total").unwrap_or(text).ends_with(&format!("_{}", unit.get_ref()))
+    {
+        warn(format!("name {text:?}: by convention it ends in its unit, _{}", unit.get_ref()));
+    }
+}
