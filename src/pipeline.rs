@@ -18,7 +18,7 @@ use memchr::{memchr, memrchr};
 
 use crate::clock::Clock;
 use crate::config::{Config, Dialects};
-use crate::mapping::{Outcome, Rules, Source, TagErrors};
+use crate::mapping::{Metric, Operation, Outcome, Rules, Source, TagErrors};
 use crate::metric::{Change, Type, Writers};
 use crate::parse::tags::{self, Tagged};
 use crate::parse::{self, Group, Kind, Number, Value, value};
@@ -385,7 +385,7 @@ impl Worker {
         let made = match mapping.outcome {
             Ok(Outcome::Drop) => Ok((None, Fate::Drop)),
             Ok(Outcome::Feed(metric, operation)) => {
-                operation.change(value, group.rate?)?;
+                first_change(registry, &metric, &operation, value, group.rate)?;
                 match registry.get_or_collapse(&metric, rules.constants(), self.now) {
                     Ok((series, None)) => Ok((Some(series), Fate::Apply(operation))),
                     Ok((series, Some(limit))) => Ok((Some(series), Fate::Collapse(operation, limit))),
@@ -411,6 +411,20 @@ impl Worker {
         let reject = if std::str::from_utf8(line).is_err() { Reject::NotUtf8 } else { reject };
         self.tally.rejected(reject, 1);
     }
+}
+
+/// The change that a sample makes to the series of `metric`, which is about to be found or made. Where the sample is
+/// wrong and the series would conflict with others, it is the conflict that is said: that is what is said of it too
+/// once the way of the series is known.
+pub fn first_change<'v>(
+    registry: &Registry,
+    metric: &Metric,
+    operation: &Operation,
+    value: Value<'v>,
+    rate: Result<f64, Reject>,
+) -> Result<Change<'v>, Reject> {
+    let change = rate.and_then(|rate| operation.change(value, rate));
+    change.map_err(|reject| registry.conflict(metric).unwrap_or(reject))
 }
 
 /// What identifies the series of a group, as text.

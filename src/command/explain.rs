@@ -103,7 +103,7 @@ fn explain_value(
         }
         Outcome::Drop => line(out, "dropped", "the rule says drop: counted, and not exposed"),
         Outcome::Feed(metric, operation) => {
-            let change = feed(pipeline, metric, operation, value, group.rate?)?;
+            let change = feed(pipeline, metric, operation, value, group.rate)?;
             line(out, "series", &change);
         }
     }
@@ -116,9 +116,9 @@ fn feed(
     metric: &Metric,
     operation: &Operation,
     value: Value<'_>,
-    rate: f64,
+    rate: Result<f64, Reject>,
 ) -> Result<String, Reject> {
-    let change = operation.change(value, rate)?;
+    let change = pipeline::first_change(&pipeline.registry, metric, operation, value, rate)?;
     let now = pipeline.clock.now();
     let (series, limit) = pipeline.registry.get_or_collapse(metric, pipeline.rules.constants(), now)?;
     series.cells.apply(change, Writers::One, now);

@@ -90,6 +90,11 @@ impl Registry {
         Ok(series)
     }
 
+    /// Why there can be no series of `metric` beside those that there are, however much room is left.
+    pub fn conflict(&self, metric: &Metric) -> Option<Reject> {
+        self.families().admits(metric).err()
+    }
+
     /// As [`get_or_create`](Self::get_or_create), but that a metric over a limit gets its family's one series for such,
     /// where the owner wants that, with the limit. The series has the labels `constants` and `overflow="true"`.
     pub fn get_or_collapse(

@@ -271,6 +271,23 @@ a:2|c|#k:v
     );
 }
 
+/// A daemon that knows the way of a line asks no further: nor does one that does not.
+#[test]
+fn a_conflict_is_said_before_what_is_wrong_with_the_sample() {
+    for (lines, expected) in [
+        (&["x:1|c", "x:1|g", "x:1|g|@x"][..], "type_conflict (1)"),
+        (&["x:1|c", "x:1|g|@x"], "type_conflict (1)"),
+        (&["x:1|g", "x:-1|c"], "type_conflict (-1)"),
+        (&["x:1|h", "x_sum:1|g|@x"], "name_collision (1)"),
+        (&["x:1|c", "x:1|c|@x"], "bad_sample_rate (1)"),
+    ] {
+        let ended = explain("[defaults]\nnaming = \"verbatim\"", lines);
+        let rejected = ended.stdout.lines().rev().find_map(|line| line.strip_prefix("  rejected "));
+        let reason = rejected.and_then(|text| text.split_once(": ")).map(|(reason, _)| reason);
+        assert_eq!(reason, Some(expected), "{lines:?}\n{}", ended.stdout);
+    }
+}
+
 /// Every reason with its remedy, in the order of their names.
 #[test]
 fn explain_says_for_every_reason_what_to_do() {

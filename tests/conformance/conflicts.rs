@@ -124,6 +124,24 @@ d_total{a="b"} 1
 d_total{e="f"} 1
 = lines=4 c=4
 
+== what is wrong with a sample too makes no difference, be its way known or not
+~ defaults.naming = "verbatim"
+~ defaults.buckets = [1]
+> x:1|g\nx:1|g|@x\nx:1|c|@x\nx:1|c\nx:1|c|@x\ny:1|g\ny:-1|c\ny:1|c\ny:-1|c\nz:1|h\nz_sum:1|g|@2\nz_sum:1|g\nz_sum:1|g|@2
+x 1
+y 1
+z_bucket{le="1"} 1
+z_bucket{le="+Inf"} 1
+z_sum 1
+z_count 1
+= lines=13 g=2 h=1 bad_sample_rate=1 type_conflict=6 name_collision=3
+
+== nor does it make a series
+~ defaults.naming = "verbatim"
+> x:-1|c\nx:1|g|@2\nx:1|g
+x 1
+= lines=3 g=1 negative_counter=1 bad_sample_rate=1
+
 == what a histogram exposes is its own (exporter 93, 96)
 ~ defaults.naming = "verbatim"
 ~ defaults.buckets = [1]
