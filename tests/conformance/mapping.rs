@@ -26,6 +26,24 @@ re_foo 1
 xfoox 2
 = lines=5 g=5 mapped=3
 
+== a glob takes what a name can hold
+~ defaults.service_checks = true
+~ [[metric]]
+~ match = "a b.*"
+~ name = "blank_$1"
+~ [[metric]]
+~ match = "a|b"
+~ name = "pipe"
+~ [[metric]]
+~ match = "up:*"
+~ name = "up_$1"
+> a b.c:1|g\na|b:2|g\n_sc|up:db|3\na b:4|g
+a_b 4
+blank_c 1
+pipe 2
+up_db 3
+= lines=4 g=3 _sc=1 mapped=3
+
 == named groups, in names and in labels (exporter 108)
 ~ [[metric]]
 ~ match_regex = '(?P<svc>[a-z-]+)\.(?P<what>.*)\.(\d+)'
