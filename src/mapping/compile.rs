@@ -11,7 +11,7 @@ use super::labels::{Kept, TagPolicy};
 use super::pattern::{Automaton, Pattern};
 use super::shadow::shadowed;
 use super::template::Template;
-use super::{Metric, Operation, Relayed, Rule, Rules, Shapes, names};
+use super::{Metric, Operation, Relayed, Rule, Rules, Shapes, declared, names};
 use crate::config::{Config, Diagnostic, KeptTags, Labels, MetricRule, Spanned};
 use crate::metric::{Bounds, Quantiles, Type, Window};
 use crate::parse::Kind;
@@ -75,14 +75,9 @@ impl<'c> Compiler<'c> {
     fn rule(&mut self, rule: &'c MetricRule) -> Option<Rule> {
         let conditions = self.conditions(rule);
         let tags = self.tags(rule);
-        let pattern = match Pattern::new(&rule.pattern) {
-            Ok(pattern) => pattern,
-            Err(message) => {
-                self.error(rule.pattern.span(), message);
-                return None;
-            }
-        };
-        let name = rule.name.as_ref().and_then(|name| self.name(rule, name, &pattern));
+        let pattern = Pattern::new(&rule.pattern).map_err(|message| self.error(rule.pattern.span(), message)).ok();
+        let name = rule.name.as_ref().and_then(|name| self.name(rule, name, pattern.as_ref()));
+        let pattern = pattern?;
         let labels = rule
             .labels
             .iter()
@@ -192,10 +187,19 @@ impl<'c> Compiler<'c> {
         Template::new(text.get_ref(), pattern).map_err(|message| self.error(text.span(), message)).ok()
     }
 
-    fn name(&mut self, rule: &'c MetricRule, name: &'c Spanned<String>, pattern: &Pattern) -> Option<Template> {
+    /// The name that a rule gives; without a pattern, one without `$` can be judged all the same.
+    fn name(&mut self, rule: &'c MetricRule, name: &'c Spanned<String>, pattern: Option<&Pattern>) -> Option<Template> {
+        let Some(pattern) = pattern else {
+            if !name.get_ref().contains('$') {
+                self.declared.add(rule, name, &mut self.diagnostics);
+            }
+            return None;
+        };
         let template = self.template(name, pattern)?;
         if template.is_literal() {
             self.declared.add(rule, name, &mut self.diagnostics);
+        } else {
+            self.diagnostics.extend(declared::judge(name, &template.specimen()).err());
         }
         Some(template)
     }

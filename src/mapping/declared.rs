@@ -29,8 +29,8 @@ impl<'c> Declared<'c> {
     /// Takes in that `rule` names its metric `name`, which is literal.
     pub(super) fn add(&mut self, rule: &'c MetricRule, name: &'c Spanned<String>, found: &mut Vec<Diagnostic>) {
         let text = name.get_ref().as_str();
-        if let Err(message) = judge(text) {
-            return found.push(Diagnostic::error(name.span(), message));
+        if let Err(error) = judge(name, text) {
+            return found.push(error);
         }
         conventions(rule, name, found);
         let is_new = !self.names.contains_key(text);
@@ -105,15 +105,18 @@ fn differs<'c, T: PartialEq>(
     (first.get_ref() != said.get_ref()).then_some((said, first))
 }
 
-/// Whether a literal name can be one; the error says what is wrong with it.
-fn judge(name: &str) -> Result<(), String> {
-    if !names::is_metric_name(name) {
-        Err(format!("name {name:?} is not a metric name; write letters, digits and _, not beginning with a digit"))
-    } else if telemetry::is_reserved(name) {
-        Err(format!("name {name:?} belongs to the sidecar's own metrics; choose another"))
+/// Whether `name` can be one; `specimen` is it with something legal in place of each `$1`.
+pub(super) fn judge(name: &Spanned<String>, specimen: &str) -> Result<(), Diagnostic> {
+    let text = name.get_ref();
+    let message = if !names::is_metric_name(specimen) {
+        format!("name {text:?} is not a metric name; write letters, digits and _, not beginning with a digit")
+    // With `$` in it, it is none of those that are reserved, but can begin as they do.
+    } else if telemetry::is_reserved(text) {
+        format!("name {text:?} belongs to the sidecar's own metrics; choose another")
     } else {
-        Ok(())
-    }
+        return Ok(());
+    };
+    Err(Diagnostic::error(name.span(), message))
 }
 
 /// Where a name departs from what Prometheus and OpenMetrics call good.

@@ -281,8 +281,7 @@ impl Rules {
         let scale = rule.map_or(1.0, |(rule, _)| rule.scale);
         let operation = Operation::new(source.kind, kind, scale).ok_or(Reject::TypeConflict)?;
         let name = match rule.and_then(|(rule, captures)| Some((rule.name.as_ref()?, captures))) {
-            Some((template, captures)) if template.is_literal() => template.expand(captures),
-            Some((template, captures)) => names::escape(&template.expand(captures), self.naming),
+            Some((template, captures)) => template.name(captures, self.naming),
             None => self.own_name(source, kind),
         };
         // It holds legal characters only, but there may be none.

@@ -21,17 +21,41 @@ pub fn is_reserved_label(key: &str) -> bool {
 /// Makes a metric's name, or a label's key, legal: each character that is not allowed becomes `_`, and a leading
 /// digit gets `_` in front. Under [`Naming::Verbatim`] a run of dashes becomes a single `_`.
 pub fn escape(text: &str, naming: Naming) -> String {
-    let mut name = String::with_capacity(text.len() + 1);
-    if text.starts_with(|c: char| c.is_ascii_digit()) {
-        name.push('_');
-    }
+    join([Part::Found(text)].into_iter(), naming)
+}
+
+/// A piece of a name.
+#[derive(Clone, Copy, Debug)]
+pub enum Part<'t> {
+    /// What a rule says. It is legal, and stays as it is.
+    Said(&'t str),
+    /// What a line has.
+    Found(&'t str),
+}
+
+/// A name of several parts, made legal as [`escape`] does: what stands side by side is one text.
+pub fn join<'t>(parts: impl Iterator<Item = Part<'t>>, naming: Naming) -> String {
+    let mut name = String::new();
     let mut dash = false;
-    for c in text.chars() {
-        let dashes = dash && c == '-' && naming == Naming::Verbatim;
-        dash = c == '-';
-        if !dashes {
-            name.push(if c.is_ascii_alphanumeric() { c } else { '_' });
+    for part in parts {
+        let text = match part {
+            Part::Said(text) => {
+                name.push_str(text);
+                dash = false;
+                continue;
+            }
+            Part::Found(text) => text,
+        };
+        for c in text.chars() {
+            let dashes = dash && c == '-' && naming == Naming::Verbatim;
+            dash = c == '-';
+            if !dashes {
+                name.push(if c.is_ascii_alphanumeric() { c } else { '_' });
+            }
         }
+    }
+    if name.starts_with(|c: char| c.is_ascii_digit()) {
+        name.insert(0, '_');
     }
     name
 }
@@ -67,6 +91,24 @@ mod tests {
         ] {
             assert_eq!(escape(text, Naming::Prometheus), prometheus);
             assert_eq!(escape(text, Naming::Verbatim), verbatim);
+        }
+    }
+
+    #[test]
+    fn what_a_rule_says_stays_as_it_is() {
+        use Part::{Found, Said};
+        for (parts, prometheus, verbatim) in [
+            (&[Said("job:"), Found("a:b"), Said(":rate")][..], "job:a_b:rate", "job:a_b:rate"),
+            (&[Found("a-"), Found("-b")], "a__b", "a_b"),
+            (&[Found("a-"), Found(""), Found("-b")], "a__b", "a_b"),
+            (&[Found("a-"), Said("_"), Found("-b")], "a___b", "a___b"),
+            (&[Found("9"), Said("x")], "_9x", "_9x"),
+            (&[Found(""), Said("9")], "_9", "_9"),
+            (&[Said("x"), Found("9")], "x9", "x9"),
+            (&[Found(""), Found("")], "", ""),
+        ] {
+            assert_eq!(join(parts.iter().copied(), Naming::Prometheus), prometheus, "{parts:?}");
+            assert_eq!(join(parts.iter().copied(), Naming::Verbatim), verbatim, "{parts:?}");
         }
     }
 

@@ -1,6 +1,8 @@
 //! Texts with `$1` in them, for names and label values.
 
+use super::names::{self, Part};
 use super::pattern::Pattern;
+use crate::config::Naming;
 
 /// A compiled template.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +50,24 @@ impl Template {
     /// Whether it is the same text for every match.
     pub fn is_literal(&self) -> bool {
         !self.0.iter().any(|piece| matches!(piece, Piece::Capture(_)))
+    }
+
+    /// A text that it could be, with a letter for each capture: it is a metric's name if every text can be made one.
+    pub fn specimen(&self) -> String {
+        let pieces = self.0.iter().map(|piece| match piece {
+            Piece::Text(text) => text.as_str(),
+            Piece::Capture(_) => "x",
+        });
+        pieces.collect()
+    }
+
+    /// The metric's name for one match: what was captured is made legal.
+    pub fn name(&self, captures: &[&str], naming: Naming) -> String {
+        let parts = self.0.iter().map(|piece| match piece {
+            Piece::Text(text) => Part::Said(text),
+            Piece::Capture(number) => Part::Found(captures.get(*number).copied().unwrap_or_default()),
+        });
+        names::join(parts, naming)
     }
 
     /// The text for one match; `captures` begins with the whole name.

@@ -93,6 +93,40 @@ fn check_finds_what_others_find_too_late() {
     }
 }
 
+/// What a capture adds is made legal when a line comes; what the rule says itself is wrong before.
+#[test]
+fn names_are_judged_as_far_as_they_are_known() {
+    const ILLEGAL: &str = "is not a metric name; write letters, digits and _, not beginning with a digit";
+    const RESERVED: &str = "belongs to the sidecar's own metrics; choose another";
+    let scratch = Scratch::new("names");
+    for (name, says) in [
+        ("my-$1 x", ILLEGAL),
+        ("9$1", ILLEGAL),
+        ("$1.", ILLEGAL),
+        ("${1}é", ILLEGAL),
+        ("$1$$", ILLEGAL),
+        ("statsidecar_$1", RESERVED),
+        ("job:${1}:rate", ""),
+        ("${1}9", ""),
+        ("$1", ""),
+        ("${1}_total", ""),
+        ("process_open_fds$1", ""),
+    ] {
+        scratch.write("c.toml", &format!("[[metric]]\nmatch = \"a.*\"\nname = {name:?}\n"));
+        let ended = run_in(scratch.path(), &["check", "c.toml"]);
+        let expected = match says {
+            "" => (Some(0), String::new()),
+            says => (Some(2), format!("c.toml:3:8: name {name:?} {says}\n")),
+        };
+        assert_eq!((ended.code, ended.stderr), expected, "{name}");
+    }
+    // A name that needs no match is judged without one; the label's value needs it.
+    scratch.write("c.toml", "[[metric]]\nmatch = \"a..b\"\nname = \"1x\"\nlabels = { a = \"$9\" }\n");
+    let ended = run_in(scratch.path(), &["check", "c.toml"]);
+    let glob = "the glob \"a..b\" has an empty part; remove the dot too many, or write * for a part";
+    assert_eq!(ended.stderr, format!("c.toml:2:9: {glob}\nc.toml:3:8: name \"1x\" {ILLEGAL}\n"));
+}
+
 #[test]
 fn a_good_file_is_good_with_its_warnings() {
     let scratch = Scratch::new("good");

@@ -195,11 +195,11 @@ fn its_own_metrics_are_there_by_their_names_from_the_start() {
 #[test]
 fn a_line_cannot_move_the_sidecars_own_metrics() {
     let scratch = Scratch::new("own-names");
-    let config = scratch.write("config.toml", "[[metric]]\nmatch = \"fake.*\"\nname = \"statsidecar_$1\"\n");
+    let config = scratch.write("config.toml", "[[metric]]\nmatch = \"fake.*\"\nname = \"${1}_limit\"\n");
     for transport in ["udp", "unixgram", "tcp"] {
         let daemon = listening(transport, &["--config", &config]);
         let mut client = Client::connect(&daemon.listeners[0]);
-        client.send(b"statsidecar_series_limit:5|g\nfake.series_limit:6|g\nprocess_start_time:7|ms\nok:1|c");
+        client.send(b"statsidecar_series_limit:5|g\nfake.statsidecar_series:6|g\nprocess_start_time:7|ms\nok:1|c");
         let page = daemon.scrape_with(&[
             "statsidecar_rejected_samples_total{reason=\"reserved_name\"} 3",
             "statsidecar_series_limit 100000",

@@ -57,10 +57,25 @@ svc_a_b_c_total 1
 ~ name = "${1}_fds"
 ~ [[metric]]
 ~ match = "m.*"
-~ name = "statsidecar_$1"
-> n.process_open:1|g\nm.x:1|g\nn.x:1|g
+~ name = "${1}_x"
+> n.process_open:1|g\nm.statsidecar:1|g\nn.x:1|g
 x_fds 1
 = lines=3 g=1 reserved_name=2 mapped=1
+
+== of a name with captures, what the rule says is used as it stands
+~ [[metric]]
+~ match = "a.*"
+~ name = "job:${1}:rate"
+~ [[metric]]
+~ match = "b.*.*"
+~ name = "$1${2}9"
+> a.b:1|g\na.x/y:2|g\nb.9.x--y:3|g\nb..:4|g\na.:5|g
+_9 4
+_9x__y9 3
+job::rate 5
+job:b:rate 1
+job:x_y:rate 2
+= lines=5 g=5 mapped=5
 
 == a name that a rule writes out is used as it stands
 ~ [[metric]]
