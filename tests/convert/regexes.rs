@@ -44,6 +44,26 @@ x_q 1
 yz 2
 = lines=6 c=6 mapped=4
 
+== what Go reads in its own way: classes, octal and quoted text
+~ defaults: {match_type: regex}
+~ mappings:
+~ - match: '^app\.([\w-.]+)\.count$'
+~   name: app
+~   labels: {l: "$1"}
+~ - match: '^q\056([^[]+)$'
+~   name: q
+~   labels: {l: "$1"}
+~ - match: '^\Qz.z\E(.)'
+~   name: z
+~   labels: {l: "$1"}
+> app.a-b.c.count:1|g\nq.a!:2|g\nqxa:3|g\nz.z1:4|g\nzxz1:5|g
+app{l="a-b.c"} 1
+q{l="a!"} 2
+qxa 3
+z{l="1"} 4
+zxz1 5
+= lines=5 g=5 mapped=3
+
 == named groups (exporter 108)
 ~ mappings:
 ~ - match: '^(?P<svc>\w+)\.(?P<op>[\w-]+)\.took$'

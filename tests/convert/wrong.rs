@@ -96,7 +96,7 @@ fn what_cannot_be_said() {
         ("match: a\n  name: ''", "name \"\" is empty"),
         ("match: a\n  name: $1", "always empty, as ${1} stands for nothing"),
         ("match: 'a{'\n  match_type: regex\n  name: a", "for a brace itself write \\{"),
-        ("match: '[a&&b]'\n  match_type: regex\n  name: a", "write \\&"),
+        ("match: '[[:x:]]'\n  match_type: regex\n  name: a", "no class has such a name"),
         ("match: a\n  name: a\n  scale: .inf", "finite number other than 0"),
         ("match: a\n  name: a\n  scale: '5'", "\"scale\" must be a number, not \"5\""),
         ("match: a\n  name: a\n  labels: {__zz: x}", "\"__zz\" is reserved"),

@@ -6,6 +6,7 @@
 //!
 //! Source: <https://github.com/prometheus/statsd_exporter#metric-mapping-and-configuration>.
 
+mod go;
 mod mapping;
 mod pattern;
 mod read;

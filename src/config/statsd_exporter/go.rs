@@ -1,0 +1,187 @@
+//! Regexes of Go as regexes that the regex crate reads in the same way.
+//!
+//! Most are that already. What is not: a class, in which Go takes nearly everything as it stands, where the crate has
+//! classes within classes; characters in octal; and quoted text.
+//!
+//! Source: <https://github.com/google/re2/wiki/Syntax>.
+
+use std::str::Chars;
+
+/// Writes `text` in what both know. What Go refuses, the crate refuses too.
+pub(super) fn in_common(text: &str) -> String {
+    let mut regex = Writer { out: String::with_capacity(text.len()), rest: text.chars() };
+    while let Some(c) = regex.rest.next() {
+        match c {
+            '\\' if regex.take("Q") => regex.quoted(),
+            '\\' => regex.escape(),
+            '[' => regex.class(),
+            c => regex.out.push(c),
+        }
+    }
+    regex.out
+}
+
+struct Writer<'t> {
+    out: String,
+    rest: Chars<'t>,
+}
+
+impl Writer<'_> {
+    /// Takes `text`, if it comes next.
+    fn take(&mut self, text: &str) -> bool {
+        let rest = self.rest.as_str().strip_prefix(text);
+        rest.inspect(|rest| self.rest = rest.chars()).is_some()
+    }
+
+    /// Text up to `\E`, in which nothing is special.
+    fn quoted(&mut self) {
+        let rest = self.rest.as_str();
+        let (text, rest) = rest.split_once("\\E").unwrap_or((rest, ""));
+        self.out += &regex_syntax::escape(text);
+        self.rest = rest.chars();
+    }
+
+    /// What stands behind a `\`.
+    fn escape(&mut self) {
+        let rest = self.rest.as_str();
+        let digits = rest.bytes().take(3).take_while(|b| matches!(b, b'0'..=b'7')).count();
+        // One digit that is not 0 would be a backreference, which neither knows.
+        let octal = rest.get(..digits).filter(|_| digits > 1 || rest.starts_with('0'));
+        if let Some(code) = octal.and_then(|octal| u32::from_str_radix(octal, 8).ok()) {
+            self.out += &format!("\\x{{{code:02X}}}");
+            self.rest = rest.get(digits..).unwrap_or_default().chars();
+            return;
+        }
+        match self.rest.next() {
+            // With a \ they are the ends of words here.
+            Some(c @ ('<' | '>')) => self.out.push(c),
+            next => {
+                self.out.push('\\');
+                self.out.extend(next);
+            }
+        }
+    }
+
+    /// A class behind its `[`, up to its `]`.
+    fn class(&mut self) {
+        self.out.push('[');
+        if self.take("^") {
+            self.out.push('^');
+        }
+        let mut is_first = true;
+        while let Some(c) = self.rest.next() {
+            match c {
+                ']' if !is_first => return self.out.push(']'),
+                '[' if self.rest.as_str().starts_with(':') && self.rest.as_str().contains(":]") => self.named_class(),
+                '\\' if self.rest.as_str().starts_with(['d', 'D', 's', 'S', 'w', 'W', 'p', 'P']) => self.class_escape(),
+                c => self.range(c, is_first),
+            }
+            is_first = false;
+        }
+    }
+
+    /// `[:alpha:]`, behind its `[`.
+    fn named_class(&mut self) {
+        let (name, rest) = self.rest.as_str().split_once(":]").unwrap_or_default();
+        self.out += &format!("[{name}:]");
+        self.rest = rest.chars();
+    }
+
+    /// `\d`, `\pL` or `\p{Greek}`, behind its `\`.
+    fn class_escape(&mut self) {
+        self.escape();
+        if self.out.ends_with(['p', 'P']) {
+            let name = self.rest.by_ref().next();
+            self.out.extend(name);
+            while name == Some('{') && !self.out.ends_with('}') {
+                let Some(c) = self.rest.next() else { return };
+                self.out.push(c);
+            }
+        }
+    }
+
+    /// A character of a class that begins with `c`, or all from one to another.
+    fn range(&mut self, c: char, is_first: bool) {
+        let rest = self.rest.as_str();
+        // Alone at an end, a - needs nothing.
+        if c == '-' && (rest.starts_with(']') || is_first && !rest.starts_with('-')) {
+            return self.out.push(c);
+        }
+        self.character(c);
+        let behind = self.rest.as_str().strip_prefix('-');
+        if behind.is_some_and(|behind| !behind.is_empty() && !behind.starts_with(']')) {
+            self.rest.next();
+            self.out.push('-');
+            let end = self.rest.next();
+            end.into_iter().for_each(|end| self.character(end));
+        }
+    }
+
+    fn character(&mut self, c: char) {
+        match c {
+            '\\' => return self.escape(),
+            '-' | '[' | ']' => self.out.push('\\'),
+            // Two of them are an operator.
+            '&' | '~' if self.rest.as_str().starts_with(c) => self.out.push('\\'),
+            _ => {}
+        }
+        self.out.push(c);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_both_know_stays() {
+        for text in [
+            "",
+            r"^app\.(\w+)\.[a-z-]$",
+            r"[\w.-]+[-a][^-a]",
+            r"[^a-z\d]|[[:alpha:]_][[:^digit:]]",
+            r"\pL[\p{Greek}\PN]\x{41}\x41",
+            r"(?i)(?P<x>a{1,2}?)\b",
+            r"[\]\[\-\\]",
+            "[é-ü]",
+            // Wrong in both.
+            r"(a)\1",
+            "[a",
+            "a\\",
+            "[\\",
+            "[[:x:]]",
+            r"\p{",
+        ] {
+            assert_eq!(in_common(text), text);
+        }
+    }
+
+    /// Each with what it matches as a whole, and what it does not.
+    #[test]
+    fn what_go_reads_in_its_own_way() {
+        for (text, expected, matching, other) in [
+            (r"[\w-.]+", r"[\w\-.]+", "a-.", "a/"),
+            (r"[a-z-9]+", r"[a-z\-9]+", "q-9", "8"),
+            (r"[\pL-z]+", r"[\pL\-z]+", "é-z", "1"),
+            (r"[\p{Greek}-z]+", r"[\p{Greek}\-z]+", "α-z", "y"),
+            ("[^[]", r"[^\[]", "]", "["),
+            ("[[a]+", r"[\[a]+", "[a", "]"),
+            ("[]a]+", r"[\]a]+", "]a", "["),
+            ("[]-a]+", r"[\]-a]+", "^a", "b"),
+            ("[a&&b]+", r"[a\&&b]+", "a&b", "c"),
+            ("[+--]+", r"[+-\-]+", "+,-", "."),
+            ("[--/]+", r"[\--/]+", "-./", "0"),
+            ("[a~~b]+", r"[a\~~b]+", "~", "c"),
+            (r"a\056b", r"a\x{2E}b", "a.b", "axb"),
+            (r"[\101-\103]+", r"[\x{41}-\x{43}]+", "ABC", "D"),
+            (r"\12|\0|\1011", r"\x{0A}|\x{00}|\x{41}1", "A1", "A"),
+            (r"\Qa.b\E+", r"a\.b+", "a.bb", "axb"),
+            (r"\Q[(", r"\[\(", "[(", "["),
+            (r"\<[\>]", "<[>]", "<>", "<"),
+        ] {
+            assert_eq!(in_common(text), expected);
+            let regex = regex::Regex::new(&format!("^(?:{expected})$")).unwrap();
+            assert!(regex.is_match(matching) && !regex.is_match(other), "{text}");
+        }
+    }
+}
