@@ -50,6 +50,7 @@ impl Rules {
         }
         rules.rules = compiled.into_iter().flatten().collect();
         rules.automaton = compiler.automaton(&rules.rules);
+        compiler.diagnostics.extend(compiler.declared.collisions());
         compiler.diagnostics.extend(shadowed(&rules.rules, &rules.automaton));
         (rules, compiler.diagnostics)
     }

@@ -2,7 +2,7 @@
 //!
 //! Only a name without `$` is known before the first line; of one with it, what stands around the `$` is.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::names;
@@ -13,60 +13,66 @@ use crate::telemetry;
 /// The literal names so far, with what the rules say of each.
 #[derive(Default)]
 pub(super) struct Declared<'c> {
-    names: HashMap<&'c str, Said<'c>>,
+    names: BTreeMap<&'c str, Said<'c>>,
 }
 
 /// What is said of a name: by the first rule that says it, for each thing.
-#[derive(Default)]
 struct Said<'c> {
+    /// Where it is named, and where it is named together with its type.
+    first: &'c Spanned<String>,
+    typed: Option<&'c Spanned<String>>,
     kind: Option<&'c Spanned<Type>>,
     help: Option<&'c Spanned<String>>,
     buckets: Option<&'c Spanned<Vec<f64>>>,
     quantiles: Option<&'c Spanned<Vec<f64>>>,
+    /// Whether it is there from the beginning.
+    is_initial: bool,
 }
 
 impl<'c> Declared<'c> {
     /// Takes in that `rule` names its metric `name`, which is literal.
     pub(super) fn add(&mut self, rule: &'c MetricRule, name: &'c Spanned<String>, found: &mut Vec<Diagnostic>) {
-        let text = name.get_ref().as_str();
-        if let Err(error) = judge(name, text) {
+        if let Err(error) = judge(name, name.get_ref()) {
             return found.push(error);
         }
         conventions(rule, name, found);
-        let is_new = !self.names.contains_key(text);
-        let said = self.names.entry(text).or_default();
-        let becomes_known = said.kind.is_none() && rule.kind.is_some();
-        said.agrees(rule, text, found);
-        let clash = is_new.then(|| self.owner_of(text)).flatten();
-        let clash = clash.or_else(|| becomes_known.then(|| self.taken_by(text)).flatten());
-        if let Some((kind, owner, taken)) = clash {
-            let kind = kind.as_str();
-            let message = format!("name {text:?}: the {kind} {owner} exposes {taken} itself; rename one of the two");
-            found.push(Diagnostic::error(name.span(), message));
+        let new = Said {
+            first: name,
+            typed: None,
+            kind: None,
+            help: None,
+            buckets: None,
+            quantiles: None,
+            is_initial: false,
+        };
+        let said = self.names.entry(name.get_ref()).or_insert(new);
+        said.agrees(rule, name.get_ref(), found);
+        said.typed = said.typed.or(rule.kind.as_ref().map(|_| name));
+        said.is_initial |= !rule.init.is_empty();
+    }
+
+    /// The names that one metric has and another exposes beside its own: a histogram owns its name with `_bucket`,
+    /// `_sum` and `_count`, a summary with the latter two.
+    ///
+    /// Whichever comes first shuts out the other. That may never come; but what is there from the beginning does.
+    pub(super) fn collisions(&self) -> Vec<Diagnostic> {
+        let mut found = Vec::new();
+        for (owner, said) in &self.names {
+            let (Some(kind), Some(typed)) = (said.kind.map(|kind| *kind.get_ref()), said.typed) else { continue };
+            for taken in kind.suffixes().iter().map(|suffix| format!("{owner}{suffix}")) {
+                let Some(other) = self.names.get(taken.as_str()) else { continue };
+                let later = if typed.span().start > other.first.span().start { typed } else { other.first };
+                let message = format!(
+                    "name {:?}: the {} {owner} exposes {taken} itself; rename one of the two",
+                    later.get_ref(),
+                    kind.as_str()
+                );
+                let is_wrong = said.is_initial || other.is_initial;
+                let diagnostic = if is_wrong { Diagnostic::error } else { Diagnostic::warning };
+                found.push(diagnostic(later.span(), message));
+            }
         }
-    }
-
-    fn kind(&self, name: &str) -> Option<Type> {
-        self.names.get(name).and_then(|said| said.kind).map(|kind| *kind.get_ref())
-    }
-
-    /// The metric that exposes `name` beside its own: a histogram owns its name with `_bucket`, `_sum` and `_count`, a
-    /// summary with the latter two.
-    fn owner_of(&self, name: &str) -> Option<(Type, String, String)> {
-        // A histogram has the suffixes of all types.
-        Type::Histogram.suffixes().iter().find_map(|suffix| {
-            let owner = name.strip_suffix(suffix)?;
-            let kind = self.kind(owner).filter(|kind| kind.suffixes().contains(suffix))?;
-            Some((kind, owner.to_owned(), name.to_owned()))
-        })
-    }
-
-    /// The metric that has a name which `name` exposes beside its own.
-    fn taken_by(&self, name: &str) -> Option<(Type, String, String)> {
-        let kind = self.kind(name)?;
-        let mut derived = kind.suffixes().iter().map(|suffix| format!("{name}{suffix}"));
-        let taken = derived.find(|derived| self.names.contains_key(derived.as_str()))?;
-        Some((kind, name.to_owned(), taken))
+        found
     }
 }
 

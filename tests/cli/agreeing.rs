@@ -55,11 +55,20 @@ fn collisions_are_looked_for_once_a_type_is_known() {
             r#"match = "a", name = "x_count""#,
             r#"match = "b", name = "x", type = "histogram""#,
             r#"match = "c", name = "x_count", type = "gauge""#,
-            r#"match = "d", name = "x", type = "histogram""#,
+            r#"match = "d", name = "x", type = "histogram", init = [{}]"#,
         ],
     );
     let clash = "c.toml:3:25: name \"x\": the histogram x exposes x_count itself; rename one of the two\n";
     assert_eq!((code, said.as_str()), (2, clash), "it is said once");
+}
+
+/// The other one may never come, and one that comes second is rejected.
+#[test]
+fn a_collision_is_a_warning_where_none_is_there_from_the_beginning() {
+    let (code, said) =
+        check("warned", &[r#"match = "a", name = "x", type = "summary""#, r#"match = "b", name = "x_sum""#]);
+    let warning = "c.toml:3:25: warning: name \"x_sum\": the summary x exposes x_sum itself; rename one of the two\n";
+    assert_eq!((code, said), (0, format!("{warning}c.toml: good\n")));
 }
 
 /// What a rule does not say differs from nothing.

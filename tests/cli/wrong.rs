@@ -74,8 +74,8 @@ fn check_finds_what_others_find_too_late() {
         ("name = \"b\"\ntype = \"counter\"\ninit = [{ x = \"1\" }, { x = \"1\" }]", "5:22", "twice"),
         ("init = [{ x = \"1\" }]", "3:9", "init needs a type and a name"),
         (
-            "name = \"h\"\ntype = \"histogram\"\n[[metric]]\nmatch = \"c\"\nname = \"h_count\"",
-            "7:8",
+            "name = \"h\"\ntype = \"histogram\"\ninit = [{}]\n[[metric]]\nmatch = \"c\"\nname = \"h_count\"",
+            "8:8",
             "exposes h_count itself",
         ),
         (

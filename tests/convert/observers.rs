@@ -151,6 +151,25 @@ s_sum 1
 s_count 1
 = lines=1 h=1 mapped=1
 
+== a metric with a name that a histogram exposes: the first that is used holds
+~ mappings:
+~ - {match: h, name: x, observer_type: histogram, buckets: [1]}
+~ - {match: c, name: x_count}
+> c:1|c\nh:1|h\nc:2|c
+x_count 3
+= lines=3 c=2 name_collision=1 mapped=2
+
+== and the other way round
+~ mappings:
+~ - {match: c, name: x_count}
+~ - {match: h, name: x, observer_type: histogram, buckets: [1]}
+> h:1|h\nc:1|c
+x_bucket{le="1"} 1
+x_bucket{le="+Inf"} 1
+x_sum 1
+x_count 1
+= lines=2 h=1 name_collision=1 mapped=1
+
 == one name, other buckets: the first that is used holds (exporter 117)
 ~ defaults: {observer_type: histogram}
 ~ mappings:
