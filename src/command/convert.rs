@@ -47,21 +47,20 @@ pub struct Imported {
 /// Converts the text of a mapping file and loads the result, so that what is wrong with a name, say, is found here and
 /// not later. Everything that is wrong is said by its place in the mapping file.
 pub fn import(source: &str) -> Result<Imported, Vec<Diagnostic>> {
-    let converted = statsd_exporter::convert(source)?;
+    let converted = statsd_exporter::convert(source).map_err(|error| vec![error])?;
     let (config, mut found) = config::load(&converted.toml);
     let (rules, more) = Rules::compile(&config);
     found.extend(more);
-    let is_wrong = found.iter().any(|diagnostic| diagnostic.severity == Severity::Error);
     // One mapping can be two rules, of which the same is to be said.
     let mut said = BTreeSet::new();
-    let mut diagnostics = Vec::new();
+    let mut diagnostics = converted.found.clone();
     for mut diagnostic in found {
         diagnostic.span = converted.origin(diagnostic.span.start);
         if said.insert((diagnostic.span.start, diagnostic.message.clone())) {
             diagnostics.push(diagnostic);
         }
     }
-    if is_wrong {
+    if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
         return Err(diagnostics);
     }
     Ok(Imported { toml: converted.toml, config, rules, warnings: diagnostics })

@@ -1,7 +1,7 @@
 //! What `convert` writes.
 
 use statsidecar::config;
-use statsidecar::config::statsd_exporter::convert;
+use statsidecar::config::statsd_exporter::{Converted, convert};
 
 /// Whole, so that nobody changes it unawares: the order, the words and what is left out.
 const MAPPING: &str = r##"# Nobody reads this.
@@ -99,9 +99,16 @@ labels = { all = "$1", path = 'C:\' }
 scale = 0.001
 "##;
 
+/// A file in which nothing is wrong.
+fn converted(source: &str) -> Converted {
+    let converted = convert(source).expect("YAML");
+    assert_eq!(config::render("m.yml", source, &converted.found), "");
+    converted
+}
+
 #[test]
 fn the_whole_of_a_file() {
-    let converted = convert(MAPPING).unwrap_or_else(|found| panic!("{}", config::render("m.yml", MAPPING, &found)));
+    let converted = converted(MAPPING);
     assert_eq!(converted.toml, TOML);
 }
 
@@ -131,7 +138,7 @@ fn comments_name_what_differs() {
         ("defaults: {summary_options: {buf_cap: 1}}", "Without a counterpart, and left out: buf_cap."),
         ("a: 1\n---\nb: 1".replace("a: 1", "mappings: []").as_str(), "What follows the second ---"),
     ] {
-        let converted = convert(mapping).unwrap_or_else(|found| panic!("{}", config::render("m.yml", mapping, &found)));
+        let converted = converted(mapping);
         assert!(converted.toml.contains(comment), "{comment}\n{}", converted.toml);
     }
 }
@@ -141,8 +148,7 @@ fn comments_name_what_differs() {
 fn without_an_order_words_go_before_stars() {
     let globs = ["*.*", "*.b", "a.*", "a.*.c", "*", "a.b", "z", "a.b.*"];
     let list: String = globs.iter().map(|glob| format!("- {{match: \"{glob}\", name: n}}\n")).collect();
-    let converted =
-        convert(&format!("defaults:\n  glob_disable_ordering: true\nmappings:\n{list}")).expect("it is right");
+    let converted = converted(&format!("defaults:\n  glob_disable_ordering: true\nmappings:\n{list}"));
     let order: Vec<_> = converted.toml.lines().filter_map(|line| line.strip_prefix("match = ")).collect();
     let place = |glob: &str| order.iter().position(|found| found.trim_matches('"') == glob).expect("it is there");
     for (first, second) in [("a.b", "a.*"), ("a.*", "*.b"), ("*.b", "*.*"), ("a.b.*", "a.*.c"), ("z", "*")] {
@@ -154,7 +160,7 @@ fn without_an_order_words_go_before_stars() {
 #[test]
 fn a_byte_order_mark_and_other_line_ends() {
     let file = "\u{feff}mappings:\r\n- match: a.*\r\n  name: a\r\n  labels:\r\n    what: \"$1\"\r\n";
-    let converted = convert(file).unwrap_or_else(|found| panic!("{}", config::render("m.yml", file, &found)));
+    let converted = converted(file);
     assert!(
         converted.toml.ends_with("# Line 2.\n[[metric]]\nmatch = \"a.*\"\nname = \"a\"\nlabels = { what = \"$1\" }\n")
     );

@@ -35,10 +35,11 @@ m.yml:8:10: match "a*": in a mapping file, a * in a glob is a whole part between
 m.yml:10:3: "match" is missing in this mapping; give the names it is for, as in match: jobs.*.done
 m.yml:11:3: "name" is missing in this mapping; give the metric's name, or action: drop
 m.yml:12:10: match "foo(": the regex cannot be read: unclosed group
+m.yml:15:21: "name" must be letters, digits, _ and references such as ${1}, not beginning with a digit, not foo-bar
 m.yml:15:42: "match_type" must be glob or regex, not foo
 m.yml:15:55: "action" must be map or drop, not foo
 m.yml:15:67: "scale" must be a finite number other than 0, not 0
-m.yml:16:23: name "$1_x" is always empty, as ${1_x} stands for nothing and is left out; where a letter or _ follows, write ${1}
+m.yml:16:23: name "$1_x": without braces, a reference may reach further than is meant; write "${1}_x"
 m.yml:16:41: the label "le" is reserved for Prometheus itself; choose another name
 m.yml:16:48: "1a" is not a label name; use letters, digits and _, and no digit first
 m.yml:16:59: label "ok" must be text, not a list
@@ -66,6 +67,34 @@ fn everything_that_is_wrong_is_said_at_once() {
     for args in [&["convert", "m.yml"][..], &["--statsd-exporter-mapping", "m.yml"]] {
         let ended = run_in(scratch.path(), args);
         assert_eq!((ended.code, ended.stdout.as_str(), ended.stderr.as_str()), (Some(2), "", REPORT), "{args:?}");
+    }
+}
+
+/// What only the rules would find is not hidden by what is wrong with the file.
+#[test]
+fn what_is_wrong_in_several_ways_is_said_at_once() {
+    let own = "belongs to the sidecar's own metrics; choose another";
+    for (file, report) in [
+        (
+            "defaults: {ttl: 5}\nmappings:\n- {match: a, name: process_threads}\n",
+            format!(
+                "m.yml:1:17: \"ttl\" has no unit, so it would be nanoseconds; write 5s for seconds\n\
+                 m.yml:3:20: name \"process_threads\" {own}\n"
+            ),
+        ),
+        (
+            "mappings:\n- {match: a.*b, name: 0x}\n- {match: b, name: x, labels: {le: a}}\n- {match: c.*b, name: x_$1}\n",
+            "m.yml:2:11: match \"a.*b\": in a mapping file, a * in a glob is a whole part between dots; match_type: \
+             regex can say more\n\
+             m.yml:2:23: \"name\" must be letters, digits, _ and references such as ${1}, not beginning with a digit, \
+             not 0x\n\
+             m.yml:3:32: the label \"le\" is reserved for Prometheus itself; choose another name\n\
+             m.yml:4:11: match \"c.*b\": in a mapping file, a * in a glob is a whole part between dots; match_type: \
+             regex can say more\n"
+                .to_owned(),
+        ),
+    ] {
+        assert_eq!(said(file), report);
     }
 }
 
@@ -105,7 +134,14 @@ fn what_cannot_be_said() {
         ("match: a\n  name: a\n  observer_type: summary\n  histogram_options: {}", "observer_type: summary"),
         ("match: a\n  name: process_open_fds", "belongs to the sidecar's own metrics"),
         ("match: a\n  name: a\n  ttl: -1s", "must be a time"),
-        ("match: *x\n  name: a", "not valid YAML: "),
+        ("match: *x\n  name: a", "unknown anchor; text that begins with * must stand in quotes"),
+        ("match: *\n  name: a", "text that begins with * must stand in quotes"),
+        (
+            "match: a.*.*\n  name: $1${2}",
+            "name \"$1${2}\": without braces, a reference may reach further than is meant; write \"${1}${2}\"",
+        ),
+        ("match: a.*.*\n  name: $1$2", "write \"${1}${2}\""),
+        ("match: a.*\n  name: $2_x", "always empty, as ${2_x} stands for nothing and is left out\n"),
         ("match: a\n name: a", "not valid YAML: "),
         ("<<: 5\n  match: a\n  name: b", "<< takes in a table"),
         ("[a]: 5\n  match: a\n  name: b", "a key must be text"),

@@ -136,7 +136,13 @@ impl Mapping {
         let labels = labels.map(|labels| label_templates(&labels, pattern.as_ref())).unwrap_or_default();
         let name = match (&pattern, &name) {
             _ if is_dropped => None,
-            (None, _) => None,
+            (None, name) => {
+                // Without a reference, it needs no match to be judged.
+                name.iter().filter(|name| !name.node.text().unwrap_or("$").contains('$')).for_each(|name| {
+                    metric_name(name, &Pattern::Glob(String::new()));
+                });
+                None
+            }
             (Some(pattern), Some(name)) => Some(metric_name(name, &pattern.0)?),
             (Some(_), None) => {
                 return item.fail("\"name\" is missing in this mapping; give the metric's name, or action: drop");
@@ -214,9 +220,15 @@ fn template(text: &str, pattern: &Pattern) -> Template {
 fn metric_name(item: &Item<'_>, pattern: &Pattern) -> Option<At<Template>> {
     let text = item.text()?;
     let template = template(text, pattern);
+    if !template.is_name()
+        && let Some(braced) = braced(text, pattern)
+    {
+        let why = "without braces, a reference may reach further than is meant";
+        return item.fail(format!("name {}: {why}; write {}", quoted(text), quoted(&braced)));
+    }
     if template.is_empty() {
         let why = match template.notes.first() {
-            Some(note) => format!("is always empty, as {note}; where a letter or _ follows, write ${{1}}"),
+            Some(note) => format!("is always empty, as {note}"),
             None => "is empty".to_owned(),
         };
         return item.fail(format!("name {} {why}", quoted(text)));
@@ -227,18 +239,30 @@ fn metric_name(item: &Item<'_>, pattern: &Pattern) -> Option<At<Template>> {
     Some((template, item.node.span.clone()))
 }
 
+/// The name with each number behind a `$` in braces, where that makes it right.
+fn braced(text: &str, pattern: &Pattern) -> Option<String> {
+    let mut parts = text.split('$');
+    let mut braced = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (number, rest) = part.split_at(part.bytes().take_while(u8::is_ascii_digit).count());
+        braced += &if number.is_empty() { format!("${rest}") } else { format!("${{{number}}}{rest}") };
+    }
+    let template = template(&braced, pattern);
+    (braced != text && template.is_name() && template.notes.is_empty()).then_some(braced)
+}
+
 /// The labels, of which the names can be judged without a pattern.
 fn label_templates(item: &Item<'_>, pattern: Option<&At<Pattern>>) -> Vec<(String, At<Template>)> {
     let mut labels = Vec::new();
     for (key, value) in item.entries().unwrap_or_default() {
         let name = key.text().unwrap_or_default();
-        if let Some(message) = bad_label_name(name) {
-            item.problems.error(&key.span, message);
-        }
+        let wrong = bad_label_name(name);
+        let is_right = wrong.is_none();
+        wrong.into_iter().for_each(|message| item.problems.error(&key.span, message));
         let value = Item::new(format!("label {}", quoted(name)), value, item.problems);
         // A value that says nothing is the empty text.
         let text = if value.node.is_null() { Some("") } else { value.text() };
-        if let (Some(text), Some((pattern, _))) = (text, pattern) {
+        if let (true, Some(text), Some((pattern, _))) = (is_right, text, pattern) {
             labels.push((name.to_owned(), (template(text, pattern), value.node.span.clone())));
         }
     }

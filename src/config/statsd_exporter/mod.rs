@@ -27,8 +27,11 @@ use write::Writer;
 /// A mapping file in TOML.
 #[derive(Debug)]
 pub struct Converted {
-    /// The text of a config file.
+    /// The text of a config file: of all that is right.
     pub toml: String,
+    /// What is wrong with the mapping file. Where it is something, the text must not be used, but more may be found in
+    /// it.
+    pub found: Vec<Diagnostic>,
     origins: Vec<(usize, Range<usize>)>,
 }
 
@@ -41,9 +44,9 @@ impl Converted {
     }
 }
 
-/// Converts the text of a mapping file; the error is everything that is wrong with it.
-pub fn convert(source: &str) -> Result<Converted, Vec<Diagnostic>> {
-    let document = yaml::read(source).map_err(|error| vec![error])?;
+/// Converts the text of a mapping file; the error is what nothing can be read beyond.
+pub fn convert(source: &str) -> Result<Converted, Diagnostic> {
+    let document = yaml::read(source)?;
     let problems = Problems::default();
     for Diagnostic { span, message, .. } in &document.problems {
         problems.error(span, message);
@@ -59,15 +62,11 @@ pub fn convert(source: &str) -> Result<Converted, Vec<Diagnostic>> {
             read::each(section.get("mappings"), "a mapping", read).into_iter().map(|(mapping, _)| mapping).collect();
         section.finish();
     }
-    let found = problems.into_found();
-    if !found.is_empty() {
-        return Err(found);
-    }
     let mut file = File { defaults, writer: Writer::default(), lines: LineStarts::new(source), taken: HashMap::new() };
     file.head(&mappings, document.has_more);
     file.mappings(mappings);
     let (toml, origins) = file.writer.finish();
-    Ok(Converted { toml, origins })
+    Ok(Converted { toml, found: problems.into_found(), origins })
 }
 
 /// The longest window of a summary, in seconds.

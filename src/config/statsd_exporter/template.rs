@@ -134,7 +134,7 @@ impl Template {
             Some(Piece::Text(text)) => !text.starts_with(|c: char| c.is_ascii_digit()),
             _ => true,
         };
-        starts && self.pieces.iter().all(is_text)
+        starts && !self.is_empty() && self.pieces.iter().all(is_text)
     }
 
     /// It as our templates are written, where all groups have moved up by `shift`.

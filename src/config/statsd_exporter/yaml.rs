@@ -88,7 +88,10 @@ pub(super) fn read(source: &str) -> Result<Document, Diagnostic> {
 
 fn syntax(source: &str, error: &ScanError) -> Diagnostic {
     let at = error.marker().byte_offset().unwrap_or(source.len());
-    Diagnostic::error(at..at, format!("not valid YAML: {}", error.kind()))
+    // As a match often does. YAML takes it for the name of something that was said before.
+    let is_alias = source.get(at..).is_some_and(|rest| rest.starts_with('*'));
+    let hint = if is_alias { "; text that begins with * must stand in quotes" } else { "" };
+    Diagnostic::error(at..at, format!("not valid YAML: {}{hint}", error.kind()))
 }
 
 fn place(span: &Span) -> Range<usize> {
