@@ -80,8 +80,13 @@ fn load_config(file: Option<&Path>) -> Result<Loaded, Unusable> {
     let (config, mut diagnostics) = config::load(&source);
     let (rules, more) = Rules::compile(&config);
     diagnostics.extend(more);
-    let report = config::render(&name, &source, &diagnostics);
+    let mut report = config::render(&name, &source, &diagnostics);
     if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
+        if Path::new(&name).extension().is_some_and(|extension| extension == "yml" || extension == "yaml") {
+            report += &format!(
+                "{name}: is this a mapping file of statsd_exporter? Convert it first: statsidecar convert {name}\n"
+            );
+        }
         return Err(Unusable { report, code: WRONG });
     }
     Ok(Loaded { config, rules, report })

@@ -174,6 +174,23 @@ odd.toml: good
 }
 
 #[test]
+fn a_mapping_file_in_place_of_a_config_file_is_known_by_its_name() {
+    let scratch = Scratch::new("yaml");
+    for name in ["m.yml", "m.yaml"] {
+        scratch.write(name, "mappings:\n- match: a\n  name: b\n");
+        let hint = format!(
+            "{name}: is this a mapping file of statsd_exporter? Convert it first: statsidecar convert {name}\n"
+        );
+        for args in [&["check", name][..], &["explain", "--config", name, "a:1|c"], &["--config", name]] {
+            let ended = run_in(scratch.path(), args);
+            assert!(ended.code == Some(2) && ended.stderr.ends_with(&hint), "{args:?}: {}", ended.stderr);
+        }
+    }
+    scratch.write("c.toml", "mappings:");
+    assert!(!run_in(scratch.path(), &["check", "c.toml"]).stderr.contains("convert"));
+}
+
+#[test]
 fn the_shipped_file_is_good() {
     let ended = run_in(env!("CARGO_MANIFEST_DIR").as_ref(), &["check", "config.toml"]);
     assert_eq!((ended.code, ended.stdout.as_str(), ended.stderr.as_str()), (Some(0), "config.toml: good\n", ""));
