@@ -12,7 +12,7 @@ use super::pattern::{Automaton, Pattern};
 use super::shadow::shadowed;
 use super::template::Template;
 use super::{Metric, Operation, Relayed, Rule, Rules, Shapes, declared, names};
-use crate::config::{Config, Diagnostic, KeptTags, Labels, MetricRule, Spanned};
+use crate::config::{Config, Diagnostic, KeptTags, Labels, MetricRule, Spanned, Timer};
 use crate::metric::{Bounds, Quantiles, Type, Window};
 use crate::parse::Kind;
 
@@ -75,6 +75,7 @@ impl<'c> Compiler<'c> {
 
     fn rule(&mut self, rule: &'c MetricRule) -> Option<Rule> {
         let conditions = self.conditions(rule);
+        self.idle_options(rule, &conditions);
         let tags = self.tags(rule);
         let pattern = Pattern::new(&rule.pattern).map_err(|message| self.error(rule.pattern.span(), message)).ok();
         let name = rule.name.as_ref().and_then(|name| self.name(rule, name, pattern.as_ref()));
@@ -126,6 +127,33 @@ impl<'c> Compiler<'c> {
         kinds.dedup();
         let tags = self.by_key("match_tags", &rule.match_tags);
         Conditions { kinds, tags: tags.into_iter().map(|(key, value)| (key, Part::new(value))).collect() }
+    }
+
+    /// Warns of `buckets` and `quantiles` in a rule whose metrics are never what has them. Where the rule has a type, it
+    /// was asked about that where it was read.
+    fn idle_options(&mut self, rule: &MetricRule, conditions: &Conditions) {
+        if rule.kind.is_some() {
+            return;
+        }
+        let observes = |kind: &Kind| Operation::new(*kind, Type::Histogram, 1.0).is_some();
+        let takes_timers = conditions.kinds.is_empty() || conditions.kinds.iter().any(observes);
+        let timer = self.config.defaults.timer;
+        for (key, span, own, needs) in [
+            ("buckets", rule.buckets.as_ref().map(Spanned::span), Timer::Histogram, "histogram"),
+            ("quantiles", rule.quantiles.as_ref().map(Spanned::span), Timer::Summary, "summary"),
+        ] {
+            let Some(span) = span else { continue };
+            let message = if !takes_timers {
+                format!("{key:?} has no effect on the lines of this match_type; leave it out")
+            } else if timer != own {
+                format!(
+                    "{key:?} has no effect, as [defaults] timer makes no {needs}; add type = {needs:?}, or leave it out"
+                )
+            } else {
+                continue;
+            };
+            self.diagnostics.push(Diagnostic::warning(span, message));
+        }
     }
 
     /// What the rule makes of a line's tags.

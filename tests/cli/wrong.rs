@@ -173,6 +173,39 @@ odd.toml: good
     assert_eq!((ended.code, ended.stdout.as_str(), ended.stderr.as_str()), (Some(0), expected, ""));
 }
 
+/// Each of them looks as if it did something.
+#[test]
+fn check_warns_of_options_without_effect() {
+    let scratch = Scratch::new("idle");
+    for (timer, rule, warning) in [
+        (
+            "histogram",
+            "quantiles = [0.5]",
+            "\"quantiles\" has no effect, as [defaults] timer makes no summary; add type = \"summary\", or leave it out",
+        ),
+        (
+            "summary",
+            "buckets = [1]",
+            "\"buckets\" has no effect, as [defaults] timer makes no histogram; add type = \"histogram\", or leave it out",
+        ),
+        (
+            "histogram",
+            "buckets = [1]\nmatch_type = [\"c\", \"g\"]",
+            "\"buckets\" has no effect on the lines of this match_type; leave it out",
+        ),
+        ("summary", "quantiles = [0.5]", ""),
+        ("histogram", "buckets = [1]\nmatch_type = [\"c\", \"h\"]", ""),
+        ("histogram", "quantiles = [0.5]\ntype = \"summary\"", ""),
+        ("summary", "buckets = [1]\ntype = \"histogram\"", ""),
+    ] {
+        scratch.write("c.toml", &format!("defaults.timer = {timer:?}\n[[metric]]\nmatch = \"a\"\n{rule}\n"));
+        let ended = run_in(scratch.path(), &["check", "c.toml"]);
+        let at = 1 + rule.find('[').expect("a list");
+        let warning = if warning.is_empty() { String::new() } else { format!("c.toml:4:{at}: warning: {warning}\n") };
+        assert_eq!((ended.code, ended.stdout), (Some(0), format!("{warning}c.toml: good\n")), "{timer} {rule}");
+    }
+}
+
 #[test]
 fn a_mapping_file_in_place_of_a_config_file_is_known_by_its_name() {
     let scratch = Scratch::new("yaml");
