@@ -53,8 +53,8 @@
 //! intake/        bind (sockets and their files), datagram (the receive loop), sys (recvmmsg: unsafe code),
 //!                stream and client (connections), framing (a stream taken apart; pure)
 //! parse/         plain (the shape of nearly every line), line, service_check, event, value, tags: pure, bytes to groups
-//! mapping/       pattern, glob, condition, template, labels, names, operation; compile, shadow (what is wrong with the
-//!                rules): the only place names become legal; relayed (which lines a target of the relay gets)
+//! mapping/       pattern, glob, condition, template, labels, names, operation; compile, declared, shadow (what is wrong
+//!                with the rules): the only place names become legal; relayed (which lines a target of the relay gets)
 //! metric/        counter, gauge, histogram: cells; know no key, clock, text or socket; set, summary: those that look
 //!                back over a window of time
 //! registry/      series, families: get-or-create, limits, conflicts; expiry, presence: how series leave
