@@ -60,7 +60,7 @@ rejects! {
     /// The metric is of another type than what this line can feed.
     TypeConflict = "type_conflict", "one name has one type: rename one of the two metrics, or declare the type in a rule";
     /// The type after the value is none that is known.
-    UnknownType = "unknown_type", "the type is one of c, m, g, ms, h, d, s";
+    UnknownType = "unknown_type", "the type is one of c, m, g, ms, h, d, s; a line of several types has no # section";
 }
 
 impl fmt::Display for Reject {

@@ -141,7 +141,7 @@ b:1|c:-2|c:3|zz:4|g
   parsed   name "b", value "-2", type c
   rule     none matches; the name is the line's own
   rejected negative_counter (-2): send counts of 0 or more; for a number that falls, use a gauge or declare type = "gauge"
-  rejected unknown_type (b:1|c:-2|c:3|zz:4|g): the type is one of c, m, g, ms, h, d, s
+  rejected unknown_type (b:1|c:-2|c:3|zz:4|g): the type is one of c, m, g, ms, h, d, s; a line of several types has no # section
   parsed   name "b", value "4", type g
   rule     none matches; the name is the line's own
   series   b (gauge) is set to 4
@@ -345,7 +345,11 @@ fn explain_says_for_every_reason_what_to_do() {
             &["a:1|g", "a:1|h"],
             "type_conflict (1): one name has one type: rename one of the two metrics, or declare the type in a rule",
         ),
-        ("", &["a:1|x"], "unknown_type (a:1|x): the type is one of c, m, g, ms, h, d, s"),
+        (
+            "",
+            &["a:1|x"],
+            "unknown_type (a:1|x): the type is one of c, m, g, ms, h, d, s; a line of several types has no # section",
+        ),
     ];
     for (config, lines, expected) in reasons {
         let ended = explain(config, lines);

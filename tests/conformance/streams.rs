@@ -175,7 +175,7 @@ fn streams_leave_files_for_the_page() {
 #[test]
 fn a_silent_connection_is_closed_where_the_owner_says_so() {
     let scratch = Scratch::new("stream-idle");
-    let config = scratch.write("config.toml", "[intake]\nidle_timeout = \"50ms\"\n");
+    let config = scratch.write("config.toml", "[intake]\nidle_timeout = \"500ms\"\n");
     for transport in STREAMS {
         let daemon = listening(transport, &["--config", &config]);
         let mut client = Client::connect(&daemon.listeners[0]);

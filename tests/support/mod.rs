@@ -415,6 +415,8 @@ impl Client {
         match read {
             Ok(0) => {}
             Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
+            // A read with a time limit is not taken up again by itself.
+            Err(error) if error.kind() == ErrorKind::Interrupted => self.wait_for_end(),
             other => panic!("the connection has not ended: {other:?}"),
         }
     }
