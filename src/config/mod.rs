@@ -10,6 +10,7 @@ mod address;
 mod diagnostic;
 mod dialect;
 mod load;
+pub mod re2;
 pub mod statsd_exporter;
 mod units;
 

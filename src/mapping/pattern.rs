@@ -4,7 +4,7 @@ use regex::bytes::{RegexSet, RegexSetBuilder};
 use regex::{Regex, RegexBuilder};
 
 use super::glob::Glob;
-use crate::config;
+use crate::config::{self, re2};
 
 /// What one regex may take when it is compiled, in bytes: plenty for any name, and 1,000 rules do not eat the memory.
 const REGEX_SIZE: usize = 256 * 1024;
@@ -125,7 +125,7 @@ fn regex(text: &str) -> Result<Regex, String> {
         return Err("the regex is empty, and so matches no name; write one over the whole name".to_owned());
     }
     let build = |text: &str| RegexBuilder::new(text).size_limit(REGEX_SIZE).build();
-    let text_of_re2 = as_re2(text);
+    let text_of_re2 = as_re2(&re2::in_common(text));
     // By itself first: in brackets, `a)(b` would become right.
     let compiled = build(&text_of_re2).and_then(|_| build(&format!(r"\A(?:{text_of_re2})\z")));
     compiled.map_err(|error| match error {
@@ -162,7 +162,6 @@ fn as_re2(text: &str) -> String {
             Some('W') => regex.push_str("[^0-9A-Za-z_]"),
             Some('b') => regex.push_str(r"(?-u:\b)"),
             Some('B') => regex.push_str(r"(?-u:\B)"),
-            Some(c @ ('<' | '>')) => regex.push(c),
             escaped => {
                 regex.push(c);
                 regex.extend(escaped);
@@ -209,6 +208,11 @@ mod tests {
             (r"a\Bb", "ab", Some(vec![])),
             (r"a\B.*", "a.b", None),
             (r"\\d\<\>", r"\d<>", Some(vec![])),
+            (r"[\w-.]+", "a-.", Some(vec![])),
+            (r"[^[]", "]", Some(vec![])),
+            ("[a&&b]+", "a&b", Some(vec![])),
+            (r"\Qa.b\E\056(\d)", "a.b.1", Some(vec!["1"])),
+            (r"\Qa.b\E", "axb", None),
         ] {
             let expected = captures.map(|c| [vec![name], c].concat());
             assert_eq!(regex(text).unwrap().captures(name), expected, "{text} on {name}");

@@ -6,7 +6,6 @@
 //!
 //! Source: <https://github.com/prometheus/statsd_exporter#metric-mapping-and-configuration>.
 
-mod go;
 mod mapping;
 mod pattern;
 mod read;

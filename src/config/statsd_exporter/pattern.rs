@@ -6,7 +6,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use regex_syntax::ast::{self, AssertionKind, Ast, ClassSetItem, ErrorKind, Flag, GroupKind};
 
-use super::go;
+use crate::config::re2;
 
 /// A checked glob: `Err` says what is wrong with it.
 pub(super) fn glob(text: &str) -> Result<usize, String> {
@@ -79,7 +79,7 @@ pub(super) struct Regex {
 impl Regex {
     /// Reads a regex; `Err` says what is wrong with it.
     pub(super) fn new(text: &str) -> Result<Self, String> {
-        let text = &go::in_common(text);
+        let text = &re2::in_common(text);
         let ast = ast::parse::ParserBuilder::new().nest_limit(100).build().parse(text).map_err(|error| {
             let hint = match error.kind() {
                 ErrorKind::RepetitionMissing

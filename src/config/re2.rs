@@ -1,14 +1,14 @@
-//! Regexes of Go as regexes that the regex crate reads in the same way.
+//! Regexes of RE2, which are those of Go too, as regexes that the regex crate reads in the same way.
 //!
-//! Most are that already. What is not: a class, in which Go takes nearly everything as it stands, where the crate has
+//! Most are that already. What is not: a class, in which RE2 takes nearly everything as it stands, where the crate has
 //! classes within classes; characters in octal; and quoted text.
 //!
 //! Source: <https://github.com/google/re2/wiki/Syntax>.
 
 use std::str::Chars;
 
-/// Writes `text` in what both know. What Go refuses, the crate refuses too.
-pub(super) fn in_common(text: &str) -> String {
+/// Writes `text` in what both know. What RE2 refuses, the crate refuses too.
+pub fn in_common(text: &str) -> String {
     let mut regex = Writer { out: String::with_capacity(text.len()), rest: text.chars() };
     while let Some(c) = regex.rest.next() {
         match c {
@@ -158,7 +158,7 @@ mod tests {
 
     /// Each with what it matches as a whole, and what it does not.
     #[test]
-    fn what_go_reads_in_its_own_way() {
+    fn what_re2_reads_in_its_own_way() {
         for (text, expected, matching, other) in [
             (r"[\w-.]+", r"[\w\-.]+", "a-.", "a/"),
             (r"[a-z-9]+", r"[a-z\-9]+", "q-9", "8"),
