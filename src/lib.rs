@@ -63,8 +63,9 @@
 //! forward/       relay: lines sent on as they came; inbox (what workers hand over), queue (packets, bounded; pure), target and
 //!                link (one task and socket each)
 //! http/          server and one route match, scrape, page (written piece by piece), body, status page
-//! daemon/        start, drain, what is said at the start, open files, what /proc says of the process
-//! config/        structs and defaults, load (file:line:column), address, dialect, units, statsd_exporter (its mapping files)
+//! daemon/        start, drain, what is said at the start, open files, loops of the relay, what /proc says of the process
+//! config/        structs and defaults, load (file:line:column), address, dialect, units, re2 (regexes as that reads
+//!                them), statsd_exporter (its mapping files)
 //! clock.rs       the time by which series grow old
 //! prefetch.rs    memory asked for ahead of its use (unsafe code)
 //! workload.rs    lines to measure with
