@@ -10,6 +10,7 @@ mod batch;
 mod order;
 mod routes;
 
+pub use batch::Batch;
 pub use order::{Order, Turn};
 
 use std::sync::Arc;
@@ -25,7 +26,6 @@ use crate::parse::{self, Group, Kind, Number, Value, value};
 use crate::registry::{Presence, Registry, Series};
 use crate::reject::Reject;
 use crate::telemetry::{Listener, Tally, Telemetry};
-use batch::Batch;
 use routes::{Fate, Key, Meaning, Routes};
 
 /// What all workers share.
@@ -109,7 +109,14 @@ impl Worker {
     /// Applies the lines of one datagram, in their order.
     pub fn packet(&mut self, packet: &[u8]) {
         self.received(1, packet.len() as u64);
-        self.each_line(packet);
+        self.lines(packet);
+    }
+
+    /// Takes the lines of one of several datagrams, in their order. Some are left in `batch`, for
+    /// [`Worker::apply_batch`] to apply once there are no more, or before anything that is not taken by this.
+    pub fn packet_of<'p>(&mut self, packet: &'p [u8], batch: &mut Batch<'p>) {
+        self.received(1, packet.len() as u64);
+        self.each_line(packet, batch, |_, _| false);
     }
 
     /// Applies the whole lines of a datagram whose end is lost; what is left counts as one line that is too long.
@@ -123,7 +130,10 @@ impl Worker {
 
     /// Applies lines of a stream, in their order: whole ones, with `\n` between them.
     pub fn lines(&mut self, lines: &[u8]) {
-        self.each_line(lines);
+        let mut batch = Batch::default();
+        // A lone line has nobody to wait for.
+        self.each_line(lines, &mut batch, |batch, is_last| is_last && batch.is_empty());
+        self.apply_batch(&mut batch);
     }
 
     /// Counts what came in by other ways than [`packet`](Self::packet).
@@ -138,23 +148,21 @@ impl Worker {
         self.tally.rejected(reject, 1);
     }
 
+    /// Takes lines. One that `is_alone`, told by what waits before it and whether it is the last, is applied at once.
     // Twice in the program, so that a datagram of one line pays for no call.
     #[inline(always)]
-    fn each_line(&mut self, packet: &[u8]) {
+    fn each_line<'p>(&mut self, lines: &'p [u8], batch: &mut Batch<'p>, is_alone: impl Fn(&Batch<'p>, bool) -> bool) {
         if !self.is_working {
             self.enter();
         }
-        // Made for the first line that has another to wait for: clearing it costs a lone line more than all the rest.
-        let mut batch: Option<Batch<'_>> = None;
-        let mut rest = packet;
+        let mut rest = lines;
         while !rest.is_empty() {
             let len = match parse::plain(rest) {
                 Some((plain, len)) if len <= self.pipeline.max_line => {
                     self.tally.lines += 1;
-                    if batch.is_none() && len + 1 >= rest.len() {
+                    if is_alone(batch, len + 1 >= rest.len()) {
                         return self.plain(&plain);
                     }
-                    let batch = batch.get_or_insert_with(Batch::new);
                     if batch.push(plain, &self.routes) {
                         self.apply_batch(batch);
                     }
@@ -162,7 +170,7 @@ impl Worker {
                 }
                 // Lines are applied in their order: what is waiting comes before this one.
                 _ => {
-                    batch.iter_mut().for_each(|batch| self.apply_batch(batch));
+                    self.apply_batch(batch);
                     let len = memchr(b'\n', rest).unwrap_or(rest.len());
                     self.line(rest.get(..len).unwrap_or_default());
                     len
@@ -170,7 +178,6 @@ impl Worker {
             };
             rest = rest.get(len + 1..).unwrap_or_default();
         }
-        batch.iter_mut().for_each(|batch| self.apply_batch(batch));
     }
 
     /// Begins to apply: from here to [`Worker::flush`], no series leaves that there is a route to.

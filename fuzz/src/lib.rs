@@ -17,7 +17,7 @@ use statsidecar::intake::{BadLength, End, Frames, Piece};
 use statsidecar::mapping::Rules;
 use statsidecar::parse::tags::Tagged;
 use statsidecar::parse::{self, Kind, Value, value};
-use statsidecar::pipeline::{Pipeline, Worker};
+use statsidecar::pipeline::{Batch, Pipeline, Worker};
 use statsidecar::telemetry::Facts;
 use statsidecar::{daemon, http};
 
@@ -59,8 +59,8 @@ pub fn line(line: &[u8]) {
     }
 }
 
-/// Sends two packets (what stands before the first `\xff\xff`, and behind it) through rules that let clients choose
-/// names and label values. The page is valid, and every line has ended somewhere.
+/// Sends packets (what stands between each `\xff\xff`; the first by itself, the others together) through rules that let
+/// clients choose names and label values. The page is valid, and every line has ended somewhere.
 pub fn packet_to_page(data: &[u8]) {
     const RULES: &str = r#"
         [labels]
@@ -118,9 +118,17 @@ pub fn packet_to_page(data: &[u8]) {
     let pipeline = daemon::pipeline(config, rules.clone(), &config.intake.listen);
     let pipeline = Arc::new(pipeline.expect("there is room for its init series"));
     let mut worker = Worker::new(Arc::clone(&pipeline));
-    let cut = data.windows(2).position(|bytes| bytes == [0xff, 0xff]).unwrap_or(data.len());
-    worker.packet(&data[..cut]);
-    worker.packet(data.get(cut + 2..).unwrap_or_default());
+    let mut rest = Some(data);
+    let mut next = || {
+        let packets = rest?;
+        let end = packets.windows(2).position(|bytes| bytes == [0xff, 0xff]);
+        rest = end.map(|end| &packets[end + 2..]);
+        Some(&packets[..end.unwrap_or(packets.len())])
+    };
+    worker.packet(next().unwrap_or_default());
+    let mut batch = Batch::default();
+    std::iter::from_fn(next).for_each(|packet| worker.packet_of(packet, &mut batch));
+    worker.apply_batch(&mut batch);
     worker.flush(&pipeline.telemetry.listeners()[0]);
 
     let page = checked(&pipeline);

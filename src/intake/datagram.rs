@@ -11,7 +11,7 @@ use super::bind::{self, SocketFile};
 use super::sys::{self, Batch, Wait};
 use crate::config::{Address, Intake};
 use crate::forward::Tap;
-use crate::pipeline::{Order, Worker};
+use crate::pipeline::{self, Order, Worker};
 use crate::telemetry::{Listener, SocketFacts};
 
 /// How many datagrams one call receives at most.
@@ -185,6 +185,8 @@ impl Reader<'_> {
             Err(error) => return Err(error),
         };
         before(packets.len(), &mut self.worker);
+        let is_lone = packets.len() == 1;
+        let mut waiting = pipeline::Batch::default();
         let (mut count, mut bytes) = (0, 0);
         for packet in packets {
             // A socket that is shut down gives an empty datagram that nobody sent.
@@ -194,8 +196,12 @@ impl Reader<'_> {
             count += 1;
             bytes += packet.bytes.len();
             match packet.is_cut {
-                false => self.worker.packet(packet.bytes),
-                true => self.worker.cut_packet(packet.bytes),
+                false if is_lone => self.worker.packet(packet.bytes),
+                false => self.worker.packet_of(packet.bytes, &mut waiting),
+                true => {
+                    self.worker.apply_batch(&mut waiting);
+                    self.worker.cut_packet(packet.bytes);
+                }
             }
             if let Some(tap) = &mut self.tap {
                 match packet.is_cut {
@@ -208,6 +214,7 @@ impl Reader<'_> {
                 }
             }
         }
+        self.worker.apply_batch(&mut waiting);
         if let Some(tap) = &mut self.tap {
             // Targets get the lines in the order that they came in, whichever worker is faster.
             self.worker.catch_up();

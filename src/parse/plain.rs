@@ -24,17 +24,6 @@ pub struct Plain<'a> {
     pub kind: Kind,
 }
 
-impl Plain<'_> {
-    /// A line of nothing.
-    pub const EMPTY: Self = Self {
-        name: &[],
-        tags: &[],
-        number: Number { sign: Sign::None, magnitude: Magnitude::Whole(0) },
-        rate: 1.0,
-        kind: Kind::Counter,
-    };
-}
-
 /// Reads the line that `bytes` begin with, where it is plain; gives it with its length, its `\n` not counted.
 #[inline]
 pub fn plain(bytes: &[u8]) -> Option<(Plain<'_>, usize)> {

@@ -1,7 +1,10 @@
-//! Plain lines that wait for each other, so that the memory they need is fetched for all of them at once.
+//! Plain lines that wait for each other, those of several packets too, so that the memory they need is fetched for all of
+//! them at once.
 //!
 //! With many series every line misses the cache in the slots, in its route and in its cells, one after the other. Taken
 //! step by step for a batch of lines, the misses of a step overlap, for none of them waits for another.
+
+use arrayvec::ArrayVec;
 
 use super::Worker;
 use super::routes::{Key, NO_SERIES, Routes};
@@ -13,12 +16,10 @@ use crate::prefetch::prefetch;
 const LEN: usize = 32;
 
 /// Plain lines with the hashes of their keys, in the order that they came.
-pub struct Batch<'a> {
-    lines: [Waiting<'a>; LEN],
-    len: usize,
-}
+#[derive(Debug, Default)]
+pub struct Batch<'a>(ArrayVec<Waiting<'a>, LEN>);
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 struct Waiting<'a> {
     plain: Plain<'a>,
     hash: u64,
@@ -26,18 +27,17 @@ struct Waiting<'a> {
 
 impl<'a> Batch<'a> {
     #[inline]
-    pub fn new() -> Self {
-        Self { lines: [Waiting { plain: Plain::EMPTY, hash: 0 }; LEN], len: 0 }
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 
-    /// Adds a line; tells whether the batch is full.
+    /// Adds a line to a batch that is not full; tells whether it is now.
     #[inline]
-    pub fn push(&mut self, plain: Plain<'a>, routes: &Routes) -> bool {
+    pub(super) fn push(&mut self, plain: Plain<'a>, routes: &Routes) -> bool {
         let hash = routes.hash(&key(&plain));
         routes.prefetch_slot(hash);
-        self.lines[self.len] = Waiting { plain, hash };
-        self.len += 1;
-        self.len == LEN
+        self.0.push(Waiting { plain, hash });
+        self.0.is_full()
     }
 }
 
@@ -50,11 +50,17 @@ fn key<'a>(plain: &Plain<'a>) -> Key<'a> {
 impl Worker {
     /// Applies the lines that wait, and empties the batch.
     #[inline]
-    pub(super) fn apply_batch(&mut self, batch: &mut Batch<'_>) {
-        let len = std::mem::take(&mut batch.len);
-        let waiting = &batch.lines[..len];
+    pub fn apply_batch(&mut self, batch: &mut Batch<'_>) {
+        if !batch.is_empty() {
+            self.apply_all(&batch.0);
+            batch.0.clear();
+        }
+    }
+
+    #[inline(never)]
+    fn apply_all(&mut self, waiting: &[Waiting<'_>]) {
         let mut at = [0; LEN];
-        let at = &mut at[..len];
+        let at = &mut at[..waiting.len()];
         if !self.find_all(waiting, at) || self.is_ahead {
             return self.apply_one_by_one(waiting);
         }
