@@ -38,6 +38,7 @@ mod sockets;
 mod streams;
 #[path = "../support/mod.rs"]
 mod support;
+mod tag_policies;
 mod tags;
 mod types;
 mod windows;
