@@ -13,12 +13,12 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use statsidecar::config::{DEFAULT_BUCKETS, Dialects};
 use statsidecar::http;
-use statsidecar::mapping::Source;
-use statsidecar::metric::{Bounds, Cells, Change, Counter, Gauge, Histogram, Quantiles, Set, Summary, Window, Writers};
+use statsidecar::mapping::Context;
+use statsidecar::metric::{Bounds, Cells, Counter, Gauge, Histogram, Quantiles, Set, Sharing, Summary, Update, Window};
 use statsidecar::parse::tags::Tagged;
-use statsidecar::parse::{self, Kind, tags, value};
+use statsidecar::parse::{self, StatsdType, tags, value};
 use statsidecar::pipeline::Worker;
-use statsidecar::telemetry::Facts;
+use statsidecar::telemetry::Snapshot;
 use statsidecar::workload::{Mix, Packet, Workload};
 
 /// What fits an Ethernet frame, as `load` fills them.
@@ -31,10 +31,10 @@ fn parse(criterion: &mut Criterion) {
         ("plain", "etl.stage07.instance00042.batch_took:1234.5|ms"),
         ("rated and tagged", "etl.pipeline.batch_took:1234.5|ms|@0.5|#stage:stage07,instance:00042,tag2:value2"),
     ] {
-        assert!(parse::plain(line.as_bytes()).is_some() && statsd_parser::parse(line).is_ok());
+        assert!(parse::simple_line(line.as_bytes()).is_some() && statsd_parser::parse(line).is_ok());
         group.throughput(Throughput::Elements(1));
         group.bench_function(BenchmarkId::new("plain", name), |bencher| {
-            bencher.iter(|| parse::plain(black_box(line.as_bytes())));
+            bencher.iter(|| parse::simple_line(black_box(line.as_bytes())));
         });
         group.bench_function(BenchmarkId::new("groups", name), |bencher| {
             bencher.iter(|| {
@@ -90,16 +90,16 @@ fn cells(criterion: &mut Criterion) {
     let summary = Cells::Summary(Summary::new(quantiles, Window::new(600)).into());
     let mut group = criterion.benchmark_group("cells");
     for (name, cells, change) in [
-        ("counter, whole", &counter, Change::Count(1)),
-        ("counter, real", &counter, Change::Add(1.5)),
-        ("gauge, set", &gauge, Change::Set(1.5)),
-        ("gauge, moved", &gauge, Change::Move(1.5)),
-        ("histogram", &histogram, Change::Observe { value: 0.3, weight: 1.0 }),
-        ("set", &set, Change::Member(b"a member that was seen before")),
-        ("summary", &summary, Change::Observe { value: 0.3, weight: 1.0 }),
-        ("histogram, sampled", &histogram, Change::Observe { value: 0.3, weight: 1.0 / 0.3 }),
+        ("counter, whole", &counter, Update::Count(1)),
+        ("counter, real", &counter, Update::Add(1.5)),
+        ("gauge, set", &gauge, Update::Set(1.5)),
+        ("gauge, moved", &gauge, Update::Move(1.5)),
+        ("histogram", &histogram, Update::Observe { value: 0.3, weight: 1.0 }),
+        ("set", &set, Update::Member(b"a member that was seen before")),
+        ("summary", &summary, Update::Observe { value: 0.3, weight: 1.0 }),
+        ("histogram, sampled", &histogram, Update::Observe { value: 0.3, weight: 1.0 / 0.3 }),
     ] {
-        for writers in [Writers::One, Writers::Many] {
+        for writers in [Sharing::SingleWriter, Sharing::Shared] {
             let id = BenchmarkId::new(name, format!("{writers:?}"));
             group.bench_function(id, |bencher| bencher.iter(|| cells.apply(black_box(change), black_box(writers), 0)));
         }
@@ -121,10 +121,10 @@ fn mapping(criterion: &mut Criterion) {
             .collect();
         let pipeline = support::pipeline(&config);
         let tagged = Tagged::new("etl.stage07.job1.took", "instance:00042,env:prod,team:data", Dialects::ALL);
-        let source = Source { name: &tagged.name, kind: Kind::Timer, tags: &tagged.tags, container: "" };
-        assert_eq!(pipeline.rules.map(source).rule.map(|(index, _)| index + 1).unwrap_or(0), rules);
+        let context = Context { name: &tagged.name, statsd_type: StatsdType::Timer, tags: &tagged.tags, container: "" };
+        assert_eq!(pipeline.rules.map(context).rule.map(|(index, _)| index + 1).unwrap_or(0), rules);
         group.bench_function(BenchmarkId::from_parameter(format!("{rules} rules")), |bencher| {
-            bencher.iter(|| pipeline.rules.map(black_box(source)));
+            bencher.iter(|| pipeline.rules.map(black_box(context)));
         });
     }
     many_rules(&mut group);
@@ -148,11 +148,11 @@ fn many_rules(group: &mut BenchmarkGroup<'_, WallTime>) {
     ] {
         let names: Vec<_> = (0..1000).map(|n| name.replace("{}", &format!("{n:04}"))).collect();
         let tags = Tagged::new("", "env:prod,team:data", Dialects::ALL).tags;
-        let source = |name| Source { name, kind: Kind::Counter, tags: &tags, container: "" };
-        assert!(names.iter().all(|name| pipeline.rules.map(source(name)).rule.map(|(index, _)| index) == rule));
+        let context = |name| Context { name, statsd_type: StatsdType::Counter, tags: &tags, container: "" };
+        assert!(names.iter().all(|name| pipeline.rules.map(context(name)).rule.map(|(index, _)| index) == rule));
         let mut names = names.iter().cycle();
         group.bench_function(BenchmarkId::new("100 globs and 100 regexes", case), |bencher| {
-            bencher.iter(|| pipeline.rules.map(black_box(source(names.next().expect("it is a cycle")))));
+            bencher.iter(|| pipeline.rules.map(black_box(context(names.next().expect("it is a cycle")))));
         });
     }
 }
@@ -171,7 +171,7 @@ fn page(criterion: &mut Criterion) {
         assert_eq!(pipeline.registry.len(), SERIES);
         group.throughput(Throughput::Elements(SERIES as u64));
         group.bench_function(BenchmarkId::new(format!("{SERIES} series"), format!("{tags} tags")), |bencher| {
-            bencher.iter(|| http::page(&pipeline, &Facts::default()));
+            bencher.iter(|| http::page(&pipeline, &Snapshot::default()));
         });
     }
     group.finish();

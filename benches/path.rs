@@ -21,8 +21,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, fs, io};
 
-use statsidecar::config::{Address, Intake};
-use statsidecar::intake::{BATCH, Batch, Socket, Wait};
+use statsidecar::config::{Address, IntakeConfig};
+use statsidecar::intake::{BATCH, ReceiveBuffers, Socket, Wait};
 
 const STATSIDECAR: &str = env!("CARGO_BIN_EXE_statsidecar");
 
@@ -80,9 +80,9 @@ fn row(name: &str, rate: u64, run: &Run, floor: &Run) {
 /// Receives and forgets, and says at the end how many packets there were.
 fn floor() {
     let address: Address = "udp://127.0.0.1:0".parse().expect("it is an address");
-    let socket = Socket::bind(&address, false, &Intake::default()).expect("the floor binds");
+    let socket = Socket::bind(&address, false, &IntakeConfig::default()).expect("the floor binds");
     println!("listening for StatsD on {}", socket.address());
-    let mut batch = Batch::new(BATCH);
+    let mut batch = ReceiveBuffers::new(BATCH);
     let (mut packets, mut bytes) = (0_u64, 0_usize);
     loop {
         for packet in batch.receive(socket.as_fd(), Wait::ForOne).expect("the floor receives") {

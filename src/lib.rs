@@ -52,14 +52,14 @@
 //! reject.rs      the closed list of reasons why a line or sample is lost
 //! intake/        bind (sockets and their files), datagram (the receive loop), sys (recvmmsg: unsafe code),
 //!                stream and client (connections), framing (a stream taken apart; pure)
-//! parse/         plain (the shape of nearly every line), line, service_check, event, value, tags: pure, bytes to groups
-//! mapping/       pattern, glob, condition, template, labels, names, operation; compile, declared, shadow (what is wrong
-//!                with the rules): the only place names become legal; relayed (which lines a target of the relay gets)
+//! parse/         simple_line (the shape of nearly every line), line, service_check, event, value, tags: pure, bytes to groups
+//! mapping/       pattern, glob, condition, template, labels, names, conversion; compile, consistency, unreachable (what is wrong
+//!                with the rules): the only place names become legal; relay_filter (which lines a target of the relay gets)
 //! metric/        counter, gauge, histogram: cells; know no key, clock, text or socket; set, summary: those that look
 //!                back over a window of time
 //! registry/      series, families: get-or-create, limits, conflicts; expiry, presence: how series leave
 //! expose/        text: values to bytes; pure
-//! telemetry.rs   the sidecar's own metrics: table, tally, facts, and culprits (the names that hit a limit)
+//! telemetry.rs   the sidecar's own metrics: table, tally, snapshot, and heavy_hitters (the names that hit a limit)
 //! forward/       relay: lines sent on as they came; inbox (what workers hand over), queue (packets, bounded; pure), target and
 //!                link (one task and socket each)
 //! http/          server and one route match, scrape, page (written piece by piece), body, status page

@@ -19,13 +19,13 @@ use memchr::{memchr, memrchr};
 
 use crate::clock::Clock;
 use crate::config::{Config, Dialects};
-use crate::mapping::{Metric, Operation, Outcome, Rules, Source, TagErrors};
-use crate::metric::{Change, Type, Writers};
+use crate::mapping::{Context, Conversion, Metric, Outcome, Rules, TagErrors};
+use crate::metric::{MetricType, Sharing, Update};
 use crate::parse::tags::{self, Tagged};
-use crate::parse::{self, Group, Kind, Number, Value, value};
+use crate::parse::{self, Group, Number, StatsdType, Value, value};
 use crate::registry::{Presence, Registry, Series};
 use crate::reject::Reject;
-use crate::telemetry::{Listener, Tally, Telemetry};
+use crate::telemetry::{Listener, Telemetry, WorkerStats};
 use routes::{Fate, Key, Meaning, Routes};
 
 /// What all workers share.
@@ -61,8 +61,8 @@ impl Pipeline {
 pub struct Worker {
     pipeline: Arc<Pipeline>,
     routes: Routes,
-    tally: Tally,
-    writers: Writers,
+    stats: WorkerStats,
+    sharing: Sharing,
     /// What others see of it, and whether they see it at work.
     presence: Arc<Presence>,
     is_working: bool,
@@ -73,7 +73,7 @@ pub struct Worker {
     /// Whether others have still to apply what came before, so that changes of gauges wait.
     is_ahead: bool,
     /// The changes of gauges that wait, by the index of their route.
-    waiting: Vec<(usize, Change<'static>)>,
+    waiting: Vec<(usize, Update<'static>)>,
 }
 
 impl Worker {
@@ -84,8 +84,8 @@ impl Worker {
         Self {
             pipeline,
             routes,
-            tally: Tally::default(),
-            writers: Writers::Many,
+            stats: WorkerStats::default(),
+            sharing: Sharing::Shared,
             presence,
             is_working: false,
             now: 0,
@@ -97,7 +97,7 @@ impl Worker {
 
     /// The only worker of its pipeline: what it changes, nobody else does.
     pub fn alone(pipeline: Arc<Pipeline>) -> Self {
-        Self { writers: Writers::One, ..Self::new(pipeline) }
+        Self { sharing: Sharing::SingleWriter, ..Self::new(pipeline) }
     }
 
     /// What comes until the next [`Worker::flush`] has this place among what the workers of its socket took.
@@ -138,14 +138,14 @@ impl Worker {
 
     /// Counts what came in by other ways than [`packet`](Self::packet).
     pub fn received(&mut self, packets: u64, bytes: u64) {
-        self.tally.packets += packets;
-        self.tally.bytes += bytes;
+        self.stats.packets += packets;
+        self.stats.bytes += bytes;
     }
 
     /// Counts a line of which there is not all.
     pub fn lost_line(&mut self, reject: Reject) {
-        self.tally.lines += 1;
-        self.tally.rejected(reject, 1);
+        self.stats.lines += 1;
+        self.stats.rejected(reject, 1);
     }
 
     /// Takes lines. One that `is_alone`, told by what waits before it and whether it is the last, is applied at once.
@@ -157,9 +157,9 @@ impl Worker {
         }
         let mut rest = lines;
         while !rest.is_empty() {
-            let len = match parse::plain(rest) {
+            let len = match parse::simple_line(rest) {
                 Some((plain, len)) if len <= self.pipeline.max_line => {
-                    self.tally.lines += 1;
+                    self.stats.lines += 1;
                     if is_alone(batch, len + 1 >= rest.len()) {
                         return self.plain(&plain);
                     }
@@ -194,16 +194,16 @@ impl Worker {
         if line.is_empty() {
             return;
         }
-        self.tally.lines += 1;
+        self.stats.lines += 1;
         if line.len() > self.pipeline.max_line {
             let name = line.split(|&b| b == b':').next().unwrap_or(line);
             let name = tags::before_tags(name, self.pipeline.rules.dialects());
-            self.tally.over_limit(name, Reject::LineTooLong);
-            return self.tally.rejected(Reject::LineTooLong, 1);
+            self.stats.over_limit(name, Reject::LineTooLong);
+            return self.stats.rejected(Reject::LineTooLong, 1);
         }
         if let Some(event) = parse::event(line) {
             return match event {
-                Ok(()) => self.tally.event(),
+                Ok(()) => self.stats.event(),
                 Err(reject) => self.reject(line, reject),
             };
         }
@@ -223,7 +223,7 @@ impl Worker {
         if std::mem::take(&mut self.is_working) {
             self.pipeline.registry.leave(&self.presence);
         }
-        self.pipeline.telemetry.add(listener, &mut self.tally, self.writers);
+        self.pipeline.telemetry.add(listener, &mut self.stats, self.sharing);
     }
 
     /// Waits for the workers whose packets came before, and applies the changes of gauges that had to wait.
@@ -232,21 +232,21 @@ impl Worker {
             turn.wait();
         }
         self.is_ahead = false;
-        for (at, change) in self.waiting.drain(..) {
+        for (at, update) in self.waiting.drain(..) {
             if let (Some(series), _) = self.routes.get(at) {
-                series.cells.apply(change, self.writers, self.now);
+                series.cells.apply(update, self.sharing, self.now);
             }
         }
     }
 
     fn group(&mut self, line: &[u8], group: &Group<'_>) -> Result<(), Reject> {
         if group.unknown {
-            group.unknown_sections().for_each(|section| self.tally.unknown_section(section));
+            group.unknown_sections().for_each(|section| self.stats.unknown_section(section));
         }
-        match value::value(group.values, group.kind) {
+        match value::value(group.values, group.statsd_type) {
             Ok(value) => {
                 let at = self.route(group, value)?;
-                self.apply_in_turn(at, group.kind, value, group.rate)?;
+                self.apply_in_turn(at, group.statsd_type, value, group.rate)?;
                 self.kept(at);
                 Ok(())
             }
@@ -260,17 +260,17 @@ impl Worker {
         std::str::from_utf8(line).map_err(|_| Reject::NotUtf8)?;
         let (mut route, mut kept) = (None, None);
         for text in group.each_value() {
-            let result = value::value(text, group.kind).and_then(|value| {
+            let result = value::value(text, group.statsd_type).and_then(|value| {
                 let route = match route {
                     Some(route) => route,
                     None => *route.insert(self.route(group, value)?),
                 };
-                self.apply_in_turn(route, group.kind, value, group.rate)?;
+                self.apply_in_turn(route, group.statsd_type, value, group.rate)?;
                 kept = Some(route);
                 Ok(())
             });
             if let Err(reject) = result {
-                self.tally.rejected(reject, 1);
+                self.stats.rejected(reject, 1);
             }
         }
         if let Some(route) = kept {
@@ -282,7 +282,7 @@ impl Worker {
     /// Where the samples of a group go: known, or found out with the first of them.
     fn route(&mut self, group: &Group<'_>, value: Value<'_>) -> Result<usize, Reject> {
         let container: &[u8] = if self.pipeline.rules.uses_container() { group.container } else { &[] };
-        let key = Key { name: group.name, kind: group.kind, tags: group.tags, container };
+        let key = Key { name: group.name, statsd_type: group.statsd_type, tags: group.tags, container };
         let hash = self.routes.hash(&key);
         match self.routes.find(&key, hash) {
             Some(at) => Ok(at),
@@ -302,7 +302,7 @@ impl Worker {
     fn kept(&mut self, at: usize) {
         let errors = self.routes.get(at).1.tag_errors;
         if !errors.is_empty() {
-            errors.iter().for_each(|(error, count)| self.tally.tag_error(error, count));
+            errors.iter().for_each(|(error, count)| self.stats.tag_error(error, count));
         }
     }
 
@@ -310,61 +310,79 @@ impl Worker {
     fn apply_in_turn(
         &mut self,
         at: usize,
-        kind: Kind,
+        statsd_type: StatsdType,
         value: Value<'_>,
         rate: Result<f64, Reject>,
     ) -> Result<(), Reject> {
         if self.is_ahead
             && let Value::Number(number) = value
-            && self.routes.get(at).0.is_some_and(|series| series.cells.type_of() == Type::Gauge)
+            && self.routes.get(at).0.is_some_and(|series| series.cells.type_of() == MetricType::Gauge)
         {
-            return self.hold(at, kind, number, rate);
+            return self.hold(at, statsd_type, number, rate);
         }
-        self.apply(at, kind, value, rate)
+        self.apply(at, statsd_type, value, rate)
     }
 
     #[inline(always)]
-    fn apply(&mut self, at: usize, kind: Kind, value: Value<'_>, rate: Result<f64, Reject>) -> Result<(), Reject> {
+    fn apply(
+        &mut self,
+        at: usize,
+        statsd_type: StatsdType,
+        value: Value<'_>,
+        rate: Result<f64, Reject>,
+    ) -> Result<(), Reject> {
         let (series, meaning) = self.routes.get(at);
         match (meaning.fate, series) {
-            (Fate::Apply(operation), Some(series)) => {
-                let change = operation.change(value, rate?)?;
+            (Fate::Apply(conversion), Some(series)) => {
+                let update = conversion.update(value, rate?)?;
                 series.touch(self.now);
-                series.cells.apply(change, self.writers, self.now);
-                self.tally.applied(kind, meaning.is_mapped);
+                series.cells.apply(update, self.sharing, self.now);
+                self.stats.applied(statsd_type, meaning.is_mapped);
             }
-            (Fate::Collapse(..), _) => return self.collapse(at, kind, value, rate),
+            (Fate::Collapse(..), _) => return self.collapse(at, statsd_type, value, rate),
             (Fate::Reject(reject), _) => return Err(self.rejected(at, reject)),
-            (Fate::Drop | Fate::Apply(_), _) => self.tally.dropped(1),
+            (Fate::Drop | Fate::Apply(_), _) => self.stats.dropped(1),
         }
         Ok(())
     }
 
     /// Keeps the change of a gauge for when its turn comes.
     #[cold]
-    fn hold(&mut self, at: usize, kind: Kind, number: Number, rate: Result<f64, Reject>) -> Result<(), Reject> {
+    fn hold(
+        &mut self,
+        at: usize,
+        statsd_type: StatsdType,
+        number: Number,
+        rate: Result<f64, Reject>,
+    ) -> Result<(), Reject> {
         let (series, meaning) = self.routes.get(at);
-        if let Fate::Apply(operation) | Fate::Collapse(operation, _) = meaning.fate {
-            self.waiting.push((at, operation.change_by(number, rate?)?));
-            self.tally.applied(kind, meaning.is_mapped);
+        if let Fate::Apply(conversion) | Fate::Collapse(conversion, _) = meaning.fate {
+            self.waiting.push((at, conversion.update_by(number, rate?)?));
+            self.stats.applied(statsd_type, meaning.is_mapped);
         }
         series.inspect(|series| series.touch(self.now));
         if let (Fate::Collapse(_, limit), Some(series)) = (meaning.fate, series) {
-            self.tally.over_limit(series.name().as_bytes(), limit);
+            self.stats.over_limit(series.name().as_bytes(), limit);
         }
         Ok(())
     }
 
     /// Applies a sample to the series that takes what is over a limit.
     #[cold]
-    fn collapse(&mut self, at: usize, kind: Kind, value: Value<'_>, rate: Result<f64, Reject>) -> Result<(), Reject> {
+    fn collapse(
+        &mut self,
+        at: usize,
+        statsd_type: StatsdType,
+        value: Value<'_>,
+        rate: Result<f64, Reject>,
+    ) -> Result<(), Reject> {
         let (series, meaning) = self.routes.get(at);
-        if let (Fate::Collapse(operation, limit), Some(series)) = (meaning.fate, series) {
-            let change = operation.change(value, rate?)?;
+        if let (Fate::Collapse(conversion, limit), Some(series)) = (meaning.fate, series) {
+            let update = conversion.update(value, rate?)?;
             series.touch(self.now);
-            series.cells.apply(change, self.writers, self.now);
-            self.tally.applied(kind, meaning.is_mapped);
-            self.tally.over_limit(series.name().as_bytes(), limit);
+            series.cells.apply(update, self.sharing, self.now);
+            self.stats.applied(statsd_type, meaning.is_mapped);
+            self.stats.over_limit(series.name().as_bytes(), limit);
         }
         Ok(())
     }
@@ -375,7 +393,7 @@ impl Worker {
         if reject == Reject::TagLimit {
             // A bomb of tags is one name, wherever they stand.
             let name = tags::before_tags(self.routes.name(at), self.pipeline.rules.dialects());
-            self.tally.over_limit(name, reject);
+            self.stats.over_limit(name, reject);
         }
         reject
     }
@@ -388,16 +406,16 @@ impl Worker {
     fn miss(&mut self, group: &Group<'_>, value: Value<'_>) -> Result<(Option<Arc<Series>>, Meaning), Reject> {
         let Pipeline { rules, registry, .. } = &*self.pipeline;
         let tagged = tagged(group, rules.dialects())?;
-        let mapping = rules.map(source(group, &tagged)?);
+        let mapping = rules.map(context(group, &tagged)?);
         let made = match mapping.outcome {
             Ok(Outcome::Drop) => Ok((None, Fate::Drop)),
-            Ok(Outcome::Feed(metric, operation)) => {
-                first_change(registry, &metric, &operation, value, group.rate)?;
+            Ok(Outcome::Feed(metric, conversion)) => {
+                first_change(registry, &metric, &conversion, value, group.rate)?;
                 match registry.get_or_collapse(&metric, rules.constants(), self.now) {
-                    Ok((series, None)) => Ok((Some(series), Fate::Apply(operation))),
-                    Ok((series, Some(limit))) => Ok((Some(series), Fate::Collapse(operation, limit))),
+                    Ok((series, None)) => Ok((Some(series), Fate::Apply(conversion))),
+                    Ok((series, Some(limit))) => Ok((Some(series), Fate::Collapse(conversion, limit))),
                     Err(limit @ (Reject::SeriesLimit | Reject::FamilySeriesLimit)) => {
-                        self.tally.over_limit(metric.name.as_bytes(), limit);
+                        self.stats.over_limit(metric.name.as_bytes(), limit);
                         return Err(limit);
                     }
                     Err(reject) => Err(reject),
@@ -416,7 +434,7 @@ impl Worker {
     fn reject(&mut self, line: &[u8], reject: Reject) {
         // Known bytes are not looked at twice, so this is asked only once something else is wrong.
         let reject = if std::str::from_utf8(line).is_err() { Reject::NotUtf8 } else { reject };
-        self.tally.rejected(reject, 1);
+        self.stats.rejected(reject, 1);
     }
 }
 
@@ -426,17 +444,22 @@ impl Worker {
 pub fn first_change<'v>(
     registry: &Registry,
     metric: &Metric,
-    operation: &Operation,
+    conversion: &Conversion,
     value: Value<'v>,
     rate: Result<f64, Reject>,
-) -> Result<Change<'v>, Reject> {
-    let change = rate.and_then(|rate| operation.change(value, rate));
-    change.map_err(|reject| registry.conflict(metric).unwrap_or(reject))
+) -> Result<Update<'v>, Reject> {
+    let update = rate.and_then(|rate| conversion.update(value, rate));
+    update.map_err(|reject| registry.conflict(metric).unwrap_or(reject))
 }
 
 /// What identifies the series of a group, as text.
-pub fn source<'a>(group: &Group<'a>, tagged: &'a Tagged<'a>) -> Result<Source<'a>, Reject> {
-    Ok(Source { name: &tagged.name, kind: group.kind, tags: &tagged.tags, container: text(group.container)? })
+pub fn context<'a>(group: &Group<'a>, tagged: &'a Tagged<'a>) -> Result<Context<'a>, Reject> {
+    Ok(Context {
+        name: &tagged.name,
+        statsd_type: group.statsd_type,
+        tags: &tagged.tags,
+        container: text(group.container)?,
+    })
 }
 
 /// The name of a group and all its tags, told apart.

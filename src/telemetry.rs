@@ -1,26 +1,26 @@
 //! The sidecar's own metrics: one table that every output is made from, and the counters behind it.
 //!
-//! Workers count in a [`Tally`] of their own and add it up here once a batch, so that counting costs the hot path no
-//! shared memory. What is read elsewhere at the moment of a scrape (kernel, process, registry) comes in as [`Facts`].
+//! Workers count in a [`WorkerStats`] of their own and add it up here once a batch, so that counting costs the hot path no
+//! shared memory. What is read elsewhere at the moment of a scrape (kernel, process, registry) comes in as [`Snapshot`].
 
-mod culprits;
-mod facts;
+mod heavy_hitters;
+mod snapshot;
 mod table;
-mod tally;
+mod worker_stats;
 
-pub use culprits::{Culprit, Culprits};
-pub use facts::{Closed, Delivery, Facts, ProcessFacts, RelayFacts, SocketFacts, StreamFacts};
+pub use heavy_hitters::{HeavyHitter, HeavyHitters};
+pub use snapshot::{Closed, Delivery, ProcessSnapshot, RelaySnapshot, Snapshot, SocketSnapshot, StreamSnapshot};
 pub use table::{Description, TABLE, is_reserved};
-pub use tally::Tally;
+pub use worker_stats::WorkerStats;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::metric::{Bounds, Histogram, Total, Type, Writers};
-use crate::parse::Kind;
+use crate::metric::{Bounds, Histogram, MetricType, Sharing, Total};
+use crate::parse::StatsdType;
 use crate::parse::tags::TagError;
 use crate::reject::Reject;
-use tally::SECTIONS;
+use worker_stats::SECTIONS;
 
 /// What the sidecar knows of one listener.
 #[derive(Debug)]
@@ -43,7 +43,7 @@ impl Listener {
 #[derive(Debug)]
 pub struct Telemetry {
     listeners: Vec<Arc<Listener>>,
-    samples: [AtomicU64; Kind::ALL.len()],
+    samples: [AtomicU64; StatsdType::ALL.len()],
     unmapped: AtomicU64,
     rejected: [AtomicU64; Reject::ALL.len()],
     dropped: AtomicU64,
@@ -51,7 +51,7 @@ pub struct Telemetry {
     tag_errors: [AtomicU64; TagError::ALL.len()],
     unknown_sections: [AtomicU64; SECTIONS],
     /// Under a lock, which a worker takes at most once a batch, and only where samples hit a limit.
-    culprits: Mutex<Culprits>,
+    heavy_hitters: Mutex<HeavyHitters>,
     scrapes: AtomicU64,
     scrape_duration: Histogram,
 }
@@ -73,7 +73,7 @@ impl Telemetry {
             events: zero(),
             tag_errors: std::array::from_fn(|_| zero()),
             unknown_sections: std::array::from_fn(|_| zero()),
-            culprits: Mutex::default(),
+            heavy_hitters: Mutex::default(),
             scrapes: zero(),
             scrape_duration: Histogram::new(Bounds::new(&SCRAPE_BOUNDS).expect("the bounds rise")),
         }
@@ -84,33 +84,33 @@ impl Telemetry {
         &self.listeners
     }
 
-    /// Adds up what one of `writers` counted, and leaves its tally at 0.
-    pub fn add(&self, listener: &Listener, tally: &mut Tally, writers: Writers) {
+    /// Adds up what one of `sharing` counted, and leaves its stats at 0.
+    pub fn add(&self, listener: &Listener, stats: &mut WorkerStats, sharing: Sharing) {
         let drain = |into: &AtomicU64, from: &mut u64| {
             let n = std::mem::take(from);
-            match writers {
+            match sharing {
                 _ if n == 0 => {}
                 // A packet of one line is felt to cost what a few locked instructions do.
-                Writers::One => into.store(into.load(Ordering::Relaxed) + n, Ordering::Relaxed),
-                Writers::Many => _ = into.fetch_add(n, Ordering::Relaxed),
+                Sharing::SingleWriter => into.store(into.load(Ordering::Relaxed) + n, Ordering::Relaxed),
+                Sharing::Shared => _ = into.fetch_add(n, Ordering::Relaxed),
             }
         };
         let drain_all = |into: &[AtomicU64], from: &mut [u64]| {
             into.iter().zip(from).for_each(|(into, from)| drain(into, from));
         };
-        drain(&listener.packets, &mut tally.packets);
-        drain(&listener.bytes, &mut tally.bytes);
-        drain(&listener.lines, &mut tally.lines);
-        drain_all(&self.samples, &mut tally.applied);
-        drain(&self.unmapped, &mut tally.unmapped);
-        if std::mem::take(&mut tally.is_rare) {
-            drain_all(&self.rejected, &mut tally.rare.rejected);
-            drain(&self.dropped, &mut tally.rare.dropped);
-            drain(&self.events, &mut tally.rare.events);
-            drain_all(&self.tag_errors, &mut tally.rare.tag_errors);
-            drain_all(&self.unknown_sections, &mut tally.rare.unknown_sections);
-            if std::mem::take(&mut tally.is_over_limit) {
-                self.culprits.lock().unwrap_or_else(PoisonError::into_inner).take(&mut tally.rare.culprits);
+        drain(&listener.packets, &mut stats.packets);
+        drain(&listener.bytes, &mut stats.bytes);
+        drain(&listener.lines, &mut stats.lines);
+        drain_all(&self.samples, &mut stats.applied);
+        drain(&self.unmapped, &mut stats.unmapped);
+        if std::mem::take(&mut stats.is_rare) {
+            drain_all(&self.rejected, &mut stats.rare.rejected);
+            drain(&self.dropped, &mut stats.rare.dropped);
+            drain(&self.events, &mut stats.rare.events);
+            drain_all(&self.tag_errors, &mut stats.rare.tag_errors);
+            drain_all(&self.unknown_sections, &mut stats.rare.unknown_sections);
+            if std::mem::take(&mut stats.is_over_limit) {
+                self.heavy_hitters.lock().unwrap_or_else(PoisonError::into_inner).take(&mut stats.rare.heavy_hitters);
             }
         }
     }
@@ -118,7 +118,7 @@ impl Telemetry {
     /// Counts a scrape that took `seconds` to answer.
     pub fn scraped(&self, seconds: f64) {
         self.scrapes.fetch_add(1, Ordering::Relaxed);
-        self.scrape_duration.observe(seconds, 1.0, Writers::Many);
+        self.scrape_duration.observe(seconds, 1.0, Sharing::Shared);
     }
 
     /// How many samples were applied.
@@ -132,21 +132,21 @@ impl Telemetry {
     }
 
     /// The names that hit a limit most often, most samples first.
-    pub fn culprits(&self) -> Vec<Culprit> {
-        self.culprits.lock().unwrap_or_else(PoisonError::into_inner).top()
+    pub fn heavy_hitters(&self) -> Vec<HeavyHitter> {
+        self.heavy_hitters.lock().unwrap_or_else(PoisonError::into_inner).top()
     }
 
     /// Every own metric as it stands, in the order of the table.
-    pub fn families(&self, facts: &Facts) -> Vec<Family> {
+    pub fn families(&self, snapshot: &Snapshot) -> Vec<Family> {
         let by_listener = |read: fn(&Listener) -> &AtomicU64| -> Vec<Row> {
             self.listeners.iter().map(|l| Row::count(&[("listener", &l.address)], read(l))).collect()
         };
-        let by_type = |counts: &[u64; Type::ALL.len()]| -> Vec<Row> {
-            Type::ALL.iter().zip(counts).map(|(t, &n)| Row::number(&[("type", t.as_str())], n as f64)).collect()
+        let by_type = |counts: &[u64; MetricType::ALL.len()]| -> Vec<Row> {
+            MetricType::ALL.iter().zip(counts).map(|(t, &n)| Row::number(&[("type", t.as_str())], n as f64)).collect()
         };
         let mut families = Vec::with_capacity(TABLE.len());
         let mut push = |description, rows| families.push(Family { description, rows });
-        if let Some(process) = &facts.process {
+        if let Some(process) = &snapshot.process {
             push(table::PROCESS_CPU, vec![Row::number(&[], process.cpu_seconds)]);
             push(table::PROCESS_MAX_FDS, vec![Row::number(&[], process.max_fds)]);
             push(table::PROCESS_OPEN_FDS, vec![Row::number(&[], process.open_fds)]);
@@ -158,31 +158,31 @@ impl Telemetry {
         }
         push(table::BUILD_INFO, vec![Row::number(&[("version", env!("CARGO_PKG_VERSION"))], 1.0)]);
         push(table::BYTES, by_listener(|l| &l.bytes));
-        push(table::CLOSED, facts.streams.iter().flat_map(StreamFacts::closed_rows).collect());
-        push(table::CONNECTIONS, facts.streams.iter().map(|s| Row::number(&s.label(), s.open() as f64)).collect());
-        push(table::CONNECTIONS_TOTAL, facts.streams.iter().map(|s| Row::total(&s.label(), s.accepted)).collect());
+        push(table::CLOSED, snapshot.streams.iter().flat_map(StreamSnapshot::closed_rows).collect());
+        push(table::CONNECTIONS, snapshot.streams.iter().map(|s| Row::number(&s.label(), s.open() as f64)).collect());
+        push(table::CONNECTIONS_TOTAL, snapshot.streams.iter().map(|s| Row::total(&s.label(), s.accepted)).collect());
         push(table::DROPPED, vec![Row::count(&[], &self.dropped)]);
         push(table::EVENTS, vec![Row::count(&[], &self.events)]);
-        push(table::FAMILIES, by_type(&facts.families));
-        push(table::KERNEL_DROPPED, facts.sockets.iter().map(|s| Row::total(&s.label(), s.dropped)).collect());
+        push(table::FAMILIES, by_type(&snapshot.families));
+        push(table::KERNEL_DROPPED, snapshot.sockets.iter().map(|s| Row::total(&s.label(), s.dropped)).collect());
         push(table::LINES, by_listener(|l| &l.lines));
         push(table::PACKETS, by_listener(|l| &l.packets));
         push(
             table::RECEIVE_BUFFER,
-            facts.sockets.iter().map(|s| Row::number(&s.label(), s.receive_buffer as f64)).collect(),
+            snapshot.sockets.iter().map(|s| Row::number(&s.label(), s.receive_buffer as f64)).collect(),
         );
         push(table::REJECTED, rows(&Reject::ALL.map(|r| [("reason", r.reason())]), &self.rejected));
-        push(table::RELAY_LINES, facts.relays.iter().flat_map(|relay| relay.rows(&relay.lines)).collect());
-        push(table::RELAY_PACKETS, facts.relays.iter().flat_map(|relay| relay.rows(&relay.packets)).collect());
-        push(table::SAMPLES, rows(&Kind::ALL.map(|k| [("type", k.as_str())]), &self.samples));
+        push(table::RELAY_LINES, snapshot.relays.iter().flat_map(|relay| relay.rows(&relay.lines)).collect());
+        push(table::RELAY_PACKETS, snapshot.relays.iter().flat_map(|relay| relay.rows(&relay.packets)).collect());
+        push(table::SAMPLES, rows(&StatsdType::ALL.map(|k| [("type", k.as_str())]), &self.samples));
         let mut cumulative = Vec::new();
         let sum = self.scrape_duration.read(&mut cumulative);
         let value = Value::Histogram { bounds: self.scrape_duration.bounds().clone(), cumulative, sum };
         push(table::SCRAPE_DURATION, vec![Row { labels: Vec::new(), value }]);
         push(table::SCRAPES, vec![Row::count(&[("format", "text")], &self.scrapes)]);
-        push(table::SERIES, by_type(&facts.series));
-        push(table::SERIES_EXPIRED, vec![Row::total(&[], facts.series_expired)]);
-        push(table::SERIES_LIMIT, vec![Row::number(&[], facts.series_limit as f64)]);
+        push(table::SERIES, by_type(&snapshot.series));
+        push(table::SERIES_EXPIRED, vec![Row::total(&[], snapshot.series_expired)]);
+        push(table::SERIES_LIMIT, vec![Row::number(&[], snapshot.series_limit as f64)]);
         push(table::TAG_ERRORS, rows(&TagError::ALL.map(|e| [("reason", e.reason())]), &self.tag_errors));
         push(table::UNKNOWN_SECTIONS, self.unknown_sections());
         push(table::UNMAPPED, vec![Row::count(&[], &self.unmapped)]);
@@ -268,15 +268,15 @@ mod tests {
         assert!(TABLE.is_sorted_by(|a, b| a.name < b.name), "sorted, and each once");
         for own in TABLE {
             assert!(own.name.starts_with("statsidecar_") || own.name.starts_with("process_"), "{}", own.name);
-            assert_eq!(own.kind == Type::Counter, own.name.ends_with("_total"), "{}", own.name);
+            assert_eq!(own.metric_type == MetricType::Counter, own.name.ends_with("_total"), "{}", own.name);
             assert!(own.help.ends_with('.'), "{}", own.name);
         }
     }
 
     #[test]
     fn every_metric_of_the_table_is_exposed() {
-        let facts = Facts { process: Some(ProcessFacts::default()), ..Facts::default() };
-        let exposed: Vec<_> = Telemetry::new([]).families(&facts).iter().map(|f| f.description).collect();
+        let snapshot = Snapshot { process: Some(ProcessSnapshot::default()), ..Snapshot::default() };
+        let exposed: Vec<_> = Telemetry::new([]).families(&snapshot).iter().map(|f| f.description).collect();
         assert_eq!(exposed, TABLE);
     }
 }

@@ -11,7 +11,7 @@ use statsidecar::config::{self, Severity};
 use statsidecar::http;
 use statsidecar::mapping::Rules;
 use statsidecar::pipeline::{Pipeline, Worker};
-use statsidecar::telemetry::Facts;
+use statsidecar::telemetry::Snapshot;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -159,7 +159,7 @@ fn known_lines_allocate_nothing() {
     diagnostics.extend(more);
     assert!(diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error), "{diagnostics:?}");
     let pipeline = Arc::new(Pipeline::new(&config, rules, ["udp://test".to_owned()]));
-    let page = || String::from_utf8(http::page(&pipeline, &Facts::default())).expect("the page is UTF-8");
+    let page = || String::from_utf8(http::page(&pipeline, &Snapshot::default())).expect("the page is UTF-8");
     let listener = Arc::clone(&pipeline.telemetry.listeners()[0]);
     let mut worker = Worker::new(Arc::clone(&pipeline));
 

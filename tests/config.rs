@@ -11,7 +11,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use statsidecar::config::{Config, Diagnostic, Dialect, KeptTags, Overflow, Prefer, Spanned, Timer, load, render};
 use statsidecar::mapping::Rules;
-use statsidecar::metric::Type;
+use statsidecar::metric::MetricType;
 use toml::de::DeTable;
 
 const SHIPPED: &str = include_str!("../config.toml");
@@ -150,7 +150,7 @@ fn every_key_is_taken_as_it_stands() {
     assert_eq!(labels, [("a", "1"), ("b", "2")]);
     assert_eq!(config.defaults.ttl, Some(Duration::from_secs(90)));
     let [rule, two, three] = config.metrics.as_slice() else { panic!("three rules") };
-    assert_eq!(rule.kind.as_ref().map(|kind| *kind.get_ref()), Some(Type::Gauge));
+    assert_eq!(rule.metric_type.as_ref().map(|metric_type| *metric_type.get_ref()), Some(MetricType::Gauge));
     assert_eq!(rule.scale.as_ref().map(|scale| *scale.get_ref()), Some(2.0));
     assert_eq!(rule.labels.len(), 1);
     assert_eq!((&rule.tags, rule.ttl.as_ref().map(|ttl| *ttl.get_ref())), (&KeptTags::None, Some(Duration::ZERO)));

@@ -10,7 +10,7 @@ use statsidecar::mapping::Rules;
 use statsidecar::metric::{Cells, Total};
 use statsidecar::pipeline::{Pipeline, Worker};
 use statsidecar::registry::Series;
-use statsidecar::telemetry::Facts;
+use statsidecar::telemetry::Snapshot;
 
 fn pipeline(config: &str) -> Arc<Pipeline> {
     let (config, mut diagnostics) = config::load(config);
@@ -85,7 +85,7 @@ fn a_series_leaves_when_its_time_is_over() {
     assert_eq!(pipeline.registry.counts().1.iter().sum::<u64>(), 1, "a family goes with its last series");
     send("x_seconds_count:1|g\nlong_total:1|g");
     assert_eq!(texts(&pipeline), ["kept_total", "long_total", "x_seconds_count"], "the names are free");
-    assert!(http::page(&pipeline, &Facts::default()).ends_with(b"\n"));
+    assert!(http::page(&pipeline, &Snapshot::default()).ends_with(b"\n"));
 }
 
 /// A worker that has not come to the end of its batch keeps its series.

@@ -11,7 +11,7 @@ use statsidecar::config::Config;
 use statsidecar::http::{State, bind, page, serve};
 use statsidecar::mapping::Rules;
 use statsidecar::pipeline::{Pipeline, Worker};
-use statsidecar::telemetry::Facts;
+use statsidecar::telemetry::Snapshot;
 use support::{Daemon, PATIENCE, Scratch, get, request, started};
 
 const PATHS: [&str; 4] = ["/", "/metrics", "/-/healthy", "/-/ready"];
@@ -323,11 +323,11 @@ fn pieces_make_the_page() {
         let tag = "x".repeat(n % 97);
         worker.packet(format!("a{n}:1|c\nb:{n}|ms|#n:{n},t:{tag}\nzz{}:1|g|#n:{n}", n % 7).as_bytes());
     }
-    let page = String::from_utf8(page(&pipeline, &Facts::default())).expect("text");
+    let page = String::from_utf8(page(&pipeline, &Snapshot::default())).expect("text");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let listener = runtime.block_on(bind("127.0.0.1:0".parse().expect("an address"))).expect("a port");
     let address = listener.local_addr().expect("it is bound");
-    let state = State::new(pipeline, Box::new(Facts::default), Box::new(|| true));
+    let state = State::new(pipeline, Box::new(Snapshot::default), Box::new(|| true));
     std::thread::spawn(move || runtime.block_on(serve(listener, Arc::new(state), 64)));
     assert!(page.len() > 10 << 20, "{}", page.len());
     let own = |page: &str| page.find("# HELP statsidecar_scrape_duration").expect("it is there");

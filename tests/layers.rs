@@ -164,15 +164,15 @@ fn what_is_wrong_is_found() {
     let long_function = format!("impl A {{\n    fn f() {{\n{}    }}\n}}\n", "        g();\n".repeat(79));
     for (path, text, expected) in [
         ("metric/a.rs", "use crate::reject::Reject;", "metric/a.rs: uses reject::Reject"),
-        ("metric/a.rs", "use crate::{reject, metric::Type};", "uses reject"),
+        ("metric/a.rs", "use crate::{reject, metric::MetricType};", "uses reject"),
         (
             "metric/a.rs",
-            "use crate::{\n    metric::Type,\n    parse::{line::Group, self},\n};",
+            "use crate::{\n    metric::MetricType,\n    parse::{line::Group, self},\n};",
             "uses parse::line::Group",
         ),
-        ("metric/a.rs", "fn f() -> crate::parse::Kind {}", "uses parse::Kind"),
-        ("metric/mod.rs", "use super::parse::Kind;", "uses parse::Kind"),
-        ("metric/a.rs", "use super::super::parse::Kind;", "uses parse::Kind"),
+        ("metric/a.rs", "fn f() -> crate::parse::StatsdType {}", "uses parse::StatsdType"),
+        ("metric/mod.rs", "use super::parse::StatsdType;", "uses parse::StatsdType"),
+        ("metric/a.rs", "use super::super::parse::StatsdType;", "uses parse::StatsdType"),
         ("registry/mod.rs", "use crate::config::Config;", "uses config::Config"),
         ("registry/mod.rs", "use crate::expose::text;", "uses expose::text"),
         ("intake/mod.rs", "use crate::http::State;", "uses http::State"),
@@ -208,8 +208,8 @@ fn what_is_right_is_not_found() {
         format!("fn f() {{}}\n\n#[cfg(test)]\nmod tests {{\n{}}}\n", "    fn f() {}\n".repeat(MAX_FILE_LINES));
     let function = format!("fn f() {{\n{}}}\n", "    g();\n".repeat(78));
     for (path, text) in [
-        ("metric/a.rs", "#[cfg(test)]\nmod tests {\n    use crate::parse::Kind;\n    static A: u8 = 0;\n}\n"),
-        ("metric/a.rs", "#[cfg(all(test, not(loom_cells)))]\nmod tests {\n    use crate::parse::Kind;\n}\n"),
+        ("metric/a.rs", "#[cfg(test)]\nmod tests {\n    use crate::parse::StatsdType;\n    static A: u8 = 0;\n}\n"),
+        ("metric/a.rs", "#[cfg(all(test, not(loom_cells)))]\nmod tests {\n    use crate::parse::StatsdType;\n}\n"),
         (
             "metric/a.rs",
             "//! See [`crate::parse`].\n/* unsafe /* */ static */\nconst A: &'static str = \"tokio \\\" static\";",

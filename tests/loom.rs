@@ -13,7 +13,7 @@ use std::sync::Mutex;
 
 use loom::sync::Arc;
 use loom::thread;
-use statsidecar::metric::{Bounds, Counter, Gauge, Histogram, Total, Writers};
+use statsidecar::metric::{Bounds, Counter, Gauge, Histogram, Sharing, Total};
 
 /// Runs `model` in every order with at most so many interruptions; it must have been run more than once.
 fn check(interruptions: usize, model: impl Fn() + Send + Sync + 'static) {
@@ -51,7 +51,7 @@ fn a_histogram_is_whole_whenever_it_is_read() {
         let writers = OBSERVATIONS.map(|observations| {
             let cells = Arc::clone(&cells);
             thread::spawn(move || {
-                observations.into_iter().for_each(|(value, weight)| cells.observe(value, weight, Writers::Many))
+                observations.into_iter().for_each(|(value, weight)| cells.observe(value, weight, Sharing::Shared))
             })
         });
         let mut last = vec![0, 0];
@@ -69,7 +69,7 @@ fn a_histogram_is_whole_whenever_it_is_read() {
         let (cumulative, sum) = read(&cells);
         assert_eq!((cumulative[1], sum), (8, 15.0));
         // What the writers left over is in the carry: a quarter more makes the next whole one.
-        cells.observe(0.5, 1.25, Writers::Many);
+        cells.observe(0.5, 1.25, Sharing::Shared);
         assert_eq!(read(&cells).0[1], 10, "the carry is lost");
     });
 }
@@ -82,9 +82,9 @@ fn a_count_is_off_by_less_than_one() {
         let cells = Arc::new(histogram());
         let writer = {
             let cells = Arc::clone(&cells);
-            thread::spawn(move || cells.observe(0.5, 1.5, Writers::Many))
+            thread::spawn(move || cells.observe(0.5, 1.5, Sharing::Shared))
         };
-        cells.observe(2.0, 1.5, Writers::Many);
+        cells.observe(2.0, 1.5, Sharing::Shared);
         writer.join().expect("a writer does not panic");
         let (cumulative, sum) = read(&cells);
         assert_eq!((cumulative[1], sum), (3, 3.75));
@@ -103,15 +103,15 @@ fn a_counter_loses_nothing() {
         let whole = {
             let cells = Arc::clone(&cells);
             thread::spawn(move || {
-                cells.add_whole(3, Writers::Many);
-                cells.add(0.5, Writers::Many);
+                cells.add_whole(3, Sharing::Shared);
+                cells.add(0.5, Sharing::Shared);
             })
         };
         let real = {
             let cells = Arc::clone(&cells);
             thread::spawn(move || {
-                cells.add(1.25, Writers::Many);
-                cells.add(2.0, Writers::Many);
+                cells.add(1.25, Sharing::Shared);
+                cells.add(2.0, Sharing::Shared);
             })
         };
         let mut last = 0.0;
@@ -123,7 +123,7 @@ fn a_counter_loses_nothing() {
         whole.join().expect("a writer does not panic");
         real.join().expect("a writer does not panic");
         assert_eq!(cells.total(), Total::Real(6.75));
-        cells.add(0.25, Writers::Many);
+        cells.add(0.25, Sharing::Shared);
         assert_eq!(cells.total(), Total::Whole(7));
     });
 }
@@ -132,17 +132,17 @@ fn a_counter_loses_nothing() {
 fn a_counter_that_passes_two_to_the_64_is_not_reset() {
     check(3, || {
         let cells = Arc::new(Counter::new());
-        cells.add_whole(u64::MAX - 1, Writers::Many);
+        cells.add_whole(u64::MAX - 1, Sharing::Shared);
         let writers = [2, 3].map(|n| {
             let cells = Arc::clone(&cells);
-            thread::spawn(move || cells.add_whole(n, Writers::Many))
+            thread::spawn(move || cells.add_whole(n, Sharing::Shared))
         });
         for writer in writers {
             writer.join().expect("a writer does not panic");
         }
         // One of the two wrapped, whichever came second, and only one.
         assert_eq!(cells.total(), Total::Real(18_446_744_073_709_551_616.0));
-        cells.add(2.0_f64.powi(65), Writers::Many);
+        cells.add(2.0_f64.powi(65), Sharing::Shared);
         assert_eq!(cells.total(), Total::Real(3.0 * 2.0_f64.powi(64)));
     });
 }
@@ -166,10 +166,10 @@ fn what_one_writer_changes_is_whole_too() {
                 }
             })
         };
-        counter.add_whole(3, Writers::One);
-        counter.add(1.5, Writers::One);
-        cells.observe(0.5, 2.5, Writers::One);
-        cells.observe(2.0, 1.5, Writers::One);
+        counter.add_whole(3, Sharing::SingleWriter);
+        counter.add(1.5, Sharing::SingleWriter);
+        cells.observe(0.5, 2.5, Sharing::SingleWriter);
+        cells.observe(2.0, 1.5, Sharing::SingleWriter);
         reader.join().expect("the reader does not panic");
         assert_eq!((counter.total(), read(&cells)), (Total::Real(4.5), (vec![2, 4], 4.25)));
     });
@@ -181,7 +181,7 @@ fn a_counter_does_not_fall_while_it_is_read() {
     check(2, || {
         let counter = Arc::new(Counter::new());
         for _ in 0..12 {
-            counter.add(0.1, Writers::One);
+            counter.add(0.1, Sharing::SingleWriter);
         }
         let reader = {
             let counter = Arc::clone(&counter);
@@ -190,7 +190,7 @@ fn a_counter_does_not_fall_while_it_is_read() {
                 assert!(two >= one, "{one} then {two}");
             })
         };
-        counter.add(0.1, Writers::One);
+        counter.add(0.1, Sharing::SingleWriter);
         reader.join().expect("the reader does not panic");
     });
 }
@@ -207,8 +207,8 @@ fn a_gauge_is_one_of_the_orders() {
         let moved = {
             let cells = Arc::clone(&cells);
             thread::spawn(move || {
-                cells.add(1.0, Writers::Many);
-                cells.add(-3.0, Writers::Many);
+                cells.add(1.0, Sharing::Shared);
+                cells.add(-3.0, Sharing::Shared);
             })
         };
         let now = cells.value();
@@ -232,8 +232,8 @@ fn two_that_move_a_gauge_both_do() {
         let writers = [1.0, 2.5].map(|x| {
             let cells = Arc::clone(&cells);
             thread::spawn(move || {
-                cells.add(x, Writers::Many);
-                cells.add(x, Writers::Many);
+                cells.add(x, Sharing::Shared);
+                cells.add(x, Sharing::Shared);
             })
         });
         for writer in writers {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use statsd_parser::{Message, Metric, ParseError};
-use statsidecar::parse::{self, Group, Kind, Plain, tags, value};
+use statsidecar::parse::{self, Group, SimpleLine, StatsdType, tags, value};
 use statsidecar::reject::Reject;
 
 // ---- What is meant to differ ----
@@ -45,13 +45,17 @@ const DIFFERENCES: &[Difference] = &[
         name: "a distribution",
         why: "SEMANTICS: `d` is a type, which the other parser is too old to know",
         example: "a:1|c|x|@0.5:2|d",
-        mend: Mend::NotAsked(|line| ours(line).iter().flatten().any(|reading| reading.kind == Kind::Distribution)),
+        mend: Mend::NotAsked(|line| {
+            ours(line).iter().flatten().any(|reading| reading.statsd_type == StatsdType::Distribution)
+        }),
     },
     Difference {
         name: "a set",
         why: "SEMANTICS: `s` is a type, which the other parser does not know",
         example: "a:1|c|x|@0.5:2|s",
-        mend: Mend::NotAsked(|line| parse::groups(line.as_bytes()).flatten().any(|group| group.kind == Kind::Set)),
+        mend: Mend::NotAsked(|line| {
+            parse::groups(line.as_bytes()).flatten().any(|group| group.statsd_type == StatsdType::Set)
+        }),
     },
     Difference {
         name: "an event",
@@ -154,8 +158,8 @@ fn unpacked(line: &str) -> Option<Vec<String>> {
             }
             start += section.len() + 1;
         }
-        let kind = after[..end].split('|').next().unwrap_or_default();
-        if Kind::ALL.iter().any(|known| known.as_str() == kind) {
+        let statsd_type = after[..end].split('|').next().unwrap_or_default();
+        if StatsdType::ALL.iter().any(|known| known.as_str() == statsd_type) {
             lines.extend(values.split(':').map(|value| format!("{name}:{value}|{}", &after[..end])));
         } else {
             // What cannot be taken apart is lost as one.
@@ -196,8 +200,8 @@ fn mend_tags(line: &str, mend: impl Fn(&str) -> Option<String>) -> Option<Vec<St
 /// A line as `name:value|type` and what follows it.
 fn parted(line: &str) -> Option<(&str, Vec<&str>)> {
     let value = line.find(':')? + 1;
-    let kind = value + line[value..].find('|')? + 1;
-    let end = kind + line[kind..].find('|')?;
+    let statsd_type = value + line[value..].find('|')? + 1;
+    let end = statsd_type + line[statsd_type..].find('|')?;
     Some((&line[..end], line[end + 1..].split('|').collect()))
 }
 
@@ -208,7 +212,7 @@ fn parted(line: &str) -> Option<(&str, Vec<&str>)> {
 struct Reading {
     name: String,
     value: Result<f64, Reject>,
-    kind: Kind,
+    statsd_type: StatsdType,
     rate: Result<f64, Reject>,
     tags: BTreeMap<String, String>,
 }
@@ -229,16 +233,16 @@ fn ours(line: &str) -> Vec<Option<Reading>> {
 
 /// A line as the short way for plain ones reads it; `None` where it leaves the line to the other.
 fn ours_if_plain(line: &str) -> Option<Reading> {
-    let (Plain { name, tags, number, rate, kind }, len) = parse::plain(line.as_bytes())?;
+    let (SimpleLine { name, tags, number, rate, statsd_type }, len) = parse::simple_line(line.as_bytes())?;
     assert_eq!(len, line.len(), "{line:?} ends where it ends");
-    Some(Reading { name: text(name), value: Ok(number.to_f64()), kind, rate: Ok(rate), tags: tags_of(tags) })
+    Some(Reading { name: text(name), value: Ok(number.to_f64()), statsd_type, rate: Ok(rate), tags: tags_of(tags) })
 }
 
 fn reading(group: &Group<'_>, value: &[u8]) -> Reading {
     Reading {
         name: text(group.name),
         value: value::number(value).map(value::Number::to_f64),
-        kind: group.kind,
+        statsd_type: group.statsd_type,
         rate: group.rate,
         tags: tags_of(group.tags),
     }
@@ -255,17 +259,17 @@ fn text(part: &[u8]) -> String {
 /// The other parser's reading of a line as it stands; `Err` where it refuses the line.
 fn theirs(line: &str) -> Result<Reading, ParseError> {
     let Message { name, tags, metric } = statsd_parser::parse(line)?;
-    let (kind, value, rate) = match metric {
-        Metric::Counter(m) => (Kind::Counter, m.value, m.sample_rate),
-        Metric::Gauge(m) => (Kind::Gauge, m.value, m.sample_rate),
-        Metric::Timing(m) => (Kind::Timer, m.value, m.sample_rate),
-        Metric::Histogram(m) => (Kind::Histogram, m.value, m.sample_rate),
-        Metric::Meter(m) => (Kind::Meter, m.value, m.sample_rate),
+    let (statsd_type, value, rate) = match metric {
+        Metric::Counter(m) => (StatsdType::Counter, m.value, m.sample_rate),
+        Metric::Gauge(m) => (StatsdType::Gauge, m.value, m.sample_rate),
+        Metric::Timing(m) => (StatsdType::Timer, m.value, m.sample_rate),
+        Metric::Histogram(m) => (StatsdType::Histogram, m.value, m.sample_rate),
+        Metric::Meter(m) => (StatsdType::Meter, m.value, m.sample_rate),
         // It has neither value nor type; what is made up here is like nothing that a line gives.
-        Metric::ServiceCheck(_) => (Kind::Distribution, 0.0, None),
+        Metric::ServiceCheck(_) => (StatsdType::Distribution, 0.0, None),
     };
     let name = name.strip_prefix(MARK).unwrap_or(&name).to_owned();
-    Ok(Reading { name, value: Ok(value), kind, rate: Ok(rate.unwrap_or(1.0)), tags: tags.unwrap_or_default() })
+    Ok(Reading { name, value: Ok(value), statsd_type, rate: Ok(rate.unwrap_or(1.0)), tags: tags.unwrap_or_default() })
 }
 
 /// A reading that is applied, and `None` for one of which anything is wrong.
@@ -336,13 +340,14 @@ fn prop_good_lines_are_read_alike() {
 
 #[test]
 fn prop_packed_lines_are_read_like_their_parts() {
-    let pairs = prop::collection::vec((prop::collection::vec(number(), 1..4), kind(), prop::option::of(rate())), 1..5);
+    let pairs =
+        prop::collection::vec((prop::collection::vec(number(), 1..4), statsd_type(), prop::option::of(rate())), 1..5);
     let line = (name(), pairs).prop_map(|(name, pairs)| {
         let pairs: Vec<String> = pairs
             .into_iter()
-            .map(|(values, kind, rate)| {
+            .map(|(values, statsd_type, rate)| {
                 let rate = rate.map(|rate| format!("|@{rate}")).unwrap_or_default();
-                format!("{}|{kind}{rate}", values.join(":"))
+                format!("{}|{statsd_type}{rate}", values.join(":"))
             })
             .collect();
         format!("{name}:{}", pairs.join(":"))
@@ -412,7 +417,7 @@ fn number() -> impl Strategy<Value = String> {
     ]
 }
 
-fn kind() -> impl Strategy<Value = String> {
+fn statsd_type() -> impl Strategy<Value = String> {
     prop::sample::select(vec!["c", "g", "ms", "h", "m"]).prop_map(str::to_owned)
 }
 
@@ -446,10 +451,12 @@ fn section() -> impl Strategy<Value = String> {
 }
 
 fn good_line() -> impl Strategy<Value = String> {
-    (name(), number(), kind(), prop::collection::vec(section(), 0..4)).prop_map(|(name, value, kind, sections)| {
-        let sections: String = sections.iter().map(|section| format!("|{section}")).collect();
-        format!("{name}:{value}|{kind}{sections}")
-    })
+    (name(), number(), statsd_type(), prop::collection::vec(section(), 0..4)).prop_map(
+        |(name, value, statsd_type, sections)| {
+            let sections: String = sections.iter().map(|section| format!("|{section}")).collect();
+            format!("{name}:{value}|{statsd_type}{sections}")
+        },
+    )
 }
 
 /// Lines with a few characters removed, doubled, moved or put in, mostly such as mean something.

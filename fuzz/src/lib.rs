@@ -16,19 +16,19 @@ use statsidecar::config::{self, Config, Dialects, Framing, Severity};
 use statsidecar::intake::{BadLength, End, Frames, Piece};
 use statsidecar::mapping::Rules;
 use statsidecar::parse::tags::Tagged;
-use statsidecar::parse::{self, Kind, Value, value};
+use statsidecar::parse::{self, StatsdType, Value, value};
 use statsidecar::pipeline::{Batch, Pipeline, Worker};
-use statsidecar::telemetry::Facts;
+use statsidecar::telemetry::Snapshot;
 use statsidecar::{daemon, http};
 
 /// Takes a line apart: what comes out is a part of the line, a number is one, and the short way for plain lines reads
 /// what the long one does.
 pub fn line(line: &[u8]) {
-    if let Some((plain, len)) = parse::plain(line) {
+    if let Some((plain, len)) = parse::simple_line(line) {
         assert!(matches!(line.get(len), None | Some(b'\n')));
         let groups: Vec<_> = parse::groups(&line[..len]).tagged(Dialects::ALL).collect();
         let [Ok(group)] = groups.as_slice() else { panic!("{groups:?}") };
-        assert_eq!((plain.name, plain.tags, plain.kind), (group.name, group.tags, group.kind));
+        assert_eq!((plain.name, plain.tags, plain.statsd_type), (group.name, group.tags, group.statsd_type));
         assert_eq!((Ok(plain.number), Ok(plain.rate)), (value::number(group.values), group.rate));
     }
     if let Some(event) = parse::event(line) {
@@ -43,10 +43,10 @@ pub fn line(line: &[u8]) {
         assert_eq!(group.unknown_sections().count() > 0, group.unknown);
         assert!(group.rate.is_ok_and(|rate| (1e-9..=1.0).contains(&rate)) || group.rate.is_err());
         for text in group.each_value() {
-            match value::value(text, group.kind) {
+            match value::value(text, group.statsd_type) {
                 Ok(Value::Number(number)) => assert!(number.to_f64().is_finite()),
                 Ok(Value::Member(member)) => assert_eq!(member, group.values),
-                Err(_) => assert_ne!(group.kind, Kind::ServiceCheck),
+                Err(_) => assert_ne!(group.statsd_type, StatsdType::ServiceCheck),
             }
         }
         if let (Ok(name), Ok(sections)) = (std::str::from_utf8(group.name), std::str::from_utf8(group.tags)) {
@@ -206,7 +206,7 @@ pub fn yaml_import(data: &[u8]) {
 
 /// The samples of the page, which has to be valid: family and value.
 fn checked(pipeline: &Pipeline) -> Vec<(String, f64)> {
-    let page = String::from_utf8(http::page(pipeline, &Facts::default())).expect("the page is UTF-8");
+    let page = String::from_utf8(http::page(pipeline, &Snapshot::default())).expect("the page is UTF-8");
     page::check(&page).unwrap_or_else(|error| panic!("{error}:\n{page}"))
 }
 

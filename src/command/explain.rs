@@ -9,10 +9,10 @@ use clap::Args;
 
 use super::{FAILED, fail, load_config, print};
 use crate::daemon;
-use crate::mapping::{Mapping, Metric, Operation, Outcome, Source};
-use crate::metric::{Change, Writers};
+use crate::mapping::{Context, Conversion, Mapping, Metric, Outcome};
+use crate::metric::{Sharing, Update};
 use crate::parse::tags::Tag;
-use crate::parse::{self, Group, Kind, Value, value};
+use crate::parse::{self, Group, StatsdType, Value, value};
 use crate::pipeline::{self, Pipeline};
 use crate::reject::Reject;
 
@@ -75,11 +75,11 @@ fn explain(pipeline: &Pipeline, line: &[u8]) -> String {
 
 fn explain_group(pipeline: &Pipeline, group: &Group<'_>, out: &mut String) -> Result<(), Reject> {
     let tagged = pipeline::tagged(group, pipeline.rules.dialects())?;
-    let source = pipeline::source(group, &tagged)?;
+    let context = pipeline::context(group, &tagged)?;
     // Of packed values too: one that is not text spoils them all.
     std::str::from_utf8(group.values).map_err(|_| Reject::NotUtf8)?;
-    parsed(out, group, &source);
-    let mapping = pipeline.rules.map(source);
+    parsed(out, group, &context);
+    let mapping = pipeline.rules.map(context);
     mapped(out, pipeline, &mapping);
     for text in group.each_value() {
         if let Err(reason) = explain_value(pipeline, group, &mapping, text, out) {
@@ -96,15 +96,15 @@ fn explain_value(
     text: &[u8],
     out: &mut String,
 ) -> Result<(), Reject> {
-    let value = value::value(text, group.kind)?;
+    let value = value::value(text, group.statsd_type)?;
     match mapping.outcome.as_ref().map_err(|reason| *reason)? {
-        Outcome::Drop if group.kind == Kind::ServiceCheck && !pipeline.rules.exposes_service_checks() => {
+        Outcome::Drop if group.statsd_type == StatsdType::ServiceCheck && !pipeline.rules.exposes_service_checks() => {
             line(out, "dropped", "[defaults] service_checks is false: counted, and not exposed");
         }
         Outcome::Drop => line(out, "dropped", "the rule says drop: counted, and not exposed"),
-        Outcome::Feed(metric, operation) => {
-            let change = feed(pipeline, metric, operation, value, group.rate)?;
-            line(out, "series", &change);
+        Outcome::Feed(metric, conversion) => {
+            let update = feed(pipeline, metric, conversion, value, group.rate)?;
+            line(out, "series", &update);
         }
     }
     Ok(())
@@ -114,44 +114,44 @@ fn explain_value(
 fn feed(
     pipeline: &Pipeline,
     metric: &Metric,
-    operation: &Operation,
+    conversion: &Conversion,
     value: Value<'_>,
     rate: Result<f64, Reject>,
 ) -> Result<String, Reject> {
-    let change = pipeline::first_change(&pipeline.registry, metric, operation, value, rate)?;
+    let update = pipeline::first_change(&pipeline.registry, metric, conversion, value, rate)?;
     let now = pipeline.clock.now();
     let (series, limit) = pipeline.registry.get_or_collapse(metric, pipeline.rules.constants(), now)?;
-    series.cells.apply(change, Writers::One, now);
-    let what = match change {
-        Change::Count(n) => format!("adds {n}"),
-        Change::Add(x) => format!("adds {x}"),
-        Change::Set(x) => format!("is set to {x}"),
-        Change::Move(x) => format!("moves by {x}"),
-        Change::Observe { value, weight: 1.0 } => format!("observes {value}"),
-        Change::Observe { value, weight } => format!("observes {value} with weight {weight}"),
-        Change::Member(member) => format!("sees the member {:?}", String::from_utf8_lossy(member)),
+    series.cells.apply(update, Sharing::SingleWriter, now);
+    let what = match update {
+        Update::Count(n) => format!("adds {n}"),
+        Update::Add(x) => format!("adds {x}"),
+        Update::Set(x) => format!("is set to {x}"),
+        Update::Move(x) => format!("moves by {x}"),
+        Update::Observe { value, weight: 1.0 } => format!("observes {value}"),
+        Update::Observe { value, weight } => format!("observes {value} with weight {weight}"),
+        Update::Member(member) => format!("sees the member {:?}", String::from_utf8_lossy(member)),
     };
     let why = limit.map(|limit| format!(", as one of its own would be over the {limit}")).unwrap_or_default();
     Ok(format!("{} ({}) {what}{why}", series.text(), series.cells.type_of().as_str()))
 }
 
-fn parsed(out: &mut String, group: &Group<'_>, source: &Source<'_>) {
+fn parsed(out: &mut String, group: &Group<'_>, context: &Context<'_>) {
     let mut text = format!(
         "name {:?}, value {:?}, type {}",
-        source.name,
+        context.name,
         String::from_utf8_lossy(group.values),
-        group.kind.as_str()
+        group.statsd_type.as_str()
     );
     match group.rate {
         Ok(1.0) => {}
         Ok(rate) => text.push_str(&format!(", rate {rate}")),
         Err(_) => text.push_str(", a rate that cannot be used"),
     }
-    if !source.container.is_empty() {
-        text.push_str(&format!(", container {:?}", source.container));
+    if !context.container.is_empty() {
+        text.push_str(&format!(", container {:?}", context.container));
     }
     line(out, "parsed", &text);
-    for Tag { dialect, pair } in source.tags {
+    for Tag { dialect, pair } in context.tags {
         if let Ok((key, value)) = pair {
             line(out, "tag", &format!("{key:?} is {value:?} ({})", dialect.as_str()));
         }

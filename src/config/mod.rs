@@ -26,7 +26,7 @@ use std::time::Duration;
 
 pub use toml::Spanned;
 
-use crate::metric::Type;
+use crate::metric::MetricType;
 
 /// The buckets of a histogram that no rule gives any: those of the Prometheus client libraries, in seconds.
 ///
@@ -37,7 +37,7 @@ pub const DEFAULT_BUCKETS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
     /// `[intake]`: where lines come in.
-    pub intake: Intake,
+    pub intake: IntakeConfig,
     /// `[http]`: where the page goes out.
     pub http: Http,
     /// `[tags]`: how tags are written.
@@ -51,7 +51,7 @@ pub struct Config {
     /// `[[metric]]`: the rules, in file order.
     pub metrics: Vec<MetricRule>,
     /// `[[relay]]`: who gets the lines too, in file order.
-    pub relays: Vec<Relay>,
+    pub relays: Vec<RelayConfig>,
 }
 
 impl Config {
@@ -69,7 +69,7 @@ pub type Labels = Vec<(Spanned<String>, Spanned<String>)>;
 
 /// `[intake]`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Intake {
+pub struct IntakeConfig {
     /// `listen`: the addresses to receive on; never empty.
     pub listen: Vec<Address>,
     /// `workers`: how many threads share each listener's packets.
@@ -90,7 +90,7 @@ pub struct Intake {
     pub group: Option<String>,
 }
 
-impl Default for Intake {
+impl Default for IntakeConfig {
     fn default() -> Self {
         Self {
             listen: vec![Address::Udp(SocketAddr::from((Ipv4Addr::LOCALHOST, 8125)))],
@@ -223,7 +223,7 @@ pub enum Overflow {
 #[derive(Clone, Debug, PartialEq)]
 pub struct MetricRule {
     /// The names it is for. Its span stands for the rule in messages.
-    pub pattern: Pattern,
+    pub pattern: RulePattern,
     /// `match_type`: the types of lines it is for, as lines write them; empty: any type.
     pub match_type: Vec<Spanned<String>>,
     /// `match_tags`: the tags that a line must have, each with a glob for its value.
@@ -231,7 +231,7 @@ pub struct MetricRule {
     /// `name`: the metric's name, or a template that gives it. `None`: made from the line's own name.
     pub name: Option<Spanned<String>>,
     /// `type`: what the metric is. `None`: whatever the line's type becomes.
-    pub kind: Option<Spanned<Type>>,
+    pub metric_type: Option<Spanned<MetricType>>,
     /// `help`: the text of `# HELP`.
     pub help: Option<Spanned<String>>,
     /// `unit`: the base unit, `"seconds"` or `"bytes"`, say.
@@ -260,14 +260,14 @@ pub struct MetricRule {
 
 /// The names that a rule is for.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Pattern {
+pub enum RulePattern {
     /// `match`: a glob over the dotted name.
     Glob(Spanned<String>),
     /// `match_regex`: a regex over the whole name.
     Regex(Spanned<String>),
 }
 
-impl Pattern {
+impl RulePattern {
     /// Its key in the file.
     pub fn key(&self) -> &'static str {
         match self {
@@ -323,9 +323,9 @@ pub enum Prefer {
 
 /// `[[relay]]`: a target that lines are sent on to. Tables with one target stand for all that any of them says.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Relay {
+pub struct RelayConfig {
     /// `target`: where the lines go; UDP, TCP or a Unix socket for datagrams.
     pub target: Spanned<Address>,
     /// `match`: the names of the lines that go there; `None`: all lines.
-    pub pattern: Option<Pattern>,
+    pub pattern: Option<RulePattern>,
 }

@@ -23,7 +23,7 @@ use crate::intake::{self, Socket, StreamSocket, Streams, Turns};
 use crate::mapping::Rules;
 use crate::pipeline::{Pipeline, Worker};
 use crate::reject::Reject;
-use crate::telemetry::Facts;
+use crate::telemetry::Snapshot;
 
 /// Why the sidecar could not run.
 #[derive(Debug)]
@@ -102,8 +102,8 @@ pub fn run(config: &Config, rules: Rules) -> Result<(), Error> {
         let relay = relay(&pipeline, &addresses)?;
         let intake = Intake::start(sockets, streams, &pipeline, relay.as_ref(), config)?;
 
-        let facts = intake.facts(&pipeline, relay.as_ref());
-        let state = http::State::new(Arc::clone(&pipeline), facts, intake.ready());
+        let snapshot = intake.snapshot(&pipeline, relay.as_ref());
+        let state = http::State::new(Arc::clone(&pipeline), snapshot, intake.ready());
         announce::announce(&addresses, page).map_err(|error| Error::System("write to the standard output", error))?;
         tokio::select! {
             () = tell_time(&pipeline) => {}
@@ -124,7 +124,7 @@ pub fn run(config: &Config, rules: Rules) -> Result<(), Error> {
 fn relay(pipeline: &Arc<Pipeline>, listeners: &[Address]) -> Result<Option<Relay>, Error> {
     // The file was checked for it, but the command line has listeners too, the kernel chooses ports, and other names may
     // lead here.
-    let targets = pipeline.rules.relayed().iter().map(|relayed| &relayed.target);
+    let targets = pipeline.rules.relay_filters().iter().map(|relay_filters| &relay_filters.target);
     let found = loops::find(targets, listeners).map_err(|error| Error::System("list its addresses", error))?;
     if let Some((target, listener)) = found {
         return Err(Error::Loop(target.clone(), listener.clone()));
@@ -161,8 +161,8 @@ fn bind(config: &Config) -> Result<Sockets, Error> {
             streams.push(Arc::new(stream));
         } else {
             let socket = Socket::bind(address, only_v6, &config.intake).map_err(failed)?;
-            let facts = socket.facts();
-            tracing::info!(listener = %facts.address, receive_buffer_bytes = facts.receive_buffer, "listening");
+            let snapshot = socket.snapshot();
+            tracing::info!(listener = %snapshot.address, receive_buffer_bytes = snapshot.receive_buffer, "listening");
             sockets.push(Arc::new(socket));
         }
     }
@@ -245,20 +245,20 @@ impl Intake {
         Ok(())
     }
 
-    fn facts(&self, pipeline: &Arc<Pipeline>, relay: Option<&Relay>) -> Box<dyn Fn() -> Facts + Send + Sync> {
+    fn snapshot(&self, pipeline: &Arc<Pipeline>, relay: Option<&Relay>) -> Box<dyn Fn() -> Snapshot + Send + Sync> {
         let (sockets, streams) = (Arc::clone(&self.sockets), Arc::clone(&self.stream_sockets));
-        let (pipeline, relays) = (Arc::clone(pipeline), relay.map(Relay::facts));
+        let (pipeline, relays) = (Arc::clone(pipeline), relay.map(Relay::snapshot));
         Box::new(move || {
             let (series, families) = pipeline.registry.counts();
-            Facts {
+            Snapshot {
                 series,
                 families,
                 series_limit: pipeline.registry.limit(),
                 series_expired: pipeline.registry.expired(),
-                sockets: sockets.iter().map(|socket| socket.facts()).collect(),
-                streams: streams.iter().map(|stream| stream.facts()).collect(),
+                sockets: sockets.iter().map(|socket| socket.snapshot()).collect(),
+                streams: streams.iter().map(|stream| stream.snapshot()).collect(),
                 relays: relays.as_ref().map(|relays| relays()).unwrap_or_default(),
-                process: process::facts(),
+                process: process::snapshot(),
             }
         })
     }

@@ -2,10 +2,10 @@
 
 use procfs::process::{LimitValue, Process};
 
-use crate::telemetry::ProcessFacts;
+use crate::telemetry::ProcessSnapshot;
 
 /// The figures of the `process_` metrics, or `None` where `/proc` does not give them.
-pub fn facts() -> Option<ProcessFacts> {
+pub fn snapshot() -> Option<ProcessSnapshot> {
     let process = Process::myself().ok()?;
     let stat = process.stat().ok()?;
     let limits = process.limits().ok()?;
@@ -14,7 +14,7 @@ pub fn facts() -> Option<ProcessFacts> {
         LimitValue::Value(value) => value as f64,
         LimitValue::Unlimited => -1.0,
     };
-    Some(ProcessFacts {
+    Some(ProcessSnapshot {
         cpu_seconds: (stat.utime + stat.stime) as f64 / ticks,
         max_fds: limit(limits.max_open_files.soft_limit),
         open_fds: process.fd_count().ok()? as f64,

@@ -4,13 +4,13 @@
 
 use memchr::memchr2;
 
-use crate::metric::{Bounds, Quantiles, Total, Type};
+use crate::metric::{Bounds, MetricType, Quantiles, Total};
 
 /// The `Content-Type` of a page.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Writes the `# HELP` and `# TYPE` lines of a family.
-pub fn header(out: &mut Vec<u8>, name: &str, kind: Type, help: &str) {
+pub fn header(out: &mut Vec<u8>, name: &str, metric_type: MetricType, help: &str) {
     put(out, &["# HELP ", name, " "]);
     let mut rest = help.as_bytes();
     while let Some((plain, [c, after @ ..])) = memchr2(b'\\', b'\n', rest).and_then(|at| rest.split_at_checked(at)) {
@@ -19,7 +19,7 @@ pub fn header(out: &mut Vec<u8>, name: &str, kind: Type, help: &str) {
         rest = after;
     }
     out.extend_from_slice(rest);
-    put(out, &["\n# TYPE ", name, " ", kind.exposed().as_str(), "\n"]);
+    put(out, &["\n# TYPE ", name, " ", metric_type.exposed().as_str(), "\n"]);
 }
 
 /// Writes a counter; `series` is its name with its labels.
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn help_and_labels_are_escaped() {
         let expected = "# HELP a one\\ntwo \\\\ \"three\"\n# TYPE a gauge\n";
-        assert_eq!(written(|out| header(out, "a", Type::Gauge, "one\ntwo \\ \"three\"")), expected);
+        assert_eq!(written(|out| header(out, "a", MetricType::Gauge, "one\ntwo \\ \"three\"")), expected);
         let mut labels = String::new();
         label(&mut labels, "a", "q\"u\\o\nte");
         label(&mut labels, "b", "é");
@@ -203,8 +203,8 @@ mod tests {
         let expected =
             "s{a=\"b\",quantile=\"0.5\"} 1\ns{a=\"b\",quantile=\"0.99\"} 2\ns_sum{a=\"b\"} 3\ns_count{a=\"b\"} 2\n";
         assert_eq!(written(|out| summary(out, "s", "a=\"b\"", (&quantiles, &[1.0, 2.0]), 3.0, 2)), expected);
-        assert_eq!(written(|out| header(out, "s", Type::Summary, "h")), "# HELP s h\n# TYPE s summary\n");
-        assert_eq!(written(|out| header(out, "s", Type::Set, "h")), "# HELP s h\n# TYPE s gauge\n");
+        assert_eq!(written(|out| header(out, "s", MetricType::Summary, "h")), "# HELP s h\n# TYPE s summary\n");
+        assert_eq!(written(|out| header(out, "s", MetricType::Set, "h")), "# HELP s h\n# TYPE s gauge\n");
     }
 
     #[test]

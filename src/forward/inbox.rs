@@ -196,9 +196,9 @@ mod tests {
         }
         let expected = 3 * (MUCH / lines.len()) as u64;
         for target in targets {
-            let facts = target.facts();
-            assert_eq!(facts.lines[Delivery::Shed as usize], expected);
-            assert_eq!((facts.lines[Delivery::Sent as usize], facts.packets), (0, [0; 3]));
+            let snapshot = target.snapshot();
+            assert_eq!(snapshot.lines[Delivery::Shed as usize], expected);
+            assert_eq!((snapshot.lines[Delivery::Sent as usize], snapshot.packets), (0, [0; 3]));
         }
         assert_eq!(taken(&inbox), (packet.repeat(fit), true));
         tap.lines(&packet);

@@ -18,7 +18,7 @@ use crate::config::Dialects;
 use crate::parse::tags::Tagged;
 use crate::parse::{event, groups};
 use crate::pipeline::Pipeline;
-use crate::telemetry::RelayFacts;
+use crate::telemetry::RelaySnapshot;
 
 /// How long the targets have at the end to take what is queued for them.
 const LAST: Duration = Duration::from_secs(2);
@@ -34,11 +34,12 @@ pub struct Relay {
 impl Relay {
     /// Starts the relay to the targets of the pipeline's rules; `None` where there is none.
     pub fn start(pipeline: &Arc<Pipeline>) -> io::Result<Option<Self>> {
-        let relayed = pipeline.rules.relayed();
-        if relayed.is_empty() {
+        let relay_filters = pipeline.rules.relay_filters();
+        if relay_filters.is_empty() {
             return Ok(None);
         }
-        let targets: Vec<_> = relayed.iter().map(|relayed| Arc::new(Target::new(relayed.target.clone()))).collect();
+        let targets: Vec<_> =
+            relay_filters.iter().map(|relay_filters| Arc::new(Target::new(relay_filters.target.clone()))).collect();
         let inbox = Arc::new(Inbox::new(targets.clone(), pipeline.max_line));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let run = run(Arc::clone(pipeline), Arc::clone(&inbox), targets.clone());
@@ -52,9 +53,9 @@ impl Relay {
     }
 
     /// What became of the lines, by target.
-    pub fn facts(&self) -> impl Fn() -> Vec<RelayFacts> + Send + Sync + use<> {
+    pub fn snapshot(&self) -> impl Fn() -> Vec<RelaySnapshot> + Send + Sync + use<> {
         let targets = self.targets.clone();
-        move || targets.iter().map(|target| target.facts()).collect()
+        move || targets.iter().map(|target| target.snapshot()).collect()
     }
 
     /// Sends what was handed over, for two seconds at most, and returns.
@@ -83,10 +84,10 @@ async fn run(pipeline: Arc<Pipeline>, inbox: Arc<Inbox>, targets: Vec<Arc<Target
     // Those that are not done by then are stopped when they are dropped here.
     let _ = timeout(LAST, async { while senders.join_next().await.is_some() {} }).await;
     drop(senders);
-    for (target, relayed) in targets.iter().zip(pipeline.rules.relayed()) {
+    for (target, relay_filters) in targets.iter().zip(pipeline.rules.relay_filters()) {
         let lines = target.give_up();
         if lines > 0 {
-            tracing::warn!(target = %relayed.target, lines, "lines were left that the target did not take");
+            tracing::warn!(target = %relay_filters.target, lines, "lines were left that the target did not take");
         }
     }
 }
@@ -96,12 +97,12 @@ fn distribute(bytes: &[u8], pipeline: &Pipeline, targets: &[Arc<Target>]) {
     let rules = &pipeline.rules;
     for line in lines(bytes, pipeline.max_line) {
         let found = OnceCell::new();
-        for (target, relayed) in targets.iter().zip(rules.relayed()) {
-            let name = match relayed.asks_for_names() {
+        for (target, relay_filters) in targets.iter().zip(rules.relay_filters()) {
+            let name = match relay_filters.asks_for_names() {
                 true => found.get_or_init(|| name(content(line), rules.dialects())).as_deref(),
                 false => None,
             };
-            if relayed.takes(name) {
+            if relay_filters.takes(name) {
                 target.push(line);
             }
         }

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use super::link::Link;
 use super::queue::{LIMIT, Packing, Queue, Shed};
 use crate::config::Address;
-use crate::telemetry::{Delivery, RelayFacts};
+use crate::telemetry::{Delivery, RelaySnapshot};
 
 /// How long to wait after a connection broke, or none could be made; doubled each time, up to the second, until one has
 /// lasted longer than that.
@@ -45,9 +45,9 @@ impl Target {
     }
 
     /// What became of its lines.
-    pub(super) fn facts(&self) -> RelayFacts {
+    pub(super) fn snapshot(&self) -> RelaySnapshot {
         let read = |counts: &[AtomicU64; Delivery::ALL.len()]| counts.each_ref().map(|n| n.load(Ordering::Relaxed));
-        RelayFacts { target: self.address.to_string(), packets: read(&self.packets), lines: read(&self.lines) }
+        RelaySnapshot { target: self.address.to_string(), packets: read(&self.packets), lines: read(&self.lines) }
     }
 
     /// Adds a line to its queue; to be followed by [`wake`](Self::wake).

@@ -22,7 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 
 use crate::pipeline::Pipeline;
-use crate::telemetry::Facts;
+use crate::telemetry::Snapshot;
 
 use body::{Body, Impatient};
 pub use page::page;
@@ -39,7 +39,7 @@ pub struct State {
     /// The metrics.
     pub pipeline: Arc<Pipeline>,
     /// What is read at the moment of a scrape.
-    pub facts: Box<dyn Fn() -> Facts + Send + Sync>,
+    pub snapshot: Box<dyn Fn() -> Snapshot + Send + Sync>,
     /// Whether every listener is bound and being read.
     pub ready: Box<dyn Fn() -> bool + Send + Sync>,
     /// Who has it is at work on a page. It guards no data, only the CPU.
@@ -50,10 +50,10 @@ impl State {
     /// What the handlers serve.
     pub fn new(
         pipeline: Arc<Pipeline>,
-        facts: Box<dyn Fn() -> Facts + Send + Sync>,
+        snapshot: Box<dyn Fn() -> Snapshot + Send + Sync>,
         ready: Box<dyn Fn() -> bool + Send + Sync>,
     ) -> Self {
-        Self { pipeline, facts, ready, turn: Mutex::default() }
+        Self { pipeline, snapshot, ready, turn: Mutex::default() }
     }
 }
 

@@ -8,7 +8,7 @@ use crate::expose::text::{self, Histograms};
 use crate::metric::Cells;
 use crate::pipeline::Pipeline;
 use crate::registry::{FamilyHead, Registry, Series};
-use crate::telemetry::{Facts, Family, Value};
+use crate::telemetry::{Family, Snapshot, Value};
 
 /// A piece is handed on once it has this many bytes: few enough to stay in the cache, many enough that the handing on
 /// costs nothing beside the writing.
@@ -21,9 +21,9 @@ const ROOM: usize = 4 << 10;
 const FETCHED: usize = 32;
 
 /// The page in text format 0.0.4: every family, the sidecar's own among them, in the order of the names.
-pub fn page(pipeline: &Pipeline, facts: &Facts) -> Vec<u8> {
+pub fn page(pipeline: &Pipeline, snapshot: &Snapshot) -> Vec<u8> {
     let (mut whole, mut piece) = (Vec::new(), Vec::new());
-    let mut page = Page::new(pipeline, facts);
+    let mut page = Page::new(pipeline, snapshot);
     while page.write(&mut piece) {
         whole.append(&mut piece);
     }
@@ -56,10 +56,10 @@ struct Writer<'a> {
 }
 
 impl<'a> Page<'a> {
-    pub fn new(pipeline: &'a Pipeline, facts: &Facts) -> Self {
+    pub fn new(pipeline: &'a Pipeline, snapshot: &Snapshot) -> Self {
         Self {
             registry: &pipeline.registry,
-            own: pipeline.telemetry.families(facts).into_iter().peekable(),
+            own: pipeline.telemetry.families(snapshot).into_iter().peekable(),
             series: Vec::new(),
             next: 0,
             head: None,
@@ -93,7 +93,7 @@ impl<'a> Page<'a> {
                 while let Some(before) = self.own.next_if(|family| family.description.name < series.name()) {
                     self.writer.own(out, &before);
                 }
-                text::header(out, series.name(), series.head().kind, &series.head().help);
+                text::header(out, series.name(), series.head().metric_type, &series.head().help);
                 self.head = Some(Arc::clone(series.head()));
             }
             self.writer.series(out, series);
@@ -135,7 +135,7 @@ impl Writer<'_> {
         if family.rows.is_empty() {
             return;
         }
-        text::header(out, name, family.description.kind, family.description.help);
+        text::header(out, name, family.description.metric_type, family.description.help);
         for row in &family.rows {
             let mut pairs: Vec<(&str, &str)> = row.labels.iter().map(|(key, value)| (*key, value.as_str())).collect();
             for (key, value) in self.constants {

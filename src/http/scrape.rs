@@ -54,7 +54,7 @@ fn make(state: &State, gzip: bool, client: &mpsc::Sender<Option<Bytes>>) -> io::
         let mut piece = Bytes::new();
         let turn = state.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let begun = Instant::now();
-        let page = page.get_or_insert_with(|| Page::new(&state.pipeline, &(state.facts)()));
+        let page = page.get_or_insert_with(|| Page::new(&state.pipeline, &(state.snapshot)()));
         if gzip {
             encoder.gzip.get_or_insert_with(|| GzEncoder::new(Vec::new(), Compression::fast()));
         }

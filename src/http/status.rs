@@ -4,25 +4,25 @@ use hyper::{Response, StatusCode};
 
 use super::body::Body;
 use super::{State, answer, whole};
-use crate::metric::Type;
+use crate::metric::MetricType;
 use crate::reject::Reject;
-use crate::telemetry::Culprit;
+use crate::telemetry::HeavyHitter;
 
 const HEAD: &str = include_str!("status.html");
 
 pub(super) fn page(state: &State) -> Response<Body> {
-    let facts = (state.facts)();
+    let snapshot = (state.snapshot)();
     let telemetry = &state.pipeline.telemetry;
     let mut html = HEAD.to_owned();
     let ready = if (state.ready)() { "ready" } else { "not ready: not every listener is read" };
     html.push_str(&format!("<p>Version {}, {ready}.</p>\n", env!("CARGO_PKG_VERSION")));
 
     html.push_str("<h2>Listeners</h2>\n<table><tr><th>address</th><th>packets</th><th>lines</th><th>dropped by the kernel</th><th>receive buffer</th><th>connections</th></tr>\n");
-    let sockets = facts.sockets.iter().map(|socket| {
+    let sockets = snapshot.sockets.iter().map(|socket| {
         let (dropped, kibibytes) = (socket.dropped, socket.receive_buffer / 1024);
         format!("<td class=n>{dropped}</td><td class=n>{kibibytes} KiB</td><td></td>")
     });
-    let streams = facts.streams.iter().map(|stream| format!("<td></td><td></td><td class=n>{}</td>", stream.open()));
+    let streams = snapshot.streams.iter().map(|stream| format!("<td></td><td></td><td class=n>{}</td>", stream.open()));
     for (listener, figures) in telemetry.listeners().iter().zip(sockets.chain(streams)) {
         let (packets, lines) = listener.received();
         html.push_str(&format!(
@@ -31,13 +31,13 @@ pub(super) fn page(state: &State) -> Response<Body> {
         ));
     }
     html.push_str("</table>\n<h2>Series</h2>\n<table><tr><th>type</th><th>names</th><th>series</th></tr>\n");
-    for ((kind, families), series) in Type::ALL.iter().zip(facts.families).zip(facts.series) {
+    for ((metric_type, families), series) in MetricType::ALL.iter().zip(snapshot.families).zip(snapshot.series) {
         html.push_str(&format!(
             "<tr><td>{}</td><td class=n>{families}</td><td class=n>{series}</td></tr>\n",
-            kind.as_str()
+            metric_type.as_str()
         ));
     }
-    html.push_str(&format!("</table>\n<p>At most {} series.</p>\n", facts.series_limit));
+    html.push_str(&format!("</table>\n<p>At most {} series.</p>\n", snapshot.series_limit));
 
     html.push_str("<h2>Rejected samples</h2>\n");
     let rejected: Vec<_> = Reject::ALL.into_iter().filter(|reject| telemetry.rejected(*reject) > 0).collect();
@@ -54,19 +54,19 @@ pub(super) fn page(state: &State) -> Response<Body> {
         }
         html.push_str("</table>\n");
     }
-    over_limits(&mut html, &telemetry.culprits());
+    over_limits(&mut html, &telemetry.heavy_hitters());
     html.push_str("</main></body></html>\n");
     answer(StatusCode::OK, "text/html; charset=utf-8", whole(html))
 }
 
 /// Whose samples they were that hit a limit, whether they were rejected or collapsed.
-fn over_limits(html: &mut String, culprits: &[Culprit]) {
+fn over_limits(html: &mut String, heavy_hitters: &[HeavyHitter]) {
     html.push_str("<h2>Names over a limit</h2>\n");
-    if culprits.is_empty() {
+    if heavy_hitters.is_empty() {
         return html.push_str("<p>None.</p>\n");
     }
     html.push_str("<table><tr><th>name</th><th>limit</th><th>samples</th></tr>\n");
-    for Culprit { name, limit, samples, others } in culprits {
+    for HeavyHitter { name, limit, samples, others } in heavy_hitters {
         let samples = match others {
             0 => samples.to_string(),
             others => format!("{} to {samples}", samples - others),

@@ -14,7 +14,7 @@ use rustix::io::Errno;
 use rustix::net::addr::SocketAddrArg;
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
 
-use crate::config::{Address, Intake, UnixName};
+use crate::config::{Address, IntakeConfig, UnixName};
 
 /// A socket of the transport of `address`, not bound yet; one for streams never blocks.
 ///
@@ -46,7 +46,11 @@ const BACKLOG: i32 = 1024;
 
 /// Binds `fd`, a [`socket`] of `address`, and where it is for streams has it listen. Gives the address with the port that
 /// the kernel chose where none was asked for, and the file that there is now.
-pub(super) fn bind(fd: &OwnedFd, address: &Address, intake: &Intake) -> io::Result<(Address, Option<SocketFile>)> {
+pub(super) fn bind(
+    fd: &OwnedFd,
+    address: &Address,
+    intake: &IntakeConfig,
+) -> io::Result<(Address, Option<SocketFile>)> {
     match address {
         Address::Udp(socket) => Ok((Address::Udp(bind_ip(fd, socket)?), None)),
         Address::Tcp(socket) => Ok((Address::Tcp(bind_ip(fd, socket)?), None)),
@@ -80,7 +84,7 @@ fn bind_name(fd: &OwnedFd, name: &str) -> io::Result<()> {
     }
 }
 
-fn bind_file(fd: &OwnedFd, path: &str, address: &Address, intake: &Intake) -> io::Result<SocketFile> {
+fn bind_file(fd: &OwnedFd, path: &str, address: &Address, intake: &IntakeConfig) -> io::Result<SocketFile> {
     let (owner, group) = (owner(intake)?, group(intake)?);
     // Linux makes the file with the mode of the socket, so that until all is set nobody else can connect.
     fchmod(fd, Mode::RUSR | Mode::WUSR)?;
@@ -144,12 +148,12 @@ fn said(text: impl Into<String>) -> io::Error {
     io::Error::other(text.into())
 }
 
-fn owner(intake: &Intake) -> io::Result<Option<u32>> {
+fn owner(intake: &IntakeConfig) -> io::Result<Option<u32>> {
     let find = |name: &str| Ok(User::from_name(name)?.map(|user| user.uid.as_raw()));
     intake.owner.as_deref().map(|owner| id("owner", owner, find)).transpose()
 }
 
-fn group(intake: &Intake) -> io::Result<Option<u32>> {
+fn group(intake: &IntakeConfig) -> io::Result<Option<u32>> {
     let find = |name: &str| Ok(Group::from_name(name)?.map(|group| group.gid.as_raw()));
     intake.group.as_deref().map(|group| id("group", group, find)).transpose()
 }

@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustix::net::{self, Shutdown, sockopt};
 
 use super::bind::{self, SocketFile};
-use super::sys::{self, Batch, Wait};
-use crate::config::{Address, Intake};
+use super::sys::{self, ReceiveBuffers, Wait};
+use crate::config::{Address, IntakeConfig};
 use crate::forward::Tap;
 use crate::pipeline::{self, Order, Worker};
-use crate::telemetry::{Listener, SocketFacts};
+use crate::telemetry::{Listener, SocketSnapshot};
 
 /// How many datagrams one call receives at most.
 pub const BATCH: usize = 64;
@@ -40,7 +40,7 @@ impl Socket {
     ///
     /// The config's receive buffer is asked of the kernel: by force where the process may (`CAP_NET_ADMIN`), else as
     /// far as `net.core.rmem_max` goes. What is there already is never made smaller.
-    pub fn bind(address: &Address, only_v6: bool, intake: &Intake) -> io::Result<Self> {
+    pub fn bind(address: &Address, only_v6: bool, intake: &IntakeConfig) -> io::Result<Self> {
         let fd = bind::socket(address, only_v6)?;
         if let Some(bytes) = intake.receive_buffer
             && sockopt::socket_recv_buffer_size(&fd)? < bytes
@@ -59,13 +59,13 @@ impl Socket {
     }
 
     /// What the kernel knows of it now.
-    pub fn facts(&self) -> SocketFacts {
+    pub fn snapshot(&self) -> SocketSnapshot {
         let mut drops = self.drops.lock().unwrap_or_else(PoisonError::into_inner);
         if let Ok(memory) = sys::memory(self.fd.as_fd()) {
             drops.total += u64::from(memory.dropped.wrapping_sub(drops.last));
             drops.last = memory.dropped;
         }
-        SocketFacts { address: self.address.to_string(), dropped: drops.total, receive_buffer: self.receive_buffer }
+        SocketSnapshot { address: self.address.to_string(), dropped: drops.total, receive_buffer: self.receive_buffer }
     }
 
     /// How much the kernel holds that was not read, as it charges for it.
@@ -100,7 +100,7 @@ impl AsFd for Socket {
 /// Hands every datagram of `socket` to `worker`, and its lines to `tap`, until [`Socket::stop`] and then until all that
 /// was queued at that moment is applied.
 pub fn receive(socket: &Socket, worker: Worker, tap: Option<Tap>, listener: &Listener) {
-    let mut reader = Reader { socket, batch: Batch::new(BATCH), worker, tap, listener };
+    let mut reader = Reader { socket, batch: ReceiveBuffers::new(BATCH), worker, tap, listener };
     while !socket.is_stopping() {
         reader.take_or_warn(Wait::ForOne, |_, _| {});
     }
@@ -113,7 +113,7 @@ pub fn receive(socket: &Socket, worker: Worker, tap: Option<Tap>, listener: &Lis
 /// to be queued, does the next one take over while this one applies the batch. So a load that one worker bears costs no
 /// more than with one.
 pub fn receive_shared(socket: &Socket, worker: Worker, tap: Option<Tap>, listener: &Listener, turns: &Turns) {
-    let mut reader = Reader { socket, batch: Batch::new(BATCH), worker, tap, listener };
+    let mut reader = Reader { socket, batch: ReceiveBuffers::new(BATCH), worker, tap, listener };
     let mut lead = None;
     while !socket.is_stopping() {
         let mut next = lead.take().unwrap_or_else(|| turns.lock());
@@ -150,7 +150,7 @@ impl Turns {
 /// What a thread reads with.
 struct Reader<'a> {
     socket: &'a Socket,
-    batch: Batch,
+    batch: ReceiveBuffers,
     worker: Worker,
     tap: Option<Tap>,
     listener: &'a Listener,

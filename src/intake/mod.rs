@@ -16,4 +16,4 @@ mod sys;
 pub use datagram::{BATCH, Socket, Turns, receive, receive_shared};
 pub use framing::{BadLength, End, Frames, MAX_MESSAGE, Piece};
 pub use stream::{StreamSocket, Streams};
-pub use sys::{Batch, Datagram, Wait};
+pub use sys::{Datagram, ReceiveBuffers, Wait};

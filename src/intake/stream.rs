@@ -19,11 +19,11 @@ use tokio::time::timeout;
 use super::bind::{self, SocketFile};
 use super::client::{Acceptor, Client};
 use super::framing::{BadLength, End, Frames, Piece};
-use crate::config::{Address, Framing, Intake};
+use crate::config::{Address, Framing, IntakeConfig};
 use crate::forward::Tap;
 use crate::pipeline::Worker;
 use crate::reject::Reject;
-use crate::telemetry::{Closed, Listener, StreamFacts};
+use crate::telemetry::{Closed, Listener, StreamSnapshot};
 
 /// How many bytes a connection is read in its turn.
 const TURN: usize = 16 * 1024;
@@ -51,7 +51,7 @@ struct Counts {
 impl StreamSocket {
     /// Binds `address`; `None` if its lines come in datagrams. With `only_v6`, an IPv6 wildcard leaves IPv4 to another
     /// socket.
-    pub fn bind(address: &Address, only_v6: bool, intake: &Intake) -> io::Result<Option<Self>> {
+    pub fn bind(address: &Address, only_v6: bool, intake: &IntakeConfig) -> io::Result<Option<Self>> {
         let Some(framing) = address.framing() else { return Ok(None) };
         let fd = bind::socket(address, only_v6)?;
         if address.ip().is_some() {
@@ -74,10 +74,10 @@ impl StreamSocket {
     }
 
     /// How many connections it has had.
-    pub fn facts(&self) -> StreamFacts {
+    pub fn snapshot(&self) -> StreamSnapshot {
         // What was closed is read first, so that it is never more than what was opened.
         let closed = self.counts.closed.each_ref().map(|count| count.load(Ordering::Relaxed));
-        StreamFacts {
+        StreamSnapshot {
             address: self.address.to_string(),
             accepted: self.counts.accepted.load(Ordering::Relaxed),
             closed,
@@ -123,7 +123,7 @@ impl Streams {
         worker: Worker,
         tap: Option<Tap>,
         max_connections: usize,
-        intake: &Intake,
+        intake: &IntakeConfig,
     ) -> io::Result<Self> {
         let (stop, stopped) = watch::channel(false);
         let shared = Arc::new(Shared {

@@ -19,16 +19,16 @@ const STRIDE: usize = BUFFER + 2048 + 64;
 /// Buffers for the datagrams of one `recvmmsg` call.
 ///
 /// Memory is touched, and so taken, only as far as datagrams fill it.
-pub struct Batch {
+pub struct ReceiveBuffers {
     buffers: Vec<u8>,
     // Both point into `buffers` and `vectors`, which are never resized; raw pointers make the batch stay on its thread.
     headers: Box<[libc::mmsghdr]>,
     _vectors: Box<[libc::iovec]>,
 }
 
-impl fmt::Debug for Batch {
+impl fmt::Debug for ReceiveBuffers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Batch").field("len", &self.headers.len()).finish_non_exhaustive()
+        f.debug_struct("ReceiveBuffers").field("len", &self.headers.len()).finish_non_exhaustive()
     }
 }
 
@@ -50,7 +50,7 @@ pub enum Wait {
     No,
 }
 
-impl Batch {
+impl ReceiveBuffers {
     /// Room for `len` datagrams at a time.
     pub fn new(len: usize) -> Self {
         let mut buffers = vec![0; len * STRIDE];
@@ -141,7 +141,7 @@ mod tests {
     fn a_batch_gives_what_came_and_no_more() {
         let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
         let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let mut batch = Batch::new(4);
+        let mut batch = ReceiveBuffers::new(4);
         let mut send_and_receive = |packets: &[&[u8]], wait| {
             for packet in packets {
                 sender.send_to(packet, receiver.local_addr().unwrap()).unwrap();
@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn a_datagram_that_is_too_large_is_cut_and_says_so() {
         let (sender, receiver) = UnixDatagram::pair().unwrap();
-        let mut batch = Batch::new(4);
+        let mut batch = ReceiveBuffers::new(4);
         for (len, is_cut) in [(BUFFER, false), (BUFFER + 1, true), (2, false)] {
             sender.send(&vec![b'a'; len]).unwrap();
             let received: Vec<_> = batch.receive(receiver.as_fd(), Wait::ForOne).unwrap().collect();
@@ -178,7 +178,7 @@ mod tests {
             sender.send_to(&[0; 1000], receiver.local_addr().unwrap()).unwrap();
         }
         let memory = memory(receiver.as_fd()).unwrap();
-        let mut batch = Batch::new(100);
+        let mut batch = ReceiveBuffers::new(100);
         let received = batch.receive(receiver.as_fd(), Wait::No).unwrap().count();
         assert!(received > 0 && memory.queued as usize > received * 1000, "{received}, {memory:?}");
         assert_eq!(received + memory.dropped as usize, 100);

@@ -5,16 +5,16 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::condition::Conditions;
-use super::declared::Declared;
+use super::consistency::Consistency;
 use super::glob::Part;
 use super::labels::{Kept, TagPolicy};
 use super::pattern::{Automaton, Pattern};
-use super::shadow::shadowed;
 use super::template::Template;
-use super::{Metric, Operation, Relayed, Rule, Rules, Shapes, declared, names};
+use super::unreachable::unreachable_rules;
+use super::{Conversion, Metric, RelayFilter, Rule, Rules, Shapes, consistency, names};
 use crate::config::{Config, Diagnostic, KeptTags, Labels, MetricRule, Spanned, Timer};
-use crate::metric::{Bounds, Quantiles, Type, Window};
-use crate::parse::Kind;
+use crate::metric::{Bounds, MetricType, Quantiles, Window};
+use crate::parse::StatsdType;
 
 impl Rules {
     /// Compiles the rules of `config`. `run`, `check` and `explain` all come through here.
@@ -40,8 +40,8 @@ impl Rules {
             dialects: config.tags.dialects,
             container_label: config.defaults.container_label,
             tag_limit: config.limits.tags,
-            relayed: Relayed::compile(&config.relays, &mut compiler.diagnostics),
-            helps: Type::ALL.map(|kind| default_help(kind).into()),
+            relay_filters: RelayFilter::compile(&config.relays, &mut compiler.diagnostics),
+            helps: MetricType::ALL.map(|metric_type| default_help(metric_type).into()),
         };
         for (rule, compiled) in config.metrics.iter().zip(&compiled) {
             let made = compiled.as_ref().map(|compiled| compiler.initial(rule, compiled, &rules));
@@ -51,7 +51,7 @@ impl Rules {
         rules.rules = compiled.into_iter().flatten().collect();
         rules.automaton = compiler.automaton(&rules.rules);
         compiler.diagnostics.extend(compiler.declared.collisions());
-        compiler.diagnostics.extend(shadowed(&rules.rules, &rules.automaton));
+        compiler.diagnostics.extend(unreachable_rules(&rules.rules, &rules.automaton));
         (rules, compiler.diagnostics)
     }
 }
@@ -60,13 +60,13 @@ impl Rules {
 struct Compiler<'c> {
     config: &'c Config,
     diagnostics: Vec<Diagnostic>,
-    declared: Declared<'c>,
+    declared: Consistency<'c>,
     initial: HashMap<(String, Vec<(String, String)>), ()>,
 }
 
 impl<'c> Compiler<'c> {
     fn new(config: &'c Config) -> Self {
-        Self { config, diagnostics: Vec::new(), declared: Declared::default(), initial: HashMap::new() }
+        Self { config, diagnostics: Vec::new(), declared: Consistency::default(), initial: HashMap::new() }
     }
 
     fn error(&mut self, span: Range<usize>, message: String) {
@@ -91,7 +91,7 @@ impl<'c> Compiler<'c> {
             pattern,
             conditions,
             name,
-            kind: rule.kind.as_ref().map(|kind| *kind.get_ref()),
+            metric_type: rule.metric_type.as_ref().map(|metric_type| *metric_type.get_ref()),
             help: rule.help.as_ref().map(|help| Arc::from(help.get_ref().as_str())),
             labels,
             tags,
@@ -106,37 +106,38 @@ impl<'c> Compiler<'c> {
 
     /// What the rule asks of a line beside its name.
     fn conditions(&mut self, rule: &'c MetricRule) -> Conditions {
-        let mut kinds = Vec::new();
+        let mut statsd_types = Vec::new();
         for word in &rule.match_type {
             let text = word.get_ref();
-            let Some(kind) = Kind::ALL.into_iter().find(|kind| kind.as_str() == text) else {
-                let known: Vec<_> = Kind::ALL.iter().map(|kind| format!("{:?}", kind.as_str())).collect();
+            let Some(statsd_type) = StatsdType::ALL.into_iter().find(|statsd_type| statsd_type.as_str() == text) else {
+                let known: Vec<_> =
+                    StatsdType::ALL.iter().map(|statsd_type| format!("{:?}", statsd_type.as_str())).collect();
                 let message = format!("{text:?} is no type of a line; match_type takes {}", known.join(", "));
                 self.error(word.span(), message);
                 continue;
             };
-            if let Some(to) = rule.kind.as_ref().map(|to| *to.get_ref())
-                && Operation::new(kind, to, 1.0).is_none()
+            if let Some(to) = rule.metric_type.as_ref().map(|to| *to.get_ref())
+                && Conversion::new(statsd_type, to, 1.0).is_none()
             {
                 let message = format!("match_type {text:?}: such a line cannot feed a {}; leave it out", to.as_str());
                 self.error(word.span(), message);
             }
-            kinds.push(kind);
+            statsd_types.push(statsd_type);
         }
-        kinds.sort_unstable();
-        kinds.dedup();
+        statsd_types.sort_unstable();
+        statsd_types.dedup();
         let tags = self.by_key("match_tags", &rule.match_tags);
-        Conditions { kinds, tags: tags.into_iter().map(|(key, value)| (key, Part::new(value))).collect() }
+        Conditions { statsd_types, tags: tags.into_iter().map(|(key, value)| (key, Part::new(value))).collect() }
     }
 
     /// Warns of `buckets` and `quantiles` in a rule whose metrics are never what has them. Where the rule has a type, it
     /// was asked about that where it was read.
     fn idle_options(&mut self, rule: &MetricRule, conditions: &Conditions) {
-        if rule.kind.is_some() {
+        if rule.metric_type.is_some() {
             return;
         }
-        let observes = |kind: &Kind| Operation::new(*kind, Type::Histogram, 1.0).is_some();
-        let takes_timers = conditions.kinds.is_empty() || conditions.kinds.iter().any(observes);
+        let observes = |statsd_type: &StatsdType| Conversion::new(*statsd_type, MetricType::Histogram, 1.0).is_some();
+        let takes_timers = conditions.statsd_types.is_empty() || conditions.statsd_types.iter().any(observes);
         let timer = self.config.defaults.timer;
         for (key, span, own, needs) in [
             ("buckets", rule.buckets.as_ref().map(Spanned::span), Timer::Histogram, "histogram"),
@@ -228,7 +229,7 @@ impl<'c> Compiler<'c> {
         if template.is_literal() {
             self.declared.add(rule, name, &mut self.diagnostics);
         } else {
-            self.diagnostics.extend(declared::judge(name, &template.specimen()).err());
+            self.diagnostics.extend(consistency::judge(name, &template.specimen()).err());
         }
         Some(template)
     }
@@ -237,7 +238,9 @@ impl<'c> Compiler<'c> {
     fn initial(&mut self, rule: &MetricRule, compiled: &Rule, rules: &Rules) -> Vec<Metric> {
         let mut made = Vec::new();
         for set in &rule.init {
-            let (Some(name), Some(kind)) = (compiled.name.as_ref().filter(|n| n.is_literal()), compiled.kind) else {
+            let (Some(name), Some(metric_type)) =
+                (compiled.name.as_ref().filter(|n| n.is_literal()), compiled.metric_type)
+            else {
                 let message = "init needs a type and a name without $ in the same rule: what exists before the first \
                                line has to be known without one";
                 self.error(set.span(), message.to_owned());
@@ -249,9 +252,9 @@ impl<'c> Compiler<'c> {
                 self.error(set.span(), format!("init declares this series of {name} twice; remove one of the two"));
                 continue;
             }
-            let help = compiled.help.clone().unwrap_or_else(|| rules.default_help(kind));
-            let shape = rules.shapes.shape(kind, Some(compiled));
-            made.push(Metric { name, labels, help, shape, ttl: None });
+            let help = compiled.help.clone().unwrap_or_else(|| rules.default_help(metric_type));
+            let spec = rules.shapes.spec(metric_type, Some(compiled));
+            made.push(Metric { name, labels, help, spec, ttl: None });
         }
         made
     }
@@ -330,12 +333,12 @@ fn shapes(config: &Config) -> Shapes {
     }
 }
 
-fn default_help(kind: Type) -> &'static str {
-    match kind {
-        Type::Counter => "Counter fed by StatsD; no rule gives it a help text.",
-        Type::Gauge => "Gauge fed by StatsD; no rule gives it a help text.",
-        Type::Histogram => "Histogram fed by StatsD; no rule gives it a help text.",
-        Type::Set => "Different members seen by StatsD; no rule gives it a help text.",
-        Type::Summary => "Summary fed by StatsD; no rule gives it a help text.",
+fn default_help(metric_type: MetricType) -> &'static str {
+    match metric_type {
+        MetricType::Counter => "Counter fed by StatsD; no rule gives it a help text.",
+        MetricType::Gauge => "Gauge fed by StatsD; no rule gives it a help text.",
+        MetricType::Histogram => "Histogram fed by StatsD; no rule gives it a help text.",
+        MetricType::Set => "Different members seen by StatsD; no rule gives it a help text.",
+        MetricType::Summary => "Summary fed by StatsD; no rule gives it a help text.",
     }
 }

@@ -2,21 +2,21 @@
 
 use super::glob::Part;
 use super::labels::ClientTags;
-use crate::parse::Kind;
+use crate::parse::StatsdType;
 
 /// The conditions of one rule; without any, every line will do.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Conditions {
     /// Sorted; empty where any type will do.
-    pub kinds: Vec<Kind>,
+    pub statsd_types: Vec<StatsdType>,
     /// The labels' keys that the tags would get, sorted, each with what its value must match.
     pub tags: Vec<(String, Part)>,
 }
 
 impl Conditions {
     /// Whether a line meets them.
-    pub fn hold<'t, 's: 't>(&self, kind: Kind, tags: impl FnOnce() -> &'t ClientTags<'s>) -> bool {
-        (self.kinds.is_empty() || self.kinds.contains(&kind)) && {
+    pub fn hold<'t, 's: 't>(&self, statsd_type: StatsdType, tags: impl FnOnce() -> &'t ClientTags<'s>) -> bool {
+        (self.statsd_types.is_empty() || self.statsd_types.contains(&statsd_type)) && {
             // Most rules ask for no tags, and then none are read.
             self.tags.is_empty() || {
                 let tags = tags();
@@ -27,9 +27,10 @@ impl Conditions {
 
     /// Whether they hold wherever those of `other` do, as far as it can be seen without thinking about globs.
     pub fn cover(&self, other: &Self) -> bool {
-        let kinds = self.kinds.is_empty()
-            || !other.kinds.is_empty() && other.kinds.iter().all(|kind| self.kinds.contains(kind));
-        kinds && self.tags.iter().all(|condition| other.tags.contains(condition))
+        let statsd_types = self.statsd_types.is_empty()
+            || !other.statsd_types.is_empty()
+                && other.statsd_types.iter().all(|statsd_type| self.statsd_types.contains(statsd_type));
+        statsd_types && self.tags.iter().all(|condition| other.tags.contains(condition))
     }
 }
 
@@ -37,14 +38,14 @@ impl Conditions {
 mod tests {
     use super::*;
 
-    fn conditions(kinds: &[Kind], tags: &[(&str, &str)]) -> Conditions {
+    fn conditions(statsd_types: &[StatsdType], tags: &[(&str, &str)]) -> Conditions {
         let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), Part::new(value))).collect();
-        Conditions { kinds: kinds.to_vec(), tags }
+        Conditions { statsd_types: statsd_types.to_vec(), tags }
     }
 
     #[test]
     fn wider_ones_cover() {
-        use Kind::{Counter, Gauge};
+        use StatsdType::{Counter, Gauge};
         let none = conditions(&[], &[]);
         let counter = conditions(&[Counter], &[]);
         let prod = conditions(&[], &[("env", "prod")]);

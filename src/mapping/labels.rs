@@ -1,7 +1,7 @@
 //! The labels of a series: what becomes of a line's tags, and who wins where several set one label.
 
 use super::template::Template;
-use super::{Source, TagErrors, names};
+use super::{Context, TagErrors, names};
 use crate::config::{Naming, Prefer};
 use crate::parse::tags::TagError;
 use crate::reject::Reject;
@@ -26,10 +26,10 @@ struct Tag<'a> {
 
 impl<'a> ClientTags<'a> {
     /// Reads the tags of a line, up to `limit` of them.
-    pub fn read(source: &Source<'a>, naming: Naming, limit: usize) -> Self {
+    pub fn read(context: &Context<'a>, naming: Naming, limit: usize) -> Self {
         let mut read = Self { tags: Vec::new(), errors: TagErrors::NONE, is_too_many: false };
-        read.is_too_many = source.tags.len() > limit;
-        for tag in source.tags.iter().take(limit) {
+        read.is_too_many = context.tags.len() > limit;
+        for tag in context.tags.iter().take(limit) {
             match tag.pair {
                 Ok((key, value)) => {
                     let (key, is_reserved) = names::label_key(key, naming);

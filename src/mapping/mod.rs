@@ -6,26 +6,26 @@
 
 mod compile;
 mod condition;
-mod declared;
+mod consistency;
+mod conversion;
 mod glob;
 mod labels;
 pub mod names;
-mod operation;
 mod pattern;
-mod relayed;
-mod shadow;
+mod relay_filter;
 mod template;
+mod unreachable;
 
-pub use operation::Operation;
-pub use relayed::Relayed;
+pub use conversion::Conversion;
+pub use relay_filter::RelayFilter;
 
 use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::{self, Dialects, Naming, Timer};
-use crate::metric::{Bounds, Quantiles, Type, Window};
-use crate::parse::Kind;
+use crate::metric::{Bounds, MetricType, Quantiles, Window};
+use crate::parse::StatsdType;
 use crate::parse::tags::{Tag, TagError};
 use crate::reject::Reject;
 use crate::telemetry;
@@ -50,20 +50,20 @@ pub struct Rules {
     dialects: Dialects,
     container_label: bool,
     tag_limit: usize,
-    relayed: Vec<Relayed>,
+    relay_filters: Vec<RelayFilter>,
     /// The help of metrics that no rule gives any, by type: one text for however many there are.
-    helps: [Arc<str>; Type::ALL.len()],
+    helps: [Arc<str>; MetricType::ALL.len()],
 }
 
 /// One compiled `[[metric]]`.
 #[derive(Clone, Debug)]
 struct Rule {
     /// As the file has it.
-    written: config::Pattern,
+    written: config::RulePattern,
     pattern: Pattern,
     conditions: Conditions,
     name: Option<Template>,
-    kind: Option<Type>,
+    metric_type: Option<MetricType>,
     help: Option<Arc<str>>,
     labels: Vec<(String, Template)>,
     tags: TagPolicy,
@@ -84,18 +84,18 @@ struct Shapes {
 }
 
 impl Shapes {
-    /// The shape of a metric, with what its rule says.
-    fn shape(&self, kind: Type, rule: Option<&Rule>) -> Shape {
-        match kind {
-            Type::Counter => Shape::Counter,
-            Type::Gauge => Shape::Gauge,
-            Type::Histogram => {
-                Shape::Histogram(rule.and_then(|rule| rule.bounds.as_ref()).unwrap_or(&self.bounds).clone())
+    /// The spec of a metric, with what its rule says.
+    fn spec(&self, metric_type: MetricType, rule: Option<&Rule>) -> MetricSpec {
+        match metric_type {
+            MetricType::Counter => MetricSpec::Counter,
+            MetricType::Gauge => MetricSpec::Gauge,
+            MetricType::Histogram => {
+                MetricSpec::Histogram(rule.and_then(|rule| rule.bounds.as_ref()).unwrap_or(&self.bounds).clone())
             }
-            Type::Set => Shape::Set(self.set_window),
-            Type::Summary => {
+            MetricType::Set => MetricSpec::Set(self.set_window),
+            MetricType::Summary => {
                 let quantiles = rule.and_then(|rule| rule.quantiles.as_ref()).unwrap_or(&self.quantiles);
-                Shape::Summary(quantiles.clone(), self.summary_window)
+                MetricSpec::Summary(quantiles.clone(), self.summary_window)
             }
         }
     }
@@ -103,18 +103,18 @@ impl Shapes {
 
 /// What identifies the series of a line, as text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Source<'a> {
+pub struct Context<'a> {
     /// The line's name without its tags.
     pub name: &'a str,
     /// The line's type.
-    pub kind: Kind,
+    pub statsd_type: StatsdType,
     /// The line's tags, however they are written.
     pub tags: &'a [Tag<'a>],
     /// The `c:` section.
     pub container: &'a str,
 }
 
-/// What became of a [`Source`].
+/// What became of a [`Context`].
 #[derive(Debug)]
 pub struct Mapping<'a> {
     /// The rule that matched, by its place in the file from 0, and what it captured; `None` where none did.
@@ -130,8 +130,8 @@ pub struct Mapping<'a> {
 pub enum Outcome {
     /// Nowhere: a rule says `drop`, or it is a service check and nobody asked for those.
     Drop,
-    /// Into a series, each by the operation.
-    Feed(Metric, Operation),
+    /// Into a series, each by the conversion.
+    Feed(Metric, Conversion),
 }
 
 /// A series by all that makes it: the result of the mapping, and what the registry makes series of.
@@ -144,14 +144,14 @@ pub struct Metric {
     /// The family's help, where the series is the first of it.
     pub help: Arc<str>,
     /// What it is, and what a series of that is made with.
-    pub shape: Shape,
+    pub spec: MetricSpec,
     /// For how long it stays after its last sample; `None`: for ever.
     pub ttl: Option<Duration>,
 }
 
 /// A metric's type with what a series of it needs to be made.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Shape {
+pub enum MetricSpec {
     /// A counter.
     Counter,
     /// A gauge.
@@ -164,15 +164,15 @@ pub enum Shape {
     Summary(Quantiles, Window),
 }
 
-impl Shape {
+impl MetricSpec {
     /// The type alone.
-    pub fn type_of(&self) -> Type {
+    pub fn type_of(&self) -> MetricType {
         match self {
-            Self::Counter => Type::Counter,
-            Self::Gauge => Type::Gauge,
-            Self::Histogram(_) => Type::Histogram,
-            Self::Set(_) => Type::Set,
-            Self::Summary(..) => Type::Summary,
+            Self::Counter => MetricType::Counter,
+            Self::Gauge => MetricType::Gauge,
+            Self::Histogram(_) => MetricType::Histogram,
+            Self::Set(_) => MetricType::Set,
+            Self::Summary(..) => MetricType::Summary,
         }
     }
 }
@@ -229,12 +229,12 @@ impl Rules {
     }
 
     /// The targets of the relay, each of them once.
-    pub fn relayed(&self) -> &[Relayed] {
-        &self.relayed
+    pub fn relay_filters(&self) -> &[RelayFilter] {
+        &self.relay_filters
     }
 
     /// What the rule at `index` matches, as the file has it.
-    pub fn pattern(&self, index: usize) -> Option<&config::Pattern> {
+    pub fn pattern(&self, index: usize) -> Option<&config::RulePattern> {
         self.rules.get(index).map(|rule| &rule.written)
     }
 
@@ -244,45 +244,45 @@ impl Rules {
     }
 
     /// Maps a source. The first rule in file order that matches decides.
-    pub fn map<'a>(&self, source: Source<'a>) -> Mapping<'a> {
+    pub fn map<'a>(&self, context: Context<'a>) -> Mapping<'a> {
         let tags = OnceCell::new();
-        let tags = || tags.get_or_init(|| ClientTags::read(&source, self.naming, self.tag_limit));
-        let found = self.automaton.matches(source.name).find_map(|index| {
-            let rule = self.rules.get(index).filter(|rule| rule.conditions.hold(source.kind, tags))?;
-            Some((index, rule, rule.pattern.captures(source.name)?))
+        let tags = || tags.get_or_init(|| ClientTags::read(&context, self.naming, self.tag_limit));
+        let found = self.automaton.matches(context.name).find_map(|index| {
+            let rule = self.rules.get(index).filter(|rule| rule.conditions.hold(context.statsd_type, tags))?;
+            Some((index, rule, rule.pattern.captures(context.name)?))
         });
         let mut tag_errors = TagErrors::default();
         let outcome = match &found {
             Some((_, rule, _)) if rule.drop => Ok(Outcome::Drop),
-            _ if source.kind == Kind::ServiceCheck && !self.service_checks => Ok(Outcome::Drop),
-            Some((_, rule, captures)) => self.feed(source, Some((rule, captures)), tags(), &mut tag_errors),
-            None => self.feed(source, None, tags(), &mut tag_errors),
+            _ if context.statsd_type == StatsdType::ServiceCheck && !self.service_checks => Ok(Outcome::Drop),
+            Some((_, rule, captures)) => self.feed(context, Some((rule, captures)), tags(), &mut tag_errors),
+            None => self.feed(context, None, tags(), &mut tag_errors),
         };
         Mapping { rule: found.map(|(index, _, captures)| (index, captures)), tag_errors, outcome }
     }
 
     fn feed(
         &self,
-        source: Source<'_>,
+        context: Context<'_>,
         rule: Option<(&Rule, &Vec<&str>)>,
         tags: &ClientTags<'_>,
         tag_errors: &mut TagErrors,
     ) -> Result<Outcome, Reject> {
-        let declared = rule.and_then(|(rule, _)| rule.kind);
-        let kind = declared.unwrap_or(match source.kind {
-            Kind::Counter | Kind::Meter => Type::Counter,
-            Kind::Gauge | Kind::ServiceCheck => Type::Gauge,
-            Kind::Timer | Kind::Histogram | Kind::Distribution => match self.timer {
-                Timer::Histogram => Type::Histogram,
-                Timer::Summary => Type::Summary,
+        let declared = rule.and_then(|(rule, _)| rule.metric_type);
+        let metric_type = declared.unwrap_or(match context.statsd_type {
+            StatsdType::Counter | StatsdType::Meter => MetricType::Counter,
+            StatsdType::Gauge | StatsdType::ServiceCheck => MetricType::Gauge,
+            StatsdType::Timer | StatsdType::Histogram | StatsdType::Distribution => match self.timer {
+                Timer::Histogram => MetricType::Histogram,
+                Timer::Summary => MetricType::Summary,
             },
-            Kind::Set => Type::Set,
+            StatsdType::Set => MetricType::Set,
         });
         let scale = rule.map_or(1.0, |(rule, _)| rule.scale);
-        let operation = Operation::new(source.kind, kind, scale).ok_or(Reject::TypeConflict)?;
+        let conversion = Conversion::new(context.statsd_type, metric_type, scale).ok_or(Reject::TypeConflict)?;
         let name = match rule.and_then(|(rule, captures)| Some((rule.name.as_ref()?, captures))) {
             Some((template, captures)) => template.name(captures, self.naming),
-            None => self.own_name(source, kind),
+            None => self.own_name(context, metric_type),
         };
         // It holds legal characters only, but there may be none.
         if !names::is_metric_name(&name) {
@@ -291,25 +291,25 @@ impl Rules {
         if telemetry::is_reserved(&name) {
             return Err(Reject::ReservedName);
         }
-        let labels = self.labels(source, rule, tags, tag_errors)?;
-        let help = rule.and_then(|(rule, _)| rule.help.clone()).unwrap_or_else(|| self.default_help(kind));
-        let shape = self.shapes.shape(kind, rule.map(|(rule, _)| rule));
+        let labels = self.labels(context, rule, tags, tag_errors)?;
+        let help = rule.and_then(|(rule, _)| rule.help.clone()).unwrap_or_else(|| self.default_help(metric_type));
+        let spec = self.shapes.spec(metric_type, rule.map(|(rule, _)| rule));
         let ttl = rule.map_or(self.ttl, |(rule, _)| rule.ttl);
-        Ok(Outcome::Feed(Metric { name, labels, help, shape, ttl }, operation))
+        Ok(Outcome::Feed(Metric { name, labels, help, spec, ttl }, conversion))
     }
 
     /// The help of a metric that no rule gives any. It says the same for every line of a type, whichever comes first.
-    fn default_help(&self, kind: Type) -> Arc<str> {
-        self.helps.get(kind as usize).cloned().unwrap_or_default()
+    fn default_help(&self, metric_type: MetricType) -> Arc<str> {
+        self.helps.get(metric_type as usize).cloned().unwrap_or_default()
     }
 
     /// The name that a line gets where no rule gives one.
-    fn own_name(&self, source: Source<'_>, kind: Type) -> String {
-        let name = names::escape(source.name, self.naming);
-        match (self.naming, kind, source.kind) {
+    fn own_name(&self, context: Context<'_>, metric_type: MetricType) -> String {
+        let name = names::escape(context.name, self.naming);
+        match (self.naming, metric_type, context.statsd_type) {
             _ if name.is_empty() => name,
-            (Naming::Prometheus, Type::Counter, _) => names::with_suffix(&name, "_total").into_owned(),
-            (Naming::Prometheus, Type::Histogram | Type::Summary, Kind::Timer) => {
+            (Naming::Prometheus, MetricType::Counter, _) => names::with_suffix(&name, "_total").into_owned(),
+            (Naming::Prometheus, MetricType::Histogram | MetricType::Summary, StatsdType::Timer) => {
                 names::with_suffix(&name, "_seconds").into_owned()
             }
             _ => name,
@@ -319,7 +319,7 @@ impl Rules {
     /// The labels of a series, from the weakest to the strongest: tags, the container, constants, those of the rule.
     fn labels(
         &self,
-        source: Source<'_>,
+        context: Context<'_>,
         rule: Option<(&Rule, &Vec<&str>)>,
         tags: &ClientTags<'_>,
         tag_errors: &mut TagErrors,
@@ -327,8 +327,8 @@ impl Rules {
         let all = TagPolicy::default();
         let policy = rule.map_or(&all, |(rule, _)| &rule.tags);
         let mut labels = Labels::of_line(tags, policy, tag_errors)?;
-        if self.container_label && !source.container.is_empty() {
-            labels.set("container_id", source.container.to_owned());
+        if self.container_label && !context.container.is_empty() {
+            labels.set("container_id", context.container.to_owned());
         }
         let (own, captures) = rule.map_or((&[][..], &[][..]), |(rule, captures)| (&rule.labels, captures));
         labels.add(&self.constants, own, policy.prefer, captures);
@@ -345,9 +345,9 @@ mod tests {
     use crate::config::{Config, Diagnostic, Dialect, load};
 
     /// A file in which nothing is wrong but what the rules make of it.
-    fn rules(source: &str) -> (Config, Rules, Vec<Diagnostic>) {
-        let (config, diagnostics) = load(source);
-        assert_eq!(diagnostics, [], "{source}");
+    fn rules(context: &str) -> (Config, Rules, Vec<Diagnostic>) {
+        let (config, diagnostics) = load(context);
+        assert_eq!(diagnostics, [], "{context}");
         let (rules, diagnostics) = Rules::compile(&config);
         (config, rules, diagnostics)
     }
@@ -371,11 +371,11 @@ mod tests {
             ("init", None),
             ("other", Some(Duration::from_secs(60))),
         ] {
-            let mapping = rules.map(Source { name, kind: Kind::Gauge, tags: &[], container: "" });
+            let mapping = rules.map(Context { name, statsd_type: StatsdType::Gauge, tags: &[], container: "" });
             assert!(matches!(mapping.outcome, Ok(Outcome::Feed(Metric { ttl, .. }, _)) if ttl == expected), "{name}");
         }
         assert!(rules.initial().iter().all(|metric| metric.ttl.is_none()) && !rules.initial().is_empty());
-        let mapping = none.map(Source { name: "a", kind: Kind::Gauge, tags: &[], container: "" });
+        let mapping = none.map(Context { name: "a", statsd_type: StatsdType::Gauge, tags: &[], container: "" });
         assert!(matches!(mapping.outcome, Ok(Outcome::Feed(Metric { ttl: None, .. }, _))));
     }
 
@@ -383,24 +383,28 @@ mod tests {
     #[derive(Clone, Debug)]
     struct Example {
         pattern: (&'static str, String),
-        kinds: Vec<&'static str>,
+        statsd_types: Vec<&'static str>,
         env: Option<&'static str>,
     }
 
     impl Example {
         fn written(&self) -> String {
             let (key, text) = &self.pattern;
-            let kinds = if self.kinds.is_empty() { String::new() } else { format!("match_type = {:?}\n", self.kinds) };
+            let statsd_types = if self.statsd_types.is_empty() {
+                String::new()
+            } else {
+                format!("match_type = {:?}\n", self.statsd_types)
+            };
             let env = self.env.map(|env| format!("match_tags = {{ env = {env:?} }}\n")).unwrap_or_default();
-            format!("[[metric]]\n{key} = '{text}'\n{kinds}{env}")
+            format!("[[metric]]\n{key} = '{text}'\n{statsd_types}{env}")
         }
 
-        fn is_for(&self, name: &str, kind: Kind, env: Option<&str>) -> bool {
+        fn is_for(&self, name: &str, statsd_type: StatsdType, env: Option<&str>) -> bool {
             let is_match = match self.pattern.0 {
                 "match" => is_glob_of(&chars(&self.pattern.1), &chars(name)),
                 _ => regex::Regex::new(&format!("^(?:{})$", self.pattern.1)).unwrap().is_match(name),
             };
-            let is_kind = self.kinds.is_empty() || self.kinds.contains(&kind.as_str());
+            let is_kind = self.statsd_types.is_empty() || self.statsd_types.contains(&statsd_type.as_str());
             is_match && is_kind && self.env.is_none_or(|glob| env.is_some_and(|env| glob == "*" || glob == env))
         }
     }
@@ -429,10 +433,13 @@ mod tests {
             });
         let texts = vec!["a|ab", r"a\.(.*)", "(a)|(b)", ".*", r"[ab.]+", r"(?P<x>é)?a*", "a(.)b", r".+\..+", "b"];
         let regexes = select(texts).prop_map(|text| ("match_regex", text.to_owned()));
-        let kinds = select(vec![vec![], vec![], vec!["c"], vec!["g", "ms"], vec!["g", "c"]]);
+        let statsd_types = select(vec![vec![], vec![], vec!["c"], vec!["g", "ms"], vec!["g", "c"]]);
         let env = select(vec![None, None, Some("*"), Some("x")]);
-        let example = (prop_oneof![2 => globs, 1 => regexes], kinds, env);
-        prop::collection::vec(example.prop_map(|(pattern, kinds, env)| Example { pattern, kinds, env }), 0..12)
+        let example = (prop_oneof![2 => globs, 1 => regexes], statsd_types, env);
+        prop::collection::vec(
+            example.prop_map(|(pattern, statsd_types, env)| Example { pattern, statsd_types, env }),
+            0..12,
+        )
     }
 
     proptest! {
@@ -442,19 +449,19 @@ mod tests {
             lines in prop::collection::vec(
                 (
                     prop::collection::vec(select(vec!["a", "b", "ab", "aab", "é", "aé", "", "c"]), 1..4),
-                    select(Kind::ALL.to_vec()),
+                    select(StatsdType::ALL.to_vec()),
                     select(vec![None, Some("x"), Some("y")]),
                 ),
                 1..20,
             ),
         ) {
             let (config, rules, diagnostics) = rules(&examples.iter().map(Example::written).collect::<String>());
-            for (parts, kind, env) in lines {
+            for (parts, statsd_type, env) in lines {
                 let name = parts.join(".");
                 let tag = env.map(|env| Tag { dialect: Dialect::DogStatsD, pair: Ok(("env", env)) });
-                let mapping = rules.map(Source { name: &name, kind, tags: tag.as_slice(), container: "" });
-                let expected = examples.iter().position(|example| example.is_for(&name, kind, env));
-                prop_assert_eq!(mapping.rule.as_ref().map(|(index, _)| *index), expected, "{} {:?}", &name, kind);
+                let mapping = rules.map(Context { name: &name, statsd_type, tags: tag.as_slice(), container: "" });
+                let expected = examples.iter().position(|example| example.is_for(&name, statsd_type, env));
+                prop_assert_eq!(mapping.rule.as_ref().map(|(index, _)| *index), expected, "{} {:?}", &name, statsd_type);
                 let Some((index, captures)) = mapping.rule else { continue };
                 // What is said to match nothing does not.
                 let span = config.metrics[index].pattern.span();

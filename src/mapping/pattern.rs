@@ -28,10 +28,10 @@ pub enum Pattern {
 
 impl Pattern {
     /// Compiles a pattern; the error says what is wrong with it and what would be right.
-    pub fn new(pattern: &config::Pattern) -> Result<Self, String> {
+    pub fn new(pattern: &config::RulePattern) -> Result<Self, String> {
         match pattern {
-            config::Pattern::Glob(text) => Glob::new(text.get_ref()).map(Self::Glob),
-            config::Pattern::Regex(text) => regex(text.get_ref()).map(Self::Regex),
+            config::RulePattern::Glob(text) => Glob::new(text.get_ref()).map(Self::Glob),
+            config::RulePattern::Regex(text) => regex(text.get_ref()).map(Self::Regex),
         }
     }
 
@@ -177,11 +177,11 @@ mod tests {
     use crate::config::Spanned;
 
     fn glob(text: &str) -> Pattern {
-        Pattern::new(&config::Pattern::Glob(Spanned::new(0..0, text.to_owned()))).unwrap()
+        Pattern::new(&config::RulePattern::Glob(Spanned::new(0..0, text.to_owned()))).unwrap()
     }
 
     fn regex(text: &str) -> Result<Pattern, String> {
-        Pattern::new(&config::Pattern::Regex(Spanned::new(0..0, text.to_owned())))
+        Pattern::new(&config::RulePattern::Regex(Spanned::new(0..0, text.to_owned())))
     }
 
     #[test]

@@ -129,11 +129,11 @@ mod tests {
     use crate::config::{self, Spanned};
 
     fn glob() -> Pattern {
-        Pattern::new(&config::Pattern::Glob(Spanned::new(0..0, "a.*.*".to_owned()))).unwrap()
+        Pattern::new(&config::RulePattern::Glob(Spanned::new(0..0, "a.*.*".to_owned()))).unwrap()
     }
 
     fn regex() -> Pattern {
-        Pattern::new(&config::Pattern::Regex(Spanned::new(0..0, r"a\.(?P<svc>.*)\.(.*)".to_owned()))).unwrap()
+        Pattern::new(&config::RulePattern::Regex(Spanned::new(0..0, r"a\.(?P<svc>.*)\.(.*)".to_owned()))).unwrap()
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A sum that goes up only.
 
-use super::Writers;
+use super::Sharing;
 use super::float::Sum;
 use super::sync::{AtomicU64, Ordering};
 
@@ -35,24 +35,24 @@ impl Counter {
 
     /// Adds a whole number.
     #[inline]
-    pub fn add_whole(&self, n: u64, writers: Writers) {
-        let old = writers.add(&self.whole, n);
+    pub fn add_whole(&self, n: u64, sharing: Sharing) {
+        let old = sharing.add(&self.whole, n);
         if old.checked_add(n).is_none() {
-            self.rest.add(WRAP, writers);
+            self.rest.add(WRAP, sharing);
         }
     }
 
     /// Adds a finite number, 0 or more.
-    pub fn add(&self, value: f64, writers: Writers) {
+    pub fn add(&self, value: f64, sharing: Sharing) {
         // An f64 below 2^64 parts into a whole number and a fraction without a loss.
         if value < WRAP {
-            self.add_whole(value as u64, writers);
+            self.add_whole(value as u64, sharing);
             let fraction = value.fract();
             if fraction > 0.0 {
-                self.rest.add(fraction, writers);
+                self.rest.add(fraction, sharing);
             }
         } else {
-            self.rest.add(value, writers);
+            self.rest.add(value, sharing);
         }
     }
 
@@ -74,10 +74,10 @@ mod tests {
     #[test]
     fn whole_numbers_are_exact_to_two_to_the_64() {
         let counter = Counter::new();
-        counter.add_whole(u64::MAX - 1, Writers::Many);
-        counter.add(1.0, Writers::Many);
+        counter.add_whole(u64::MAX - 1, Sharing::Shared);
+        counter.add(1.0, Sharing::Shared);
         assert_eq!(counter.total(), Total::Whole(u64::MAX));
-        counter.add_whole(1, Writers::Many);
+        counter.add_whole(1, Sharing::Shared);
         assert_eq!(counter.total(), Total::Real(WRAP), "past it, it is rounded and does not fall");
     }
 
@@ -87,7 +87,7 @@ mod tests {
             let counter = Counter::new();
             let mut last = 0.0;
             for value in values {
-                counter.add(value, Writers::One);
+                counter.add(value, Sharing::SingleWriter);
                 let total = match counter.total() {
                     Total::Whole(n) => n as f64,
                     Total::Real(x) => x,
@@ -101,18 +101,18 @@ mod tests {
     #[test]
     fn fractions_are_kept_and_may_make_a_whole() {
         let counter = Counter::new();
-        counter.add(1.5, Writers::Many);
+        counter.add(1.5, Sharing::Shared);
         assert_eq!(counter.total(), Total::Real(1.5));
-        counter.add(1.5, Writers::Many);
+        counter.add(1.5, Sharing::Shared);
         assert_eq!(counter.total(), Total::Whole(3));
         for _ in 0..10 {
-            counter.add(0.1, Writers::Many);
+            counter.add(0.1, Sharing::Shared);
         }
         assert_eq!(counter.total(), Total::Whole(4), "to the last digit");
-        counter.add(1e300, Writers::Many);
+        counter.add(1e300, Sharing::Shared);
         assert_eq!(counter.total(), Total::Real(1e300));
-        counter.add(f64::MAX, Writers::Many);
-        counter.add(f64::MAX, Writers::Many);
+        counter.add(f64::MAX, Sharing::Shared);
+        counter.add(f64::MAX, Sharing::Shared);
         assert_eq!(counter.total(), Total::Real(f64::MAX), "never infinite");
     }
 }

@@ -1,6 +1,6 @@
 //! Numbers that threads share: an f64, and a sum of many.
 
-use super::Writers;
+use super::Sharing;
 use super::sync::{AtomicU64, Ordering};
 
 /// The bits of an f64 in an atomic. It never holds NaN or an infinity: a sum that would overflow stays at the largest
@@ -28,27 +28,27 @@ impl AtomicF64 {
 
     /// The number, and 0 in its place.
     #[inline]
-    fn take(&self, writers: Writers) -> f64 {
-        match writers {
-            Writers::One => {
+    fn take(&self, sharing: Sharing) -> f64 {
+        match sharing {
+            Sharing::SingleWriter => {
                 let old = self.get();
                 self.set(0.0);
                 old
             }
-            Writers::Many => f64::from_bits(self.0.swap(0, Ordering::Relaxed)),
+            Sharing::Shared => f64::from_bits(self.0.swap(0, Ordering::Relaxed)),
         }
     }
 
     #[inline]
-    pub fn add(&self, value: f64, writers: Writers) {
-        self.update(|old| (old + value).clamp(f64::MIN, f64::MAX), writers);
+    pub fn add(&self, value: f64, sharing: Sharing) {
+        self.update(|old| (old + value).clamp(f64::MIN, f64::MAX), sharing);
     }
 
     /// Replaces the number by `next` of it, which runs again when another thread came in between.
     #[inline]
-    pub fn update(&self, mut next: impl FnMut(f64) -> f64, writers: Writers) {
+    pub fn update(&self, mut next: impl FnMut(f64) -> f64, sharing: Sharing) {
         let mut old = self.0.load(Ordering::Relaxed);
-        if writers == Writers::One {
+        if sharing == Sharing::SingleWriter {
             return self.set(next(f64::from_bits(old)));
         }
         loop {
@@ -84,8 +84,8 @@ impl Sum {
     }
 
     #[inline]
-    pub fn add(&self, value: f64, writers: Writers) {
-        let added = value + self.lost.take(writers);
+    pub fn add(&self, value: f64, sharing: Sharing) {
+        let added = value + self.lost.take(sharing);
         let mut lost = 0.0;
         self.sum.update(
             |old| {
@@ -102,10 +102,10 @@ impl Sum {
                 }
                 new
             },
-            writers,
+            sharing,
         );
         if lost != 0.0 {
-            self.lost.add(lost, writers);
+            self.lost.add(lost, sharing);
         }
     }
 }
@@ -125,7 +125,7 @@ impl Carry {
     }
 
     /// The whole part of a weight with what was carried so far; the rest is carried on.
-    pub fn whole(&self, weight: f64, writers: Writers) -> u64 {
+    pub fn whole(&self, weight: f64, sharing: Sharing) -> u64 {
         if weight.fract() == 0.0 {
             return weight as u64;
         }
@@ -136,7 +136,7 @@ impl Carry {
                 whole = (total + ROUNDING).floor();
                 total - whole
             },
-            writers,
+            sharing,
         );
         whole as u64
     }

@@ -1,6 +1,6 @@
 //! A number that goes up and down.
 
-use super::Writers;
+use super::Sharing;
 use super::float::AtomicF64;
 
 /// A gauge's cell. It starts at 0.
@@ -22,8 +22,8 @@ impl Gauge {
 
     /// Moves it by `value`.
     #[inline]
-    pub fn add(&self, value: f64, writers: Writers) {
-        self.0.add(value, writers);
+    pub fn add(&self, value: f64, sharing: Sharing) {
+        self.0.add(value, sharing);
     }
 
     /// What it is.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Writers;
+use super::Sharing;
 use super::float::{Carry, Sum};
 use super::sync::{AtomicU64, Ordering};
 use crate::prefetch::prefetch;
@@ -65,12 +65,12 @@ impl Histogram {
     /// Counts are whole: what is left of the weight is carried over to the next observation, so that the count differs
     /// from the sum of all weights by less than 1 at any moment. The cost does not depend on the weight.
     #[inline]
-    pub fn observe(&self, value: f64, weight: f64, writers: Writers) {
-        let times = if weight == 1.0 { 1 } else { self.carry.whole(weight, writers) };
+    pub fn observe(&self, value: f64, weight: f64, sharing: Sharing) {
+        let times = if weight == 1.0 { 1 } else { self.carry.whole(weight, sharing) };
         if let Some(bucket) = self.buckets.get(self.bounds.index(value)) {
-            writers.add(bucket, times);
+            sharing.add(bucket, times);
         }
-        self.sum.add(value * weight, writers);
+        self.sum.add(value * weight, sharing);
     }
 
     /// Reads the buckets once: the number of observations up to each bound, the last of them up to infinity, go to
@@ -113,7 +113,7 @@ mod tests {
     fn a_bound_belongs_to_its_bucket() {
         let histogram = histogram(&[1.0, 2.0]);
         for value in [-1.0, 1.0, 1.5, 2.0, 2.5] {
-            histogram.observe(value, 1.0, Writers::Many);
+            histogram.observe(value, 1.0, Sharing::Shared);
         }
         assert_eq!(read(&histogram), (vec![2, 4, 5], 6.0));
     }
@@ -131,7 +131,7 @@ mod tests {
         let histogram = histogram(&[1.0]);
         let counts: Vec<u64> = (0..3)
             .map(|_| {
-                histogram.observe(1.0, 1.0 / 0.3, Writers::Many);
+                histogram.observe(1.0, 1.0 / 0.3, Sharing::Shared);
                 read(&histogram).0[1]
             })
             .collect();
@@ -143,13 +143,13 @@ mod tests {
     fn a_sum_loses_nothing_to_rounding() {
         let histogram = histogram(&[1.0]);
         for _ in 0..1_000_000 {
-            histogram.observe(0.1, 1.0, Writers::One);
+            histogram.observe(0.1, 1.0, Sharing::SingleWriter);
         }
         assert_eq!(read(&histogram).1, 100_000.0);
-        histogram.observe(f64::MAX, 1.0, Writers::Many);
-        histogram.observe(f64::MAX, 1.0, Writers::Many);
+        histogram.observe(f64::MAX, 1.0, Sharing::Shared);
+        histogram.observe(f64::MAX, 1.0, Sharing::Shared);
         assert_eq!(read(&histogram).1, f64::MAX, "never infinite");
-        histogram.observe(f64::MIN, 1.0, Writers::Many);
+        histogram.observe(f64::MIN, 1.0, Sharing::Shared);
         assert!(read(&histogram).1.is_finite());
     }
 
@@ -158,7 +158,7 @@ mod tests {
         fn prop_many_bounds_count_as_few_do(bounds in prop::collection::btree_set(-50_i32..50, 33..60), value in -60_i32..60) {
             let bounds: Vec<f64> = bounds.into_iter().map(f64::from).collect();
             let histogram = histogram(&bounds);
-            histogram.observe(f64::from(value), 1.0, Writers::Many);
+            histogram.observe(f64::from(value), 1.0, Sharing::Shared);
             let expected: Vec<u64> =
                 bounds.iter().map(|&b| u64::from(f64::from(value) <= b)).chain([1]).collect();
             prop_assert_eq!(read(&histogram).0, expected);
@@ -169,7 +169,7 @@ mod tests {
             let histogram = histogram(&[1.0]);
             let mut weights = 0.0;
             for rate in rates {
-                histogram.observe(0.5, 1.0 / rate, Writers::Many);
+                histogram.observe(0.5, 1.0 / rate, Sharing::Shared);
                 weights += 1.0 / rate;
                 let count = *read(&histogram).0.last().unwrap() as f64;
                 prop_assert!((count - weights).abs() < 1.0, "count {} of {}", count, weights);
@@ -182,23 +182,23 @@ mod tests {
         let histogram = histogram(&[1.0, 2.0, 3.0]);
         const WRITES: u64 = 100_000;
         std::thread::scope(|scope| {
-            let writers: Vec<_> = (0..2)
+            let sharing: Vec<_> = (0..2)
                 .map(|_| {
                     scope.spawn(|| {
                         for n in 0..WRITES {
-                            histogram.observe((n % 5) as f64, 1.0 / 0.3, Writers::Many);
+                            histogram.observe((n % 5) as f64, 1.0 / 0.3, Sharing::Shared);
                         }
                     })
                 })
                 .collect();
             let mut last = 0;
-            while !writers.iter().all(|w| w.is_finished()) {
+            while !sharing.iter().all(|w| w.is_finished()) {
                 let (cumulative, _) = read(&histogram);
                 assert!(cumulative.is_sorted() && cumulative[3] >= last, "{cumulative:?} after {last}");
                 last = cumulative[3];
             }
         });
         let weights = 2.0 * WRITES as f64 / 0.3;
-        assert!((read(&histogram).0[3] as f64 - weights).abs() < 1.0, "no carry is lost between two writers");
+        assert!((read(&histogram).0[3] as f64 - weights).abs() < 1.0, "no carry is lost between two sharing");
     }
 }

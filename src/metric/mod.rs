@@ -1,6 +1,6 @@
 //! The cells that hold what was measured: plain atomics, changed by the intake and read by a scrape.
 //!
-//! A cell knows no name, no clock, no text and no socket. It is changed by a [`Change`], which is already in the
+//! A cell knows no name, no clock, no text and no socket. It is changed by a [`Update`], which is already in the
 //! metric's own unit and known to be finite. A set and a summary look at a window of time: they are told the time, and
 //! each has a lock of its own.
 
@@ -32,31 +32,31 @@ mod sync {
 
 /// How many threads change the cells. Any number reads them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Writers {
+pub enum Sharing {
     /// One alone: it needs no locked instruction, which would cost it several times what the addition does.
-    One,
+    SingleWriter,
     /// More than one may.
-    Many,
+    Shared,
 }
 
-impl Writers {
+impl Sharing {
     /// Adds to a whole number, which wraps; gives what it was.
     #[inline]
     fn add(self, cell: &sync::AtomicU64, n: u64) -> u64 {
         match self {
-            Self::One => {
+            Self::SingleWriter => {
                 let old = cell.load(sync::Ordering::Relaxed);
                 cell.store(old.wrapping_add(n), sync::Ordering::Relaxed);
                 old
             }
-            Self::Many => cell.fetch_add(n, sync::Ordering::Relaxed),
+            Self::Shared => cell.fetch_add(n, sync::Ordering::Relaxed),
         }
     }
 }
 
 /// What a metric is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Type {
+pub enum MetricType {
     /// Goes up only.
     Counter,
     /// Goes up and down.
@@ -69,7 +69,7 @@ pub enum Type {
     Summary,
 }
 
-impl Type {
+impl MetricType {
     /// Every type, in the order of its discriminant.
     pub const ALL: [Self; 5] = [Self::Counter, Self::Gauge, Self::Histogram, Self::Set, Self::Summary];
 
@@ -101,7 +101,7 @@ impl Type {
 
 /// What one sample does to a cell. Every number in it is finite.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Change<'a> {
+pub enum Update<'a> {
     /// Add a whole number to a counter.
     Count(u64),
     /// Add any number, 0 or more, to a counter.
@@ -138,13 +138,13 @@ pub enum Cells {
 
 impl Cells {
     /// What the series is.
-    pub fn type_of(&self) -> Type {
+    pub fn type_of(&self) -> MetricType {
         match self {
-            Self::Counter(_) => Type::Counter,
-            Self::Gauge(_) => Type::Gauge,
-            Self::Histogram(_) => Type::Histogram,
-            Self::Set(_) => Type::Set,
-            Self::Summary(_) => Type::Summary,
+            Self::Counter(_) => MetricType::Counter,
+            Self::Gauge(_) => MetricType::Gauge,
+            Self::Histogram(_) => MetricType::Histogram,
+            Self::Set(_) => MetricType::Set,
+            Self::Summary(_) => MetricType::Summary,
         }
     }
 
@@ -159,18 +159,18 @@ impl Cells {
     /// Applies a change at the time `now`, in seconds. One that was made for another type of metric does nothing, and is
     /// never made.
     #[inline(always)]
-    pub fn apply(&self, change: Change<'_>, writers: Writers, now: u32) {
-        match (self, change) {
-            (Self::Counter(counter), Change::Count(n)) => counter.add_whole(n, writers),
-            (Self::Counter(counter), Change::Add(x)) => counter.add(x, writers),
-            (Self::Gauge(gauge), Change::Set(x)) => gauge.set(x),
-            (Self::Gauge(gauge), Change::Move(x)) => gauge.add(x, writers),
-            (Self::Histogram(histogram), Change::Observe { value, weight }) => {
-                histogram.observe(value, weight, writers)
+    pub fn apply(&self, update: Update<'_>, sharing: Sharing, now: u32) {
+        match (self, update) {
+            (Self::Counter(counter), Update::Count(n)) => counter.add_whole(n, sharing),
+            (Self::Counter(counter), Update::Add(x)) => counter.add(x, sharing),
+            (Self::Gauge(gauge), Update::Set(x)) => gauge.set(x),
+            (Self::Gauge(gauge), Update::Move(x)) => gauge.add(x, sharing),
+            (Self::Histogram(histogram), Update::Observe { value, weight }) => {
+                histogram.observe(value, weight, sharing)
             }
-            (Self::Set(set), Change::Member(member)) => set.see(member, now),
-            (Self::Summary(summary), Change::Observe { value, weight }) => summary.observe(value, weight, now),
-            _ => debug_assert!(false, "{change:?} on a {}", self.type_of().as_str()),
+            (Self::Set(set), Update::Member(member)) => set.see(member, now),
+            (Self::Summary(summary), Update::Observe { value, weight }) => summary.observe(value, weight, now),
+            _ => debug_assert!(false, "{update:?} on a {}", self.type_of().as_str()),
         }
     }
 }

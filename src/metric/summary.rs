@@ -5,7 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::float::{Carry, Sum};
 use super::sketch::Sketch;
-use super::{Quantiles, Window, Writers};
+use super::{Quantiles, Sharing, Window};
 
 /// A summary's cell: the count and the sum of all observations, and a sketch of those that a [`Window`] covers.
 ///
@@ -47,9 +47,9 @@ impl Summary {
         let pane = self.window.pane(now);
         let mut observed = self.lock();
         // Who holds the lock is the only one.
-        let times = observed.carry.whole(weight, Writers::One);
+        let times = observed.carry.whole(weight, Sharing::SingleWriter);
         observed.count = observed.count.saturating_add(times);
-        observed.sum.add(value * weight, Writers::One);
+        observed.sum.add(value * weight, Sharing::SingleWriter);
         if let Some(sketch) = observed.sketch(pane, self.window) {
             sketch.add(value, times);
         }

@@ -2,7 +2,7 @@
 
 use memchr::{memchr, memchr2, memmem};
 
-use super::plain::Plain;
+use super::simple_line::SimpleLine;
 use super::{service_check, tags, value};
 use crate::config::Dialects;
 use crate::reject::Reject;
@@ -10,7 +10,7 @@ use crate::reject::Reject;
 /// The type that a line carries after its value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
-pub enum Kind {
+pub enum StatsdType {
     /// `c`: add to a counter.
     Counter,
     /// `m`: a meter, which is a counter by another name.
@@ -29,7 +29,7 @@ pub enum Kind {
     ServiceCheck,
 }
 
-impl Kind {
+impl StatsdType {
     /// Every kind, in the order of its discriminant.
     pub const ALL: [Self; 8] = [
         Self::Counter,
@@ -79,7 +79,7 @@ pub struct Group<'a> {
     /// One value, or several with `:` between them, as they came: see [`Group::each_value`].
     pub values: &'a [u8],
     /// The type.
-    pub kind: Kind,
+    pub statsd_type: StatsdType,
     /// The sample rate, in (0, 1]; 1 where the line gives none. A line that gives several means the last.
     pub rate: Result<f64, Reject>,
     /// The `#` section without its `#`; where a line has several, the text from the first to the last of them, with
@@ -95,31 +95,31 @@ pub struct Group<'a> {
 
 impl<'a> Group<'a> {
     /// A group of nothing but this.
-    pub(super) fn new(name: &'a [u8], values: &'a [u8], kind: Kind) -> Self {
-        Self { name, values, kind, rate: Ok(1.0), tags: &[], container: &[], unknown: false, sections: &[] }
+    pub(super) fn new(name: &'a [u8], values: &'a [u8], statsd_type: StatsdType) -> Self {
+        Self { name, values, statsd_type, rate: Ok(1.0), tags: &[], container: &[], unknown: false, sections: &[] }
     }
 
     /// The values one by one. The member of a set is one, whatever it holds: DogStatsD packs no sets.
     pub fn each_value(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        let is_packed = self.kind != Kind::Set;
+        let is_packed = self.statsd_type != StatsdType::Set;
         self.values.split(move |&b| b == b':' && is_packed)
     }
 
     /// The sections that are not known, as they came: a newer client's, to be counted and skipped.
     pub fn unknown_sections(&self) -> impl Iterator<Item = &'a [u8]> {
-        let is_unknown = match self.kind {
-            Kind::ServiceCheck => service_check::is_unknown,
+        let is_unknown = match self.statsd_type {
+            StatsdType::ServiceCheck => service_check::is_unknown,
             _ => |section: &[u8]| Section::of(section) == Section::Unknown,
         };
         self.sections.split(|&b| b == b'|').filter(move |section| self.unknown && is_unknown(section))
     }
 }
 
-impl<'a> From<Plain<'a>> for Group<'a> {
+impl<'a> From<SimpleLine<'a>> for Group<'a> {
     /// The one group of a plain line; its value was read already.
-    fn from(plain: Plain<'a>) -> Self {
-        let Plain { name, tags, rate, kind, .. } = plain;
-        Self { rate: Ok(rate), tags, ..Self::new(name, &[], kind) }
+    fn from(plain: SimpleLine<'a>) -> Self {
+        let SimpleLine { name, tags, rate, statsd_type, .. } = plain;
+        Self { rate: Ok(rate), tags, ..Self::new(name, &[], statsd_type) }
     }
 }
 
@@ -179,8 +179,9 @@ impl<'a> Groups<'a> {
     }
 
     fn cut_anew(mut self, dialects: Dialects) -> Self {
-        let (head, kind) = cut(self.line, memchr(b'|', self.line));
-        let is_set = kind.is_some_and(|(_, kind)| matches!(kind, [b's'] | [b's', b'|' | b':', ..]));
+        let (head, statsd_type) = cut(self.line, memchr(b'|', self.line));
+        let is_set =
+            statsd_type.is_some_and(|(_, statsd_type)| matches!(statsd_type, [b's'] | [b's', b'|' | b':', ..]));
         if let (name, Some((_, rest))) = cut(self.line, tags::end_of_name(head, dialects, is_set)) {
             (self.name, self.rest) = (name, Some(rest));
         }
@@ -200,9 +201,9 @@ impl<'a> Groups<'a> {
             }
             other => other.map(|(_, sections)| sections),
         };
-        let kind = Kind::from_bytes(word).ok_or(Reject::UnknownType)?;
+        let statsd_type = StatsdType::from_bytes(word).ok_or(Reject::UnknownType)?;
         let name = self.name;
-        let mut group = Group::new(name, values, kind);
+        let mut group = Group::new(name, values, statsd_type);
         if let Some(sections) = sections {
             self.sections(&mut group, sections)?;
         }
@@ -329,7 +330,7 @@ mod tests {
     #[test]
     fn plain_line() {
         let group = one("jobs.done:3|c");
-        assert_eq!((group.name, group.values, group.kind), (&b"jobs.done"[..], &b"3"[..], Kind::Counter));
+        assert_eq!((group.name, group.values, group.statsd_type), (&b"jobs.done"[..], &b"3"[..], StatsdType::Counter));
         assert_eq!((group.rate, group.tags, group.container, group.unknown), (Ok(1.0), &b""[..], &b""[..], false));
     }
 
@@ -340,7 +341,11 @@ mod tests {
             "a:1:2|ms|card:low|e:it-x,cn-y|T1656581400|c:ci-1|#k:v,x|@0.5",
         ] {
             let group = one(line);
-            assert_eq!((group.values, group.kind, group.rate), (&b"1:2"[..], Kind::Timer, Ok(0.5)), "{line}");
+            assert_eq!(
+                (group.values, group.statsd_type, group.rate),
+                (&b"1:2"[..], StatsdType::Timer, Ok(0.5)),
+                "{line}"
+            );
             assert_eq!((group.tags, group.container, group.unknown), (&b"k:v,x"[..], &b"ci-1"[..], false), "{line}");
         }
     }
@@ -361,12 +366,13 @@ mod tests {
     #[test]
     fn older_packing() {
         let line = "a:200|ms:300|ms:5|c|@0.1:6|g";
-        let read: Vec<_> = groups(line.as_bytes()).map(|g| g.unwrap()).map(|g| (g.values, g.kind, g.rate)).collect();
-        let expected: [(&[u8], Kind, _); 4] = [
-            (b"200", Kind::Timer, Ok(1.0)),
-            (b"300", Kind::Timer, Ok(1.0)),
-            (b"5", Kind::Counter, Ok(0.1)),
-            (b"6", Kind::Gauge, Ok(1.0)),
+        let read: Vec<_> =
+            groups(line.as_bytes()).map(|g| g.unwrap()).map(|g| (g.values, g.statsd_type, g.rate)).collect();
+        let expected: [(&[u8], StatsdType, _); 4] = [
+            (b"200", StatsdType::Timer, Ok(1.0)),
+            (b"300", StatsdType::Timer, Ok(1.0)),
+            (b"5", StatsdType::Counter, Ok(0.1)),
+            (b"6", StatsdType::Gauge, Ok(1.0)),
         ];
         assert_eq!(read, expected);
     }
@@ -376,12 +382,12 @@ mod tests {
         let values = |line: &'static str| -> Vec<_> {
             groups(line.as_bytes())
                 .map(|group| group.unwrap())
-                .flat_map(|group| group.each_value().map(move |value| (value, group.kind)))
+                .flat_map(|group| group.each_value().map(move |value| (value, group.statsd_type)))
                 .collect()
         };
-        assert_eq!(values("a:u:1|s"), [(&b"u:1"[..], Kind::Set)]);
-        assert_eq!(values("a:1:2|h"), [(&b"1"[..], Kind::Histogram), (b"2", Kind::Histogram)]);
-        let expected = [(&b"1"[..], Kind::Counter), (b"x:y", Kind::Set), (b"2", Kind::Gauge)];
+        assert_eq!(values("a:u:1|s"), [(&b"u:1"[..], StatsdType::Set)]);
+        assert_eq!(values("a:1:2|h"), [(&b"1"[..], StatsdType::Histogram), (b"2", StatsdType::Histogram)]);
+        let expected = [(&b"1"[..], StatsdType::Counter), (b"x:y", StatsdType::Set), (b"2", StatsdType::Gauge)];
         assert_eq!(values("a:1|c:x:y|s:2|g"), expected, "behind a type, a `:` begins the next pair");
     }
 

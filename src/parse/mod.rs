@@ -17,12 +17,12 @@
 
 mod event;
 mod line;
-mod plain;
 mod service_check;
+mod simple_line;
 pub mod tags;
 pub mod value;
 
 pub use event::event;
-pub use line::{Group, Groups, Kind, groups};
-pub use plain::{Plain, plain};
+pub use line::{Group, Groups, StatsdType, groups};
+pub use simple_line::{SimpleLine, simple_line};
 pub use value::{Number, Value};

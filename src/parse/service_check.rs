@@ -4,7 +4,7 @@
 
 use memchr::memchr;
 
-use super::line::{Group, Kind, Section, cut};
+use super::line::{Group, Section, StatsdType, cut};
 use crate::reject::Reject;
 
 /// What a service check begins with.
@@ -25,7 +25,7 @@ pub(super) fn read(line: &[u8]) -> Result<Group<'_>, Reject> {
         [] => return Err(Reject::MalformedLine),
         _ => return Err(Reject::BadValue),
     }
-    let mut group = Group::new(name, status, Kind::ServiceCheck);
+    let mut group = Group::new(name, status, StatsdType::ServiceCheck);
     if let Some((_, sections)) = sections {
         read_sections(&mut group, sections);
     }
@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn what_it_says() {
         let group = one("_sc|db.up|2|d:1656581400|h:web:1|#a:b,c|c:ci-1|#d|x:1|m:not |#so|y").unwrap();
-        assert_eq!((group.name, group.values, group.kind), (&b"db.up"[..], &b"2"[..], Kind::ServiceCheck));
+        assert_eq!((group.name, group.values, group.statsd_type), (&b"db.up"[..], &b"2"[..], StatsdType::ServiceCheck));
         assert_eq!((group.rate, group.container), (Ok(1.0), &b"ci-1"[..]));
         assert_eq!(group.tags, b"a:b,c|c:ci-1|#d", "without what the message holds");
         assert!(group.unknown);

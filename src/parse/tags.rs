@@ -271,7 +271,7 @@ mod tests {
         assert_eq!(read(""), []);
     }
 
-    use crate::parse::{groups, plain};
+    use crate::parse::{groups, simple_line};
     use proptest::prelude::*;
 
     /// The name and the tags of what stands before a value, as `name{k=v,k2=v2}`, with the errors behind it.
@@ -441,7 +441,7 @@ mod tests {
             line in "[a,;=#\\[\\]]{0,20}:-?[0-9]{1,7}\\|(c|g|ms)(\\|#[a-z:,\\]]{0,9})?",
             dialects in dialects(),
         ) {
-            let (plain, _) = plain(line.as_bytes()).expect("it is plain");
+            let (plain, _) = simple_line(line.as_bytes()).expect("it is plain");
             let group = groups(line.as_bytes()).tagged(dialects).next().expect("one").expect("a group");
             prop_assert_eq!((plain.name, plain.tags), (group.name, group.tags));
         }

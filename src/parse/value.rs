@@ -1,6 +1,6 @@
 //! Numbers as lines carry them: decimal, finite, and exact where they are whole.
 
-use super::Kind;
+use super::StatsdType;
 use crate::reject::Reject;
 
 /// What a sample says.
@@ -14,10 +14,10 @@ pub enum Value<'a> {
 
 /// Reads the value of a sample of `kind`.
 #[inline]
-pub fn value(text: &[u8], kind: Kind) -> Result<Value<'_>, Reject> {
-    match kind {
-        Kind::Set if text.is_empty() => Err(Reject::BadValue),
-        Kind::Set => std::str::from_utf8(text).map(|_| Value::Member(text)).map_err(|_| Reject::NotUtf8),
+pub fn value(text: &[u8], statsd_type: StatsdType) -> Result<Value<'_>, Reject> {
+    match statsd_type {
+        StatsdType::Set if text.is_empty() => Err(Reject::BadValue),
+        StatsdType::Set => std::str::from_utf8(text).map(|_| Value::Member(text)).map_err(|_| Reject::NotUtf8),
         _ => number(text).map(Value::Number),
     }
 }
@@ -192,11 +192,11 @@ mod tests {
     #[test]
     fn members_are_any_text_but_none() {
         for text in ["a", "1", " ", "NaN", "ü:1", "\0"] {
-            assert_eq!(value(text.as_bytes(), Kind::Set), Ok(Value::Member(text.as_bytes())));
+            assert_eq!(value(text.as_bytes(), StatsdType::Set), Ok(Value::Member(text.as_bytes())));
         }
-        assert_eq!(value(b"", Kind::Set), Err(Reject::BadValue));
-        assert_eq!(value(b"\xff", Kind::Set), Err(Reject::NotUtf8));
-        assert_eq!(value(b"5", Kind::Gauge), number(b"5").map(Value::Number));
+        assert_eq!(value(b"", StatsdType::Set), Err(Reject::BadValue));
+        assert_eq!(value(b"\xff", StatsdType::Set), Err(Reject::NotUtf8));
+        assert_eq!(value(b"5", StatsdType::Gauge), number(b"5").map(Value::Number));
     }
 
     #[test]

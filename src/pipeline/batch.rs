@@ -1,4 +1,4 @@
-//! Plain lines that wait for each other, those of several packets too, so that the memory they need is fetched for all of
+//! SimpleLine lines that wait for each other, those of several packets too, so that the memory they need is fetched for all of
 //! them at once.
 //!
 //! With many series every line misses the cache in the slots, in its route and in its cells, one after the other. Taken
@@ -8,20 +8,20 @@ use arrayvec::ArrayVec;
 
 use super::Worker;
 use super::routes::{Key, NO_SERIES, Routes};
-use crate::metric::Type;
-use crate::parse::{Group, Plain, Value};
+use crate::metric::MetricType;
+use crate::parse::{Group, SimpleLine, Value};
 use crate::prefetch::prefetch;
 
 /// How many lines wait at most: about as many as fit a packet of 1,432 bytes.
 const LEN: usize = 32;
 
-/// Plain lines with the hashes of their keys, in the order that they came.
+/// SimpleLine lines with the hashes of their keys, in the order that they came.
 #[derive(Debug, Default)]
 pub struct Batch<'a>(ArrayVec<Waiting<'a>, LEN>);
 
 #[derive(Clone, Copy, Debug)]
 struct Waiting<'a> {
-    plain: Plain<'a>,
+    plain: SimpleLine<'a>,
     hash: u64,
 }
 
@@ -33,7 +33,7 @@ impl<'a> Batch<'a> {
 
     /// Adds a line to a batch that is not full; tells whether it is now.
     #[inline]
-    pub(super) fn push(&mut self, plain: Plain<'a>, routes: &Routes) -> bool {
+    pub(super) fn push(&mut self, plain: SimpleLine<'a>, routes: &Routes) -> bool {
         let hash = routes.hash(&key(&plain));
         routes.prefetch_slot(hash);
         self.0.push(Waiting { plain, hash });
@@ -43,8 +43,8 @@ impl<'a> Batch<'a> {
 
 /// The key of a plain line, which has no container.
 #[inline]
-fn key<'a>(plain: &Plain<'a>) -> Key<'a> {
-    Key { name: plain.name, kind: plain.kind, tags: plain.tags, container: &[] }
+fn key<'a>(plain: &SimpleLine<'a>) -> Key<'a> {
+    Key { name: plain.name, statsd_type: plain.statsd_type, tags: plain.tags, container: &[] }
 }
 
 impl Worker {
@@ -73,7 +73,7 @@ impl Worker {
             order[class][lens[class]] = line as u8;
             lens[class] += 1;
         }
-        const HISTOGRAM: usize = Type::Histogram as usize;
+        const HISTOGRAM: usize = MetricType::Histogram as usize;
         for &line in &order[HISTOGRAM][..lens[HISTOGRAM]] {
             self.routes.series(at[usize::from(line)]).inspect(|series| series.cells.prefetch());
         }
@@ -81,9 +81,9 @@ impl Worker {
             for &line in &order[..len] {
                 let line = usize::from(line);
                 let (at, plain) = (at[line], &waiting[line].plain);
-                match self.apply(at, plain.kind, Value::Number(plain.number), Ok(plain.rate)) {
+                match self.apply(at, plain.statsd_type, Value::Number(plain.number), Ok(plain.rate)) {
                     Ok(()) => self.kept(at),
-                    Err(reject) => self.tally.rejected(reject, 1),
+                    Err(reject) => self.stats.rejected(reject, 1),
                 }
             }
         }
@@ -112,16 +112,16 @@ impl Worker {
     }
 
     /// Applies one plain line by itself.
-    pub(super) fn plain(&mut self, plain: &Plain<'_>) {
+    pub(super) fn plain(&mut self, plain: &SimpleLine<'_>) {
         let value = Value::Number(plain.number);
         let result = self.route(&Group::from(*plain), value).and_then(|at| {
-            self.apply_in_turn(at, plain.kind, value, Ok(plain.rate))?;
+            self.apply_in_turn(at, plain.statsd_type, value, Ok(plain.rate))?;
             self.kept(at);
             Ok(())
         });
         if let Err(reject) = result {
             // A plain line holds no byte that its route has not shown to be text.
-            self.tally.rejected(reject, 1);
+            self.stats.rejected(reject, 1);
         }
     }
 }

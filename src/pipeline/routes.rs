@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use foldhash::quality::RandomState;
 
-use crate::mapping::{Operation, TagErrors};
-use crate::metric::Type;
-use crate::parse::Kind;
+use crate::mapping::{Conversion, TagErrors};
+use crate::metric::MetricType;
+use crate::parse::StatsdType;
 use crate::prefetch::prefetch;
 use crate::registry::Series;
 use crate::reject::Reject;
@@ -17,7 +17,7 @@ use crate::reject::Reject;
 #[derive(Clone, Copy, Debug)]
 pub struct Key<'a> {
     pub name: &'a [u8],
-    pub kind: Kind,
+    pub statsd_type: StatsdType,
     pub tags: &'a [u8],
     /// Empty where it is no part of the series.
     pub container: &'a [u8],
@@ -28,7 +28,7 @@ impl Key<'_> {
     #[inline]
     fn shape(&self) -> u64 {
         let [name, tags, container] = [self.name, self.tags, self.container].map(|part| part.len() as u64);
-        name | tags << 16 | container << 32 | (self.kind as u64) << 48
+        name | tags << 16 | container << 32 | (self.statsd_type as u64) << 48
     }
 
     fn len(&self) -> usize {
@@ -50,9 +50,9 @@ pub struct Meaning {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fate {
     /// Applied to the route's series.
-    Apply(Operation),
+    Apply(Conversion),
     /// Applied to the route's series, which takes what is over this limit.
-    Collapse(Operation, Reject),
+    Collapse(Conversion, Reject),
     /// Counted and forgotten, because a rule says so.
     Drop,
     /// Counted as rejected.
@@ -117,7 +117,7 @@ impl Route {
 }
 
 /// The class of routes that have no series: behind those of all types.
-pub const NO_SERIES: usize = Type::ALL.len();
+pub const NO_SERIES: usize = MetricType::ALL.len();
 
 /// How many bytes of key a route holds.
 const SHORT: usize = 44;
@@ -366,7 +366,7 @@ impl Routes {
             let [name, tags, container] = route.lens();
             let (name, rest) = self.key(route, name + tags + container).split_at(name);
             let (tags, container) = rest.split_at(tags);
-            let hash = self.hash(&Key { name, tags, container, kind: Kind::Counter });
+            let hash = self.hash(&Key { name, tags, container, statsd_type: StatsdType::Counter });
             self.place(hash, index);
         }
     }
@@ -421,22 +421,22 @@ fn fold(one: u64, two: u64) -> u64 {
 mod tests {
     use super::*;
     use crate::config::Limits;
-    use crate::mapping::{Metric, Shape};
-    use crate::metric::Type;
+    use crate::mapping::{Metric, MetricSpec};
+    use crate::metric::MetricType;
     use crate::registry::Registry;
 
     const DROP: Meaning = Meaning { fate: Fate::Drop, tag_errors: TagErrors::NONE, is_mapped: true };
 
     fn key<'a>(name: &'a [u8], tags: &'a [u8]) -> Key<'a> {
-        Key { name, kind: Kind::Counter, tags, container: &[] }
+        Key { name, statsd_type: StatsdType::Counter, tags, container: &[] }
     }
 
     fn over() -> Meaning {
-        Meaning { fate: Fate::Collapse(operation(), Reject::SeriesLimit), ..DROP }
+        Meaning { fate: Fate::Collapse(conversion(), Reject::SeriesLimit), ..DROP }
     }
 
-    fn operation() -> Operation {
-        Operation::new(Kind::Counter, Type::Counter, 1.0).expect("it can be fed")
+    fn conversion() -> Conversion {
+        Conversion::new(StatsdType::Counter, MetricType::Counter, 1.0).expect("it can be fed")
     }
 
     fn insert(routes: &mut Routes, key: Key<'_>) -> usize {
@@ -459,7 +459,7 @@ mod tests {
         assert_eq!(find(&routes, key(b"ab", b"c")), Some(index));
         assert_eq!(find(&routes, key(b"a", b"bc")), None);
         assert_eq!(find(&routes, key(b"abc", b"")), None);
-        assert_eq!(find(&routes, Key { kind: Kind::Gauge, ..key(b"ab", b"c") }), None);
+        assert_eq!(find(&routes, Key { statsd_type: StatsdType::Gauge, ..key(b"ab", b"c") }), None);
         assert_eq!(find(&routes, Key { container: b"x", ..key(b"ab", b"c") }), None);
     }
 
@@ -514,10 +514,10 @@ mod tests {
     #[test]
     fn a_review_gives_up_what_has_no_series_of_its_own() {
         let metric =
-            Metric { name: "a".to_owned(), labels: Vec::new(), help: "".into(), shape: Shape::Counter, ttl: None };
+            Metric { name: "a".to_owned(), labels: Vec::new(), help: "".into(), spec: MetricSpec::Counter, ttl: None };
         let series = Registry::new(Limits::default()).get_or_create(&metric, 0).expect("there is room");
         let over = over();
-        let own = Meaning { fate: Fate::Apply(operation()), ..DROP };
+        let own = Meaning { fate: Fate::Apply(conversion()), ..DROP };
         let mut routes = Routes::new(1);
         let name = |n: usize| format!("{}name{n}", "long".repeat(n % 20));
         for n in 0..2000 {

@@ -36,7 +36,7 @@ impl Registry {
             // would not do: its route may have been kept since, and the time that it was touched with may be an old one.
             let over = |_: &Arc<str>, found: &mut Arc<Series>| found.is_leaving() && found.due() <= now;
             if self.series.remove_if_mut(series.key(), over).is_some() {
-                let counts = &self.counts[series.head().kind as usize];
+                let counts = &self.counts[series.head().metric_type as usize];
                 counts.series.fetch_sub(1, Ordering::Relaxed);
                 self.expired.fetch_add(1, Ordering::Relaxed);
                 if families.remove(&series) {

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::series::{ByName, Parts, Series};
-use crate::mapping::{Metric, Shape};
-use crate::metric::Type;
+use crate::mapping::{Metric, MetricSpec};
+use crate::metric::MetricType;
 use crate::reject::Reject;
 
 /// All series, in the order of their names and then of their labels, so that those of a family stand together.
@@ -28,11 +28,11 @@ pub(super) struct Families {
 #[derive(Debug)]
 pub struct FamilyHead {
     /// What they are.
-    pub kind: Type,
+    pub metric_type: MetricType,
     /// The help text: that of the first series.
     pub help: Arc<str>,
     /// What they are made with: the buckets or quantiles of the first series hold for all.
-    pub(super) shape: Shape,
+    pub(super) spec: MetricSpec,
     /// How many series it has. `Relaxed`: it is written under the lock of the families.
     len: AtomicUsize,
 }
@@ -51,7 +51,7 @@ impl Families {
     /// Whether a series of `metric` may be made, and then whether its family is new.
     pub fn admits(&self, metric: &Metric) -> Result<bool, Reject> {
         match self.head(&metric.name) {
-            Some(head) if head.kind == metric.shape.type_of() => Ok(false),
+            Some(head) if head.metric_type == metric.spec.type_of() => Ok(false),
             Some(_) => Err(Reject::TypeConflict),
             None if self.collides(metric) => Err(Reject::NameCollision),
             None => Ok(true),
@@ -60,12 +60,12 @@ impl Families {
 
     /// Whether a new family would expose a series that another one does.
     fn collides(&self, metric: &Metric) -> bool {
-        let exposes = |kind: Type, suffix: &&str| kind.suffixes().contains(suffix);
+        let exposes = |metric_type: MetricType, suffix: &&str| metric_type.suffixes().contains(suffix);
         // A histogram has the suffixes of all types.
-        Type::Histogram.suffixes().iter().any(|suffix| {
+        MetricType::Histogram.suffixes().iter().any(|suffix| {
             let owner = metric.name.strip_suffix(suffix).and_then(|name| self.head(name));
-            owner.is_some_and(|head| exposes(head.kind, suffix))
-                || exposes(metric.shape.type_of(), suffix) && self.head(&format!("{}{suffix}", metric.name)).is_some()
+            owner.is_some_and(|head| exposes(head.metric_type, suffix))
+                || exposes(metric.spec.type_of(), suffix) && self.head(&format!("{}{suffix}", metric.name)).is_some()
         })
     }
 
@@ -83,8 +83,8 @@ impl Families {
     /// Makes the series of `metric`, with the head of its family.
     pub fn add(&mut self, metric: &Metric, text: String, now: u32) -> Arc<Series> {
         let head = self.head(&metric.name).cloned().unwrap_or_else(|| {
-            let (help, shape) = (Arc::clone(&metric.help), metric.shape.clone());
-            Arc::new(FamilyHead { kind: shape.type_of(), help, shape, len: AtomicUsize::new(0) })
+            let (help, spec) = (Arc::clone(&metric.help), metric.spec.clone());
+            Arc::new(FamilyHead { metric_type: spec.type_of(), help, spec, len: AtomicUsize::new(0) })
         });
         head.len.fetch_add(1, Ordering::Relaxed);
         let series = Arc::new(Series::new(metric, text, head, now));

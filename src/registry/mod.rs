@@ -19,7 +19,7 @@ use foldhash::quality::RandomState;
 
 use crate::config::{Limits, Overflow};
 use crate::mapping::Metric;
-use crate::metric::Type;
+use crate::metric::MetricType;
 use crate::reject::Reject;
 use expiry::Expiry;
 use families::Families;
@@ -38,7 +38,7 @@ pub struct Registry {
     expiry: Mutex<Expiry>,
     generations: Generations,
     limits: Limits,
-    counts: [Counts; Type::ALL.len()],
+    counts: [Counts; MetricType::ALL.len()],
     expired: AtomicU64,
 }
 
@@ -190,17 +190,17 @@ impl Registry {
         self.limits.series
     }
 
-    /// Series and families by type, in the order of [`Type::ALL`].
-    pub fn counts(&self) -> ([u64; Type::ALL.len()], [u64; Type::ALL.len()]) {
+    /// Series and families by type, in the order of [`MetricType::ALL`].
+    pub fn counts(&self) -> ([u64; MetricType::ALL.len()], [u64; MetricType::ALL.len()]) {
         let read = |count: fn(&Counts) -> &AtomicU64| {
-            Type::ALL.map(|t| count(&self.counts[t as usize]).load(Ordering::Relaxed))
+            MetricType::ALL.map(|t| count(&self.counts[t as usize]).load(Ordering::Relaxed))
         };
         (read(|c| &c.series), read(|c| &c.families))
     }
 
     fn find(&self, text: &str, metric: &Metric, now: u32) -> Result<Option<Arc<Series>>, Reject> {
         match self.series.get(text) {
-            Some(series) if series.cells.type_of() == metric.shape.type_of() => {
+            Some(series) if series.cells.type_of() == metric.spec.type_of() => {
                 // Before the lock is given back: who would take it out sees that it is met.
                 series.touch(now);
                 series.set_leaving(false);
@@ -225,13 +225,13 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
-    use crate::mapping::{Rules, Shape};
+    use crate::mapping::{MetricSpec, Rules};
     use crate::pipeline::{Pipeline, Worker};
 
     fn metric(name: &str, n: usize) -> Metric {
         let labels = vec![("n".to_owned(), n.to_string())];
         let ttl = Some(Duration::from_secs(1));
-        Metric { name: name.to_owned(), labels, help: "".into(), shape: Shape::Counter, ttl }
+        Metric { name: name.to_owned(), labels, help: "".into(), spec: MetricSpec::Counter, ttl }
     }
 
     /// The series for what is over a limit takes no place of others, and leaves as they do.

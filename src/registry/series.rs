@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::families::FamilyHead;
 use crate::expose::text::label;
-use crate::mapping::{Metric, Shape};
+use crate::mapping::{Metric, MetricSpec};
 use crate::metric::{Cells, Counter, Gauge, Histogram, Set, Summary};
 use crate::prefetch::prefetch;
 
@@ -37,12 +37,12 @@ pub(super) const FOR_EVER: u32 = u32::MAX;
 impl Series {
     /// The series of `metric` at 0, whose text is `text`; it is made as its family has it.
     pub(super) fn new(metric: &Metric, text: String, head: Arc<FamilyHead>, now: u32) -> Self {
-        let cells = match &head.shape {
-            Shape::Counter => Cells::Counter(Counter::new()),
-            Shape::Gauge => Cells::Gauge(Gauge::new()),
-            Shape::Histogram(bounds) => Cells::Histogram(Histogram::new(bounds.clone())),
-            Shape::Set(window) => Cells::Set(Set::new(*window).into()),
-            Shape::Summary(quantiles, window) => Cells::Summary(Summary::new(quantiles.clone(), *window).into()),
+        let cells = match &head.spec {
+            MetricSpec::Counter => Cells::Counter(Counter::new()),
+            MetricSpec::Gauge => Cells::Gauge(Gauge::new()),
+            MetricSpec::Histogram(bounds) => Cells::Histogram(Histogram::new(bounds.clone())),
+            MetricSpec::Set(window) => Cells::Set(Set::new(*window).into()),
+            MetricSpec::Summary(quantiles, window) => Cells::Summary(Summary::new(quantiles.clone(), *window).into()),
         };
         // The clock tells whole seconds: what is left of one is waited for.
         let seconds = |ttl: Duration| u32::try_from(ttl.as_millis().div_ceil(1000)).unwrap_or(FOR_EVER);

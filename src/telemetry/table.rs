@@ -1,6 +1,6 @@
 //! The table that every output is made from: what there is, and what it means.
 
-use crate::metric::Type;
+use crate::metric::MetricType;
 
 /// One of the sidecar's own metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -8,14 +8,14 @@ pub struct Description {
     /// The family's name.
     pub name: &'static str,
     /// What it is.
-    pub kind: Type,
+    pub metric_type: MetricType,
     /// The help text.
     pub help: &'static str,
 }
 
 macro_rules! own_metrics {
-    ($($id:ident = $name:literal, $kind:ident, $help:literal;)*) => {
-        $(pub(super) const $id: Description = Description { name: $name, kind: Type::$kind, help: $help };)*
+    ($($id:ident = $name:literal, $metric_type:ident, $help:literal;)*) => {
+        $(pub(super) const $id: Description = Description { name: $name, metric_type: MetricType::$metric_type, help: $help };)*
 
         /// Every metric of the sidecar's own, in the order of their names.
         pub const TABLE: &[Description] = &[$($id),*];

@@ -51,7 +51,7 @@ fn buffered_udp(address: &str) -> BufferedUdpMetricSink {
 /// Lines wait in a queue, and a thread of the client's sends them.
 fn send_from_queue(sink: impl MetricSink + Sync + Send + RefUnwindSafe + 'static) {
     let written = Arc::new(AtomicU64::new(0));
-    let queue = QueuingMetricSink::from(Tally { sink, written: Arc::clone(&written) });
+    let queue = QueuingMetricSink::from(WorkerStats { sink, written: Arc::clone(&written) });
     let client = client(queue.clone());
     call_everything(&client).expect("every call is taken");
     let deadline = Instant::now() + PATIENCE;
@@ -64,12 +64,12 @@ fn send_from_queue(sink: impl MetricSink + Sync + Send + RefUnwindSafe + 'static
 }
 
 /// Counts what has come through the queue, which its own figures say a little too early.
-struct Tally<S> {
+struct WorkerStats<S> {
     sink: S,
     written: Arc<AtomicU64>,
 }
 
-impl<S: MetricSink> MetricSink for Tally<S> {
+impl<S: MetricSink> MetricSink for WorkerStats<S> {
     fn emit(&self, line: &str) -> io::Result<usize> {
         let result = self.sink.emit(line);
         self.written.fetch_add(1, Ordering::Release);

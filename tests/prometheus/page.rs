@@ -19,7 +19,7 @@ use statsidecar::config::{self, Severity};
 use statsidecar::http;
 use statsidecar::mapping::Rules;
 use statsidecar::pipeline::{Pipeline, Worker};
-use statsidecar::telemetry::Facts;
+use statsidecar::telemetry::Snapshot;
 
 use crate::support::{PATIENCE, Process, get, lines_of};
 use crate::tools;
@@ -186,7 +186,7 @@ fn pipeline(config: &str) -> Arc<Pipeline> {
 }
 
 fn page(pipeline: &Pipeline) -> String {
-    String::from_utf8(http::page(pipeline, &Facts::default())).expect("the page is UTF-8")
+    String::from_utf8(http::page(pipeline, &Snapshot::default())).expect("the page is UTF-8")
 }
 
 /// How many samples a page has by its lines, which must all be such, and differ.

@@ -10,15 +10,15 @@ use super::value::{
     boolean, buckets, by_tag, choice, duration, factor, label_name, label_sets, labels, one_or_more, quantiles,
     spanned, text, texts, words,
 };
-use crate::config::{KeptTags, MetricRule, Pattern, Prefer};
-use crate::metric::Type;
+use crate::config::{KeptTags, MetricRule, Prefer, RulePattern};
+use crate::metric::MetricType;
 
-const TYPES: [(&str, Type); 5] = [
-    ("counter", Type::Counter),
-    ("gauge", Type::Gauge),
-    ("histogram", Type::Histogram),
-    ("set", Type::Set),
-    ("summary", Type::Summary),
+const TYPES: [(&str, MetricType); 5] = [
+    ("counter", MetricType::Counter),
+    ("gauge", MetricType::Gauge),
+    ("histogram", MetricType::Histogram),
+    ("set", MetricType::Set),
+    ("summary", MetricType::Summary),
 ];
 
 /// What `keep_tags` and `drop_tags` must be.
@@ -37,7 +37,7 @@ fn rule(mut section: Section<'_>, end: usize) -> Option<MetricRule> {
         section.read("match_type", one_or_more("a type such as \"ms\", or a list such as [\"ms\", \"h\"]"));
     let match_tags = section.read("match_tags", by_tag("a table such as { env = \"prod\", region = \"*\" }", words));
     let name = section.read("name", spanned(text));
-    let kind = section.read("type", spanned(choice(&TYPES)));
+    let metric_type = section.read("type", spanned(choice(&TYPES)));
     let help = section.read("help", spanned(words));
     let unit = section.read("unit", spanned(words));
     let labels = section.read("labels", labels).unwrap_or_default();
@@ -57,7 +57,7 @@ fn rule(mut section: Section<'_>, end: usize) -> Option<MetricRule> {
         match_type: match_type.unwrap_or_default(),
         match_tags: match_tags.unwrap_or_default(),
         name,
-        kind,
+        metric_type,
         help,
         unit,
         labels,
@@ -76,9 +76,9 @@ fn rule(mut section: Section<'_>, end: usize) -> Option<MetricRule> {
 }
 
 /// The names that a rule is for, in the one of two ways to say it.
-fn pattern(section: &mut Section<'_>, end: usize) -> Option<Pattern> {
-    let glob = section.read("match", spanned(text)).map(Pattern::Glob);
-    let regex = section.read("match_regex", spanned(text)).map(Pattern::Regex);
+fn pattern(section: &mut Section<'_>, end: usize) -> Option<RulePattern> {
+    let glob = section.read("match", spanned(text)).map(RulePattern::Glob);
+    let regex = section.read("match_regex", spanned(text)).map(RulePattern::Regex);
     if !section.has("match_regex") {
         section.require("match", end, "give the names it is for, as in match = \"app.requests.*\"");
     } else if section.has("match") {
@@ -109,14 +109,14 @@ fn go_together(section: &Section<'_>, rule: &MetricRule) {
         let allowed = ["match", "match_regex", "match_type", "match_tags", "drop"];
         return section.forbid_but(&allowed, "has no effect with drop = true; leave it out");
     }
-    if let Some(kind) = rule.kind.as_ref().map(Spanned::get_ref) {
-        if *kind != Type::Histogram {
+    if let Some(metric_type) = rule.metric_type.as_ref().map(Spanned::get_ref) {
+        if *metric_type != MetricType::Histogram {
             section.forbid("buckets", "goes with type = \"histogram\" only; leave it out or change the type");
         }
-        if *kind == Type::Set {
+        if *metric_type == MetricType::Set {
             section.forbid("scale", "has no effect on a set, whose members are no numbers; leave it out");
         }
-        if *kind != Type::Summary {
+        if *metric_type != MetricType::Summary {
             section.forbid("quantiles", "goes with type = \"summary\" only; leave it out or change the type");
         }
     }

@@ -23,7 +23,7 @@ use self::value::{
     account, addresses, boolean, buckets, choice, choices, duration, labels, mode, quantiles, seconds, size, socket,
     whole,
 };
-use super::{Config, Defaults, Diagnostic, Dialect, Http, Intake, Limits, Naming, Overflow, Tags, Timer};
+use super::{Config, Defaults, Diagnostic, Dialect, Http, IntakeConfig, Limits, Naming, Overflow, Tags, Timer};
 
 /// What the file may take of the stack. Dotted keys within nested tables make some 6,500 levels, and the TOML reader
 /// drops them by recursion: at about 1 KiB a level in a debug build, that is more than a thread has by default.
@@ -79,13 +79,13 @@ const WEEK: u32 = 7 * 24 * 60 * 60;
 
 const AT_LEAST_1: &str = "a whole number, at least 1";
 
-fn intake(item: Item<'_>, page: SocketAddr) -> Option<Intake> {
+fn intake(item: Item<'_>, page: SocketAddr) -> Option<IntakeConfig> {
     let mut section = item.section("[intake]")?;
-    let default = Intake::default();
+    let default = IntakeConfig::default();
     let receive_buffer = size(0..=1 << 30, "a size of at most 1GiB, such as \"8MiB\"");
     let max_line = size(16..=64 * 1024, "a size from \"16B\" to \"64KiB\"");
     let max_connections = whole(1..=usize::MAX, AT_LEAST_1);
-    let intake = Intake {
+    let intake = IntakeConfig {
         listen: section.read("listen", |item| addresses(item, page)).unwrap_or(default.listen),
         workers: section.read("workers", whole(1..=64, "a whole number from 1 to 64")).unwrap_or(default.workers),
         receive_buffer: section.read("receive_buffer", receive_buffer).map_or(default.receive_buffer, unless_0),

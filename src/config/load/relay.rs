@@ -4,21 +4,21 @@
 
 use super::section::{Item, Section};
 use super::value::{address, spanned, text};
-use crate::config::{Address, Pattern, Relay};
+use crate::config::{Address, RelayConfig, RulePattern};
 
 /// Every relay in `source` that can be made out, beside listeners at `listen`.
-pub(super) fn relays(item: Item<'_>, source: &str, listen: &[Address]) -> Option<Vec<Relay>> {
+pub(super) fn relays(item: Item<'_>, source: &str, listen: &[Address]) -> Option<Vec<RelayConfig>> {
     let tables = item.tables("a relay", "[[relay]]", source)?;
     Some(tables.into_iter().filter_map(|(section, end)| relay(section, end, listen)).collect())
 }
 
 /// The relay in `section`, whose lines end at `end`.
-fn relay(mut section: Section<'_>, end: usize, listen: &[Address]) -> Option<Relay> {
+fn relay(mut section: Section<'_>, end: usize, listen: &[Address]) -> Option<RelayConfig> {
     let target = section.read("target", spanned(|item| target(&item, listen)));
-    let pattern = section.read("match", spanned(text)).map(Pattern::Glob);
+    let pattern = section.read("match", spanned(text)).map(RulePattern::Glob);
     section.require("target", end, "say where the lines go, as in target = \"udp://10.0.0.5:8125\"");
     section.finish();
-    Some(Relay { target: target?, pattern })
+    Some(RelayConfig { target: target?, pattern })
 }
 
 /// Where lines can be sent to without coming back.

@@ -1,20 +1,20 @@
 //! What a worker counts by itself, until it adds it up.
 
-use super::Culprits;
-use crate::parse::Kind;
+use super::HeavyHitters;
+use crate::parse::StatsdType;
 use crate::parse::tags::TagError;
 use crate::reject::Reject;
 
 /// One worker's counts since it last added them up.
 #[derive(Debug, Default)]
-pub struct Tally {
+pub struct WorkerStats {
     /// Packets received.
     pub packets: u64,
     /// Bytes received.
     pub bytes: u64,
     /// Lines received.
     pub lines: u64,
-    pub(super) applied: [u64; Kind::ALL.len()],
+    pub(super) applied: [u64; StatsdType::ALL.len()],
     pub(super) unmapped: u64,
     pub(super) rare: Rare,
     /// Whether `rare` holds anything, so that a batch without mishaps does not look.
@@ -30,7 +30,7 @@ pub(super) struct Rare {
     pub(super) events: u64,
     pub(super) tag_errors: [u64; TagError::ALL.len()],
     pub(super) unknown_sections: [u64; SECTIONS],
-    pub(super) culprits: Culprits,
+    pub(super) heavy_hitters: HeavyHitters,
 }
 
 /// Unknown sections by the letter or digit they begin with, and the rest together: a number that no client raises.
@@ -44,16 +44,16 @@ impl Default for Rare {
             events: 0,
             tag_errors: [0; TagError::ALL.len()],
             unknown_sections: [0; SECTIONS],
-            culprits: Culprits::default(),
+            heavy_hitters: HeavyHitters::default(),
         }
     }
 }
 
-impl Tally {
+impl WorkerStats {
     /// Counts an applied sample.
     #[inline]
-    pub fn applied(&mut self, kind: Kind, is_mapped: bool) {
-        self.applied[kind as usize] += 1;
+    pub fn applied(&mut self, statsd_type: StatsdType, is_mapped: bool) {
+        self.applied[statsd_type as usize] += 1;
         self.unmapped += u64::from(!is_mapped);
     }
 
@@ -68,7 +68,7 @@ impl Tally {
     #[cold]
     pub fn over_limit(&mut self, name: &[u8], limit: Reject) {
         (self.is_rare, self.is_over_limit) = (true, true);
-        self.rare.culprits.count(name, limit);
+        self.rare.heavy_hitters.count(name, limit);
     }
 
     /// Counts samples that a rule says to drop.

@@ -5,13 +5,13 @@
 
 use wide::u8x16;
 
-use super::line::Kind;
+use super::line::StatsdType;
 use super::value::{self, Magnitude, Number, Sign};
 use super::{event, service_check};
 
 /// A plain line, borrowed.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Plain<'a> {
+pub struct SimpleLine<'a> {
     /// Everything before the `:`.
     pub name: &'a [u8],
     /// The `#` section without its `#`.
@@ -21,12 +21,12 @@ pub struct Plain<'a> {
     /// The sample rate, in (0, 1].
     pub rate: f64,
     /// The type.
-    pub kind: Kind,
+    pub statsd_type: StatsdType,
 }
 
 /// Reads the line that `bytes` begin with, where it is plain; gives it with its length, its `\n` not counted.
 #[inline]
-pub fn plain(bytes: &[u8]) -> Option<(Plain<'_>, usize)> {
+pub fn simple_line(bytes: &[u8]) -> Option<(SimpleLine<'_>, usize)> {
     let colon = find_either(bytes, 0, b':', b'\n');
     if byte(bytes, colon) != b':' || byte(bytes, 0) == b'_' && is_no_metric(bytes) {
         return None;
@@ -35,7 +35,7 @@ pub fn plain(bytes: &[u8]) -> Option<(Plain<'_>, usize)> {
     if byte(bytes, pipe) != b'|' {
         return None;
     }
-    let (kind, mut end) = kind(bytes, pipe + 1)?;
+    let (statsd_type, mut end) = statsd_type(bytes, pipe + 1)?;
     let (mut rate, mut tags): (f64, Option<&[u8]>) = (1.0, None);
     while end < bytes.len() && byte(bytes, end) != b'\n' {
         if byte(bytes, end) != b'|' {
@@ -55,7 +55,7 @@ pub fn plain(bytes: &[u8]) -> Option<(Plain<'_>, usize)> {
     if tags.last() == Some(&b'\r') {
         return None;
     }
-    Some((Plain { name: bytes.get(..colon)?, tags, number, rate, kind }, end))
+    Some((SimpleLine { name: bytes.get(..colon)?, tags, number, rate, statsd_type }, end))
 }
 
 /// Whether the line is a service check or an event, which may look as a metric does: `_e{1,1}:1|c`.
@@ -68,21 +68,21 @@ fn is_no_metric(bytes: &[u8]) -> bool {
 ///
 /// From a table rather than by comparing: which type comes next is not to be guessed.
 #[inline]
-fn kind(bytes: &[u8], at: usize) -> Option<(Kind, usize)> {
+fn statsd_type(bytes: &[u8], at: usize) -> Option<(StatsdType, usize)> {
     #[expect(clippy::indexing_slicing, reason = "the compiler would not take an index that is none")]
-    const KINDS: [Option<Kind>; 256] = {
-        let mut kinds = [None; 256];
-        kinds[b'c' as usize] = Some(Kind::Counter);
-        kinds[b'g' as usize] = Some(Kind::Gauge);
-        kinds[b'h' as usize] = Some(Kind::Histogram);
-        kinds[b'd' as usize] = Some(Kind::Distribution);
-        kinds[b'm' as usize] = Some(Kind::Meter);
-        kinds
+    const KINDS: [Option<StatsdType>; 256] = {
+        let mut statsd_types = [None; 256];
+        statsd_types[b'c' as usize] = Some(StatsdType::Counter);
+        statsd_types[b'g' as usize] = Some(StatsdType::Gauge);
+        statsd_types[b'h' as usize] = Some(StatsdType::Histogram);
+        statsd_types[b'd' as usize] = Some(StatsdType::Distribution);
+        statsd_types[b'm' as usize] = Some(StatsdType::Meter);
+        statsd_types
     };
     let first = byte(bytes, at);
     let is_timer = first == b'm' && byte(bytes, at + 1) == b's';
-    let kind = if is_timer { Some(Kind::Timer) } else { KINDS.get(usize::from(first)).copied().flatten() };
-    kind.map(|kind| (kind, at + 1 + usize::from(is_timer)))
+    let statsd_type = if is_timer { Some(StatsdType::Timer) } else { KINDS.get(usize::from(first)).copied().flatten() };
+    statsd_type.map(|statsd_type| (statsd_type, at + 1 + usize::from(is_timer)))
 }
 
 /// Reads a short number at `at`: a sign, up to seven digits, a point and up to seven digits more.
@@ -182,15 +182,15 @@ mod tests {
 
     /// What is plain, the general reader reads alike.
     fn agrees(bytes: &[u8]) -> bool {
-        let Some((plain, len)) = plain(bytes) else { return false };
+        let Some((plain, len)) = simple_line(bytes) else { return false };
         let line = &bytes[..len];
         assert!(matches!(bytes.get(len), None | Some(b'\n')), "{line:?} ends where a line does");
         let mut groups = groups(line.strip_suffix(b"\r").unwrap_or(line));
         let group = groups.next().unwrap().unwrap();
         assert_eq!(groups.next(), None);
         assert_eq!(
-            (plain.name, plain.tags, plain.kind, Ok(plain.rate)),
-            (group.name, group.tags, group.kind, group.rate)
+            (plain.name, plain.tags, plain.statsd_type, Ok(plain.rate)),
+            (group.name, group.tags, group.statsd_type, group.rate)
         );
         assert_eq!(Ok(plain.number), value::number(group.values));
         assert!(!group.unknown && group.container.is_empty());

@@ -1,32 +1,32 @@
 //! What is read elsewhere at the moment of a scrape.
 
 use super::Row;
-use crate::metric::Type;
+use crate::metric::MetricType;
 
 /// What is read elsewhere at the moment of a scrape.
 #[derive(Clone, Debug, Default)]
-pub struct Facts {
-    /// Series by type, in the order of [`Type::ALL`].
-    pub series: [u64; Type::ALL.len()],
-    /// Families by type, in the order of [`Type::ALL`].
-    pub families: [u64; Type::ALL.len()],
+pub struct Snapshot {
+    /// Series by type, in the order of [`MetricType::ALL`].
+    pub series: [u64; MetricType::ALL.len()],
+    /// Families by type, in the order of [`MetricType::ALL`].
+    pub families: [u64; MetricType::ALL.len()],
     /// How many series there may be.
     pub series_limit: usize,
     /// How many series have expired.
     pub series_expired: u64,
     /// The sockets for datagrams, in the order of their listeners, which come first.
-    pub sockets: Vec<SocketFacts>,
+    pub sockets: Vec<SocketSnapshot>,
     /// The sockets for streams, in the order of their listeners.
-    pub streams: Vec<StreamFacts>,
+    pub streams: Vec<StreamSnapshot>,
     /// The targets of the relay.
-    pub relays: Vec<RelayFacts>,
+    pub relays: Vec<RelaySnapshot>,
     /// The process; `None` where the system does not tell.
-    pub process: Option<ProcessFacts>,
+    pub process: Option<ProcessSnapshot>,
 }
 
 /// What the kernel knows of a socket.
 #[derive(Clone, Debug, Default)]
-pub struct SocketFacts {
+pub struct SocketSnapshot {
     /// The listener's address.
     pub address: String,
     /// Packets that the kernel dropped.
@@ -35,7 +35,7 @@ pub struct SocketFacts {
     pub receive_buffer: usize,
 }
 
-impl SocketFacts {
+impl SocketSnapshot {
     pub(super) fn label(&self) -> [(&'static str, &str); 1] {
         [("listener", &self.address)]
     }
@@ -43,7 +43,7 @@ impl SocketFacts {
 
 /// What became of the connections of a socket.
 #[derive(Clone, Debug, Default)]
-pub struct StreamFacts {
+pub struct StreamSnapshot {
     /// The listener's address.
     pub address: String,
     /// Connections accepted.
@@ -52,7 +52,7 @@ pub struct StreamFacts {
     pub closed: [u64; Closed::ALL.len()],
 }
 
-impl StreamFacts {
+impl StreamSnapshot {
     /// How many are open.
     pub fn open(&self) -> u64 {
         self.accepted.saturating_sub(self.closed.iter().sum())
@@ -101,7 +101,7 @@ impl Closed {
 
 /// What became of the lines that were to be sent on to a target.
 #[derive(Clone, Debug, Default)]
-pub struct RelayFacts {
+pub struct RelaySnapshot {
     /// The target's address.
     pub target: String,
     /// Packets, in the order of [`Delivery::ALL`].
@@ -110,7 +110,7 @@ pub struct RelayFacts {
     pub lines: [u64; Delivery::ALL.len()],
 }
 
-impl RelayFacts {
+impl RelaySnapshot {
     pub(super) fn rows(&self, counts: &[u64; Delivery::ALL.len()]) -> impl Iterator<Item = Row> {
         let rows = Delivery::ALL.into_iter().zip(*counts);
         rows.map(|(outcome, n)| Row::total(&[("target", &self.target), ("outcome", outcome.as_str())], n))
@@ -146,7 +146,7 @@ impl Delivery {
 /// What the kernel knows of the process, under the names of the `process_` metrics.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 #[expect(missing_docs, reason = "the table above says what each is")]
-pub struct ProcessFacts {
+pub struct ProcessSnapshot {
     pub cpu_seconds: f64,
     pub max_fds: f64,
     pub open_fds: f64,

@@ -7,12 +7,12 @@ use std::ops::Range;
 
 use super::names;
 use crate::config::{Diagnostic, MetricRule, Spanned};
-use crate::metric::Type;
+use crate::metric::MetricType;
 use crate::telemetry;
 
 /// The literal names so far, with what the rules say of each.
 #[derive(Default)]
-pub(super) struct Declared<'c> {
+pub(super) struct Consistency<'c> {
     names: BTreeMap<&'c str, Said<'c>>,
 }
 
@@ -21,7 +21,7 @@ struct Said<'c> {
     /// Where it is named, and where it is named together with its type.
     first: &'c Spanned<String>,
     typed: Option<&'c Spanned<String>>,
-    kind: Option<&'c Spanned<Type>>,
+    metric_type: Option<&'c Spanned<MetricType>>,
     help: Option<&'c Spanned<String>>,
     buckets: Option<&'c Spanned<Vec<f64>>>,
     quantiles: Option<&'c Spanned<Vec<f64>>>,
@@ -29,7 +29,7 @@ struct Said<'c> {
     is_initial: bool,
 }
 
-impl<'c> Declared<'c> {
+impl<'c> Consistency<'c> {
     /// Takes in that `rule` names its metric `name`, which is literal.
     pub(super) fn add(&mut self, rule: &'c MetricRule, name: &'c Spanned<String>, found: &mut Vec<Diagnostic>) {
         if let Err(error) = judge(name, name.get_ref()) {
@@ -39,7 +39,7 @@ impl<'c> Declared<'c> {
         let new = Said {
             first: name,
             typed: None,
-            kind: None,
+            metric_type: None,
             help: None,
             buckets: None,
             quantiles: None,
@@ -47,7 +47,7 @@ impl<'c> Declared<'c> {
         };
         let said = self.names.entry(name.get_ref()).or_insert(new);
         said.agrees(rule, name.get_ref(), found);
-        said.typed = said.typed.or(rule.kind.as_ref().map(|_| name));
+        said.typed = said.typed.or(rule.metric_type.as_ref().map(|_| name));
         said.is_initial |= !rule.init.is_empty();
     }
 
@@ -58,14 +58,18 @@ impl<'c> Declared<'c> {
     pub(super) fn collisions(&self) -> Vec<Diagnostic> {
         let mut found = Vec::new();
         for (owner, said) in &self.names {
-            let (Some(kind), Some(typed)) = (said.kind.map(|kind| *kind.get_ref()), said.typed) else { continue };
-            for taken in kind.suffixes().iter().map(|suffix| format!("{owner}{suffix}")) {
+            let (Some(metric_type), Some(typed)) =
+                (said.metric_type.map(|metric_type| *metric_type.get_ref()), said.typed)
+            else {
+                continue;
+            };
+            for taken in metric_type.suffixes().iter().map(|suffix| format!("{owner}{suffix}")) {
                 let Some(other) = self.names.get(taken.as_str()) else { continue };
                 let later = if typed.span().start > other.first.span().start { typed } else { other.first };
                 let message = format!(
                     "name {:?}: the {} {owner} exposes {taken} itself; rename one of the two",
                     later.get_ref(),
-                    kind.as_str()
+                    metric_type.as_str()
                 );
                 let is_wrong = said.is_initial || other.is_initial;
                 let diagnostic = if is_wrong { Diagnostic::error } else { Diagnostic::warning };
@@ -79,7 +83,7 @@ impl<'c> Declared<'c> {
 impl<'c> Said<'c> {
     /// Two rules may feed one metric, as long as they do not say different things of it.
     fn agrees(&mut self, rule: &'c MetricRule, name: &str, found: &mut Vec<Diagnostic>) {
-        if let Some((two, one)) = differs(&mut self.kind, rule.kind.as_ref()) {
+        if let Some((two, one)) = differs(&mut self.metric_type, rule.metric_type.as_ref()) {
             let message = format!(
                 "type {:?} contradicts an earlier rule, which declares {name} a {}; one name has one type",
                 two.get_ref().as_str(),
@@ -129,11 +133,11 @@ pub(super) fn judge(name: &Spanned<String>, specimen: &str) -> Result<(), Diagno
 fn conventions(rule: &MetricRule, name: &Spanned<String>, found: &mut Vec<Diagnostic>) {
     let text = name.get_ref();
     let mut warn = |message: String| found.push(Diagnostic::warning(name.span(), message));
-    let kind = rule.kind.as_ref().map(|kind| *kind.get_ref());
-    if kind == Some(Type::Counter) && !text.ends_with("_total") {
+    let metric_type = rule.metric_type.as_ref().map(|metric_type| *metric_type.get_ref());
+    if metric_type == Some(MetricType::Counter) && !text.ends_with("_total") {
         warn(format!("name {text:?}: the name of a counter ends in _total by convention"));
     }
-    if kind.is_some_and(|kind| kind != Type::Counter) && text.ends_with("_total") {
+    if metric_type.is_some_and(|metric_type| metric_type != MetricType::Counter) && text.ends_with("_total") {
         warn(format!("name {text:?}: by convention only the name of a counter ends in _total"));
     }
     if let Some(unit) = &rule.unit

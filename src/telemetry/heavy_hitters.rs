@@ -20,18 +20,18 @@ const NAME_LEN: usize = 100;
 
 /// The names that hit a limit most often.
 #[derive(Debug, Default)]
-pub struct Culprits(Vec<Entry>);
+pub struct HeavyHitters(Vec<Entry>);
 
-/// A culprit, and the hash of its name, so that few names are compared.
+/// A hitter, and the hash of its name, so that few names are compared.
 #[derive(Debug)]
 struct Entry {
     hash: u64,
-    culprit: Culprit,
+    hitter: HeavyHitter,
 }
 
 /// A name that hit a limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Culprit {
+pub struct HeavyHitter {
     /// The metric's name, or the line's where none was made of it; the beginning of a long one.
     pub name: String,
     /// The limit.
@@ -42,7 +42,7 @@ pub struct Culprit {
     pub others: u64,
 }
 
-impl Culprits {
+impl HeavyHitters {
     /// Counts a sample of `name`. A name that was counted lately costs no allocation.
     pub fn count(&mut self, name: &[u8], limit: Reject) {
         let name = name.get(..NAME_LEN).unwrap_or(name);
@@ -54,7 +54,7 @@ impl Culprits {
         let name = &*String::from_utf8_lossy(name);
         let hash = FixedState::default().hash_one(name);
         match self.find(hash, name, limit) {
-            Some(culprit) => culprit.samples += 1,
+            Some(hitter) => hitter.samples += 1,
             None => {
                 let floor = self.floor();
                 self.place(hash, name, limit, floor + 1, floor);
@@ -67,58 +67,58 @@ impl Culprits {
         // A name that a table lacks may have lost its place there, with as many samples as the last of those that are.
         let (own_floor, floor) = (self.floor(), from.floor());
         if floor > 0 {
-            for Entry { hash, culprit } in &mut self.0 {
-                if from.find(*hash, &culprit.name, culprit.limit).is_none() {
-                    culprit.samples += floor;
-                    culprit.others += floor;
+            for Entry { hash, hitter } in &mut self.0 {
+                if from.find(*hash, &hitter.name, hitter.limit).is_none() {
+                    hitter.samples += floor;
+                    hitter.others += floor;
                 }
             }
         }
         // Those that are in both first: none of them may lose its place to one that is not.
-        for Entry { hash, culprit: theirs } in &mut from.0 {
+        for Entry { hash, hitter: theirs } in &mut from.0 {
             if theirs.samples > 0
-                && let Some(culprit) = self.find(*hash, &theirs.name, theirs.limit)
+                && let Some(hitter) = self.find(*hash, &theirs.name, theirs.limit)
             {
-                culprit.samples += std::mem::take(&mut theirs.samples);
-                culprit.others += std::mem::take(&mut theirs.others);
+                hitter.samples += std::mem::take(&mut theirs.samples);
+                hitter.others += std::mem::take(&mut theirs.others);
             }
         }
-        for Entry { hash, culprit: theirs } in from.0.iter_mut().filter(|entry| entry.culprit.samples > 0) {
+        for Entry { hash, hitter: theirs } in from.0.iter_mut().filter(|entry| entry.hitter.samples > 0) {
             let (samples, others) = (std::mem::take(&mut theirs.samples), std::mem::take(&mut theirs.others));
             self.place(*hash, &theirs.name, theirs.limit, samples + own_floor, others + own_floor);
         }
     }
 
     /// The names, most samples first: by what is certain of them.
-    pub fn top(&self) -> Vec<Culprit> {
-        let mut top: Vec<_> = self.0.iter().map(|entry| entry.culprit.clone()).collect();
-        top.retain(|culprit| culprit.samples > 0);
+    pub fn top(&self) -> Vec<HeavyHitter> {
+        let mut top: Vec<_> = self.0.iter().map(|entry| entry.hitter.clone()).collect();
+        top.retain(|hitter| hitter.samples > 0);
         top.sort_by(|a, b| (b.samples - b.others, &a.name, a.limit).cmp(&(a.samples - a.others, &b.name, b.limit)));
         top
     }
 
-    fn find(&mut self, hash: u64, name: &str, limit: Reject) -> Option<&mut Culprit> {
-        let mut alike = self.0.iter_mut().filter(|entry| entry.hash == hash).map(|entry| &mut entry.culprit);
-        alike.find(|culprit| culprit.limit == limit && culprit.name == name)
+    fn find(&mut self, hash: u64, name: &str, limit: Reject) -> Option<&mut HeavyHitter> {
+        let mut alike = self.0.iter_mut().filter(|entry| entry.hash == hash).map(|entry| &mut entry.hitter);
+        alike.find(|hitter| hitter.limit == limit && hitter.name == name)
     }
 
     /// How many samples a name may have had that is not there.
     fn floor(&self) -> u64 {
-        let fewest = self.0.iter().map(|entry| entry.culprit.samples).min();
+        let fewest = self.0.iter().map(|entry| entry.hitter.samples).min();
         fewest.filter(|_| self.0.len() == NAMES).unwrap_or_default()
     }
 
     /// Gives a name that is not there a place, where there is one or its samples are more than the fewest.
     fn place(&mut self, hash: u64, name: &str, limit: Reject, samples: u64, others: u64) {
         if self.0.len() < NAMES {
-            let culprit = Culprit { name: name.to_owned(), limit, samples, others };
-            return self.0.push(Entry { hash, culprit });
+            let hitter = HeavyHitter { name: name.to_owned(), limit, samples, others };
+            return self.0.push(Entry { hash, hitter });
         }
-        let fewest = self.0.iter_mut().min_by_key(|entry| entry.culprit.samples);
-        if let Some(Entry { hash: old, culprit }) = fewest.filter(|fewest| fewest.culprit.samples < samples) {
-            culprit.name.clear();
-            culprit.name.push_str(name);
-            (*old, culprit.limit, culprit.samples, culprit.others) = (hash, limit, samples, others);
+        let fewest = self.0.iter_mut().min_by_key(|entry| entry.hitter.samples);
+        if let Some(Entry { hash: old, hitter }) = fewest.filter(|fewest| fewest.hitter.samples < samples) {
+            hitter.name.clear();
+            hitter.name.push_str(name);
+            (*old, hitter.limit, hitter.samples, hitter.others) = (hash, limit, samples, others);
         }
     }
 }
@@ -129,37 +129,38 @@ mod tests {
     use proptest::prelude::*;
     use std::collections::HashMap;
 
-    fn counted(names: impl IntoIterator<Item = String>) -> Culprits {
-        let mut culprits = Culprits::default();
-        names.into_iter().for_each(|name| culprits.count(name.as_bytes(), Reject::SeriesLimit));
-        culprits
+    fn counted(names: impl IntoIterator<Item = String>) -> HeavyHitters {
+        let mut heavy_hitters = HeavyHitters::default();
+        names.into_iter().for_each(|name| heavy_hitters.count(name.as_bytes(), Reject::SeriesLimit));
+        heavy_hitters
     }
 
     #[test]
     fn few_names_are_exact() {
-        let mut culprits = counted(["a", "b", "a"].map(str::to_owned));
-        culprits.count(b"a", Reject::TagLimit);
-        let of = |name: &str, limit, samples| Culprit { name: name.to_owned(), limit, samples, others: 0 };
+        let mut heavy_hitters = counted(["a", "b", "a"].map(str::to_owned));
+        heavy_hitters.count(b"a", Reject::TagLimit);
+        let of = |name: &str, limit, samples| HeavyHitter { name: name.to_owned(), limit, samples, others: 0 };
         let expected = [of("a", Reject::SeriesLimit, 2), of("a", Reject::TagLimit, 1), of("b", Reject::SeriesLimit, 1)];
-        assert_eq!(culprits.top(), expected);
+        assert_eq!(heavy_hitters.top(), expected);
     }
 
     #[test]
     fn one_among_many_is_found() {
-        let culprits = counted((0..100_000).map(|n| if n % 10 == 3 { "bomb".to_owned() } else { format!("n{n}") }));
-        let top = culprits.top();
+        let heavy_hitters =
+            counted((0..100_000).map(|n| if n % 10 == 3 { "bomb".to_owned() } else { format!("n{n}") }));
+        let top = heavy_hitters.top();
         assert_eq!((top.len(), top[0].name.as_str()), (NAMES, "bomb"));
         assert!(top[0].samples >= 10_000 && top[0].samples - top[0].others <= 10_000, "{:?}", top[0]);
-        assert!(culprits.0.capacity() <= 2 * NAMES);
+        assert!(heavy_hitters.0.capacity() <= 2 * NAMES);
     }
 
     #[test]
     fn names_are_cut_where_a_character_ends() {
-        let mut culprits = Culprits::default();
-        culprits.count(format!("{}é", "n".repeat(NAME_LEN - 1)).as_bytes(), Reject::LineTooLong);
-        culprits.count(b"\xffb", Reject::LineTooLong);
-        culprits.count("n".repeat(100_000).as_bytes(), Reject::LineTooLong);
-        let names: Vec<_> = culprits.top().into_iter().map(|culprit| culprit.name).collect();
+        let mut heavy_hitters = HeavyHitters::default();
+        heavy_hitters.count(format!("{}é", "n".repeat(NAME_LEN - 1)).as_bytes(), Reject::LineTooLong);
+        heavy_hitters.count(b"\xffb", Reject::LineTooLong);
+        heavy_hitters.count("n".repeat(100_000).as_bytes(), Reject::LineTooLong);
+        let names: Vec<_> = heavy_hitters.top().into_iter().map(|hitter| hitter.name).collect();
         assert_eq!(names, ["n".repeat(NAME_LEN - 1), "n".repeat(NAME_LEN), "\u{fffd}b".to_owned()]);
     }
 
@@ -179,8 +180,8 @@ mod tests {
         /// Through tables of their own, as workers count, and all of them into one.
         #[test]
         fn prop_counts_hold_what_is_true(names in prop::collection::vec((0_u32..120).prop_map(|n| n * n / 240), 1..600), parts in 1_usize..40) {
-            let mut all = Culprits::default();
-            let mut own = Culprits::default();
+            let mut all = HeavyHitters::default();
+            let mut own = HeavyHitters::default();
             let mut truth: HashMap<String, u64> = HashMap::new();
             for part in names.chunks(parts) {
                 for name in part.iter().map(u32::to_string) {
@@ -190,13 +191,13 @@ mod tests {
                 all.take(&mut own);
             }
             prop_assert!(all.0.len() <= NAMES);
-            for Culprit { name, samples, others, .. } in all.top() {
+            for HeavyHitter { name, samples, others, .. } in all.top() {
                 prop_assert!((samples - others..=samples).contains(&truth[&name]), "{name} {samples} {others} {truth:?}");
             }
             let of_all: u64 = truth.values().sum();
             let top = all.top();
             for (name, samples) in truth {
-                let is_there = top.iter().any(|culprit| culprit.name == name);
+                let is_there = top.iter().any(|hitter| hitter.name == name);
                 prop_assert!(is_there || samples * NAMES as u64 <= of_all, "{name} {samples} of {of_all}");
             }
         }

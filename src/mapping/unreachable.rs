@@ -9,7 +9,7 @@ use super::pattern::{Automaton, Pattern};
 use crate::config::Diagnostic;
 
 /// What is wrong with the order of the rules.
-pub fn shadowed(rules: &[Rule], automaton: &Automaton) -> Vec<Diagnostic> {
+pub fn unreachable_rules(rules: &[Rule], automaton: &Automaton) -> Vec<Diagnostic> {
     let mut same: HashMap<(&str, &str), Vec<usize>> = HashMap::new();
     let mut wide: Vec<usize> = Vec::new();
     let mut found = Vec::new();

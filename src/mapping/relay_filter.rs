@@ -1,18 +1,18 @@
 //! Which lines the targets of the relay get: by the same globs as rules have.
 
 use super::pattern::{Automaton, Pattern};
-use crate::config::{Address, Diagnostic, Relay};
+use crate::config::{Address, Diagnostic, RelayConfig};
 
 /// A target of the relay, and which lines go there.
 #[derive(Clone, Debug)]
-pub struct Relayed {
+pub struct RelayFilter {
     /// The target.
     pub target: Address,
     /// The globs of its tables; `None`: all lines go there.
     names: Option<Automaton>,
 }
 
-impl Relayed {
+impl RelayFilter {
     /// Whether lines go there by their names, and so none that has no name.
     pub fn asks_for_names(&self) -> bool {
         self.names.is_some()
@@ -27,8 +27,8 @@ impl Relayed {
     }
 
     /// The targets of all tables, in file order; what is wrong with the tables goes to `diagnostics`.
-    pub(super) fn compile(relays: &[Relay], diagnostics: &mut Vec<Diagnostic>) -> Vec<Self> {
-        let mut targets: Vec<(&Relay, Vec<Pattern>)> = Vec::new();
+    pub(super) fn compile(relays: &[RelayConfig], diagnostics: &mut Vec<Diagnostic>) -> Vec<Self> {
+        let mut targets: Vec<(&RelayConfig, Vec<Pattern>)> = Vec::new();
         for relay in relays {
             let pattern = match relay.pattern.as_ref().map(|pattern| (pattern, Pattern::new(pattern))) {
                 Some((written, Err(message))) => {
@@ -54,7 +54,7 @@ impl Relayed {
         targets.into_iter().filter_map(|(first, patterns)| Self::new(first, &patterns, diagnostics)).collect()
     }
 
-    fn new(first: &Relay, patterns: &[Pattern], diagnostics: &mut Vec<Diagnostic>) -> Option<Self> {
+    fn new(first: &RelayConfig, patterns: &[Pattern], diagnostics: &mut Vec<Diagnostic>) -> Option<Self> {
         let names = match first.pattern {
             None => None,
             Some(_) => {
@@ -79,9 +79,9 @@ mod tests {
     use super::*;
     use crate::config::load;
 
-    fn relayed(source: &str) -> (Vec<Relayed>, Vec<String>) {
+    fn relayed(source: &str) -> (Vec<RelayFilter>, Vec<String>) {
         let (config, mut diagnostics) = load(source);
-        let relayed = Relayed::compile(&config.relays, &mut diagnostics);
+        let relayed = RelayFilter::compile(&config.relays, &mut diagnostics);
         (relayed, diagnostics.into_iter().map(|diagnostic| diagnostic.message).collect())
     }
 
