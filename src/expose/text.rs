@@ -9,17 +9,29 @@ use crate::metric::{Bounds, MetricType, Quantiles, Total};
 /// The `Content-Type` of a page.
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// Writes the `# HELP` and `# TYPE` lines of a family.
-pub fn header(out: &mut Vec<u8>, name: &str, metric_type: MetricType, help: &str) {
+/// Writes the `# HELP` and `# TYPE` lines of a family, and `# UNIT` if it has a unit.
+///
+/// Text format 0.0.4 has no `# UNIT`, so its parsers take the line for a comment; OpenMetrics defines it.
+pub fn header(out: &mut Vec<u8>, name: &str, metric_type: MetricType, help: &str, unit: Option<&str>) {
     put(out, &["# HELP ", name, " "]);
-    let mut rest = help.as_bytes();
-    while let Some((plain, [c, after @ ..])) = memchr2(b'\\', b'\n', rest).and_then(|at| rest.split_at_checked(at)) {
-        out.extend_from_slice(plain);
+    escaped(out, help);
+    put(out, &["\n# TYPE ", name, " ", metric_type.exposed().as_str(), "\n"]);
+    if let Some(unit) = unit {
+        put(out, &["# UNIT ", name, " "]);
+        escaped(out, unit);
+        out.push(b'\n');
+    }
+}
+
+/// Writes text that ends with its line.
+fn escaped(out: &mut Vec<u8>, text: &str) {
+    let mut rest = text.as_bytes();
+    while let Some((before, [c, after @ ..])) = memchr2(b'\\', b'\n', rest).and_then(|at| rest.split_at_checked(at)) {
+        out.extend_from_slice(before);
         out.extend_from_slice(if *c == b'\n' { b"\\n" } else { b"\\\\" });
         rest = after;
     }
     out.extend_from_slice(rest);
-    put(out, &["\n# TYPE ", name, " ", metric_type.exposed().as_str(), "\n"]);
 }
 
 /// Writes a counter; `series` is its name with its labels.
@@ -188,11 +200,18 @@ mod tests {
     #[test]
     fn help_and_labels_are_escaped() {
         let expected = "# HELP a one\\ntwo \\\\ \"three\"\n# TYPE a gauge\n";
-        assert_eq!(written(|out| header(out, "a", MetricType::Gauge, "one\ntwo \\ \"three\"")), expected);
+        assert_eq!(written(|out| header(out, "a", MetricType::Gauge, "one\ntwo \\ \"three\"", None)), expected);
         let mut labels = String::new();
         label(&mut labels, "a", "q\"u\\o\nte");
         label(&mut labels, "b", "é");
         assert_eq!(labels, "a=\"q\\\"u\\\\o\\nte\",b=\"é\"");
+    }
+
+    #[test]
+    fn a_unit_follows_the_type() {
+        let expected = "# HELP d_seconds h\n# TYPE d_seconds histogram\n# UNIT d_seconds seconds\n";
+        let header = written(|out| header(out, "d_seconds", MetricType::Histogram, "h", Some("seconds")));
+        assert_eq!(header, expected);
     }
 
     #[test]
@@ -203,8 +222,8 @@ mod tests {
         let expected =
             "s{a=\"b\",quantile=\"0.5\"} 1\ns{a=\"b\",quantile=\"0.99\"} 2\ns_sum{a=\"b\"} 3\ns_count{a=\"b\"} 2\n";
         assert_eq!(written(|out| summary(out, "s", "a=\"b\"", (&quantiles, &[1.0, 2.0]), 3.0, 2)), expected);
-        assert_eq!(written(|out| header(out, "s", MetricType::Summary, "h")), "# HELP s h\n# TYPE s summary\n");
-        assert_eq!(written(|out| header(out, "s", MetricType::Set, "h")), "# HELP s h\n# TYPE s gauge\n");
+        assert_eq!(written(|out| header(out, "s", MetricType::Summary, "h", None)), "# HELP s h\n# TYPE s summary\n");
+        assert_eq!(written(|out| header(out, "s", MetricType::Set, "h", None)), "# HELP s h\n# TYPE s gauge\n");
     }
 
     #[test]

@@ -93,7 +93,7 @@ impl<'a> Page<'a> {
                 while let Some(before) = self.own.next_if(|family| family.description.name < series.name()) {
                     self.writer.own(out, &before);
                 }
-                text::header(out, series.name(), series.head().metric_type, &series.head().help);
+                text::header(out, series.name(), series.head().metric_type, &series.head().help, None);
                 self.head = Some(Arc::clone(series.head()));
             }
             self.writer.series(out, series);
@@ -135,7 +135,7 @@ impl Writer<'_> {
         if family.rows.is_empty() {
             return;
         }
-        text::header(out, name, family.description.metric_type, family.description.help);
+        text::header(out, name, family.description.metric_type, family.description.help, None);
         for row in &family.rows {
             let mut pairs: Vec<(&str, &str)> = row.labels.iter().map(|(key, value)| (*key, value.as_str())).collect();
             for (key, value) in self.constants {

@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use super::condition::Conditions;
 use super::consistency::Consistency;
+use super::family_metadata::{MetadataByType, RuleMetadata};
 use super::glob::Part;
 use super::labels::{Kept, TagPolicy};
 use super::pattern::{Automaton, Pattern};
 use super::template::Template;
 use super::unreachable::unreachable_rules;
-use super::{Conversion, Metric, RelayFilter, Rule, Rules, Shapes, consistency, names};
+use super::{Conversion, Metric, RelayFilter, Rule, Rules, consistency, names};
 use crate::config::{Config, Diagnostic, KeptTags, Labels, MetricRule, Spanned, Timer};
-use crate::metric::{Bounds, MetricType, Quantiles, Window};
+use crate::metric::MetricType;
 use crate::parse::StatsdType;
 
 impl Rules {
@@ -33,7 +34,7 @@ impl Rules {
             initial: Vec::new(),
             naming: config.defaults.naming,
             timer: config.defaults.timer,
-            shapes: shapes(config),
+            metadata: compiler.metadata.clone(),
             service_checks: config.defaults.service_checks,
             ttl: config.defaults.ttl,
             constants,
@@ -41,7 +42,6 @@ impl Rules {
             container_label: config.defaults.container_label,
             tag_limit: config.limits.tags,
             relay_filters: RelayFilter::compile(&config.relays, &mut compiler.diagnostics),
-            helps: MetricType::ALL.map(|metric_type| default_help(metric_type).into()),
         };
         for (rule, compiled) in config.metrics.iter().zip(&compiled) {
             let made = compiled.as_ref().map(|compiled| compiler.initial(rule, compiled, &rules));
@@ -59,6 +59,8 @@ impl Rules {
 /// What has been declared so far, and what is wrong with it.
 struct Compiler<'c> {
     config: &'c Config,
+    /// The metadata of metrics that no rule matches.
+    metadata: MetadataByType,
     diagnostics: Vec<Diagnostic>,
     declared: Consistency<'c>,
     initial: HashMap<(String, Vec<(String, String)>), ()>,
@@ -66,7 +68,13 @@ struct Compiler<'c> {
 
 impl<'c> Compiler<'c> {
     fn new(config: &'c Config) -> Self {
-        Self { config, diagnostics: Vec::new(), declared: Consistency::default(), initial: HashMap::new() }
+        Self {
+            config,
+            metadata: MetadataByType::of_defaults(&config.defaults),
+            diagnostics: Vec::new(),
+            declared: Consistency::default(),
+            initial: HashMap::new(),
+        }
     }
 
     fn error(&mut self, span: Range<usize>, message: String) {
@@ -91,12 +99,9 @@ impl<'c> Compiler<'c> {
             pattern,
             conditions,
             name,
-            metric_type: rule.metric_type.as_ref().map(|metric_type| *metric_type.get_ref()),
-            help: rule.help.as_ref().map(|help| Arc::from(help.get_ref().as_str())),
+            metadata: RuleMetadata::new(rule, &self.metadata),
             labels,
             tags,
-            bounds: rule.buckets.as_ref().and_then(|buckets| Bounds::new(buckets.get_ref())),
-            quantiles: rule.quantiles.as_ref().and_then(|quantiles| Quantiles::new(quantiles.get_ref())),
             scale: rule.scale.as_ref().map_or(1.0, |scale| *scale.get_ref()),
             // What is declared to be there from the beginning does not go away either.
             ttl: ttl.filter(|ttl| !ttl.is_zero() && rule.init.is_empty()),
@@ -238,8 +243,8 @@ impl<'c> Compiler<'c> {
     fn initial(&mut self, rule: &MetricRule, compiled: &Rule, rules: &Rules) -> Vec<Metric> {
         let mut made = Vec::new();
         for set in &rule.init {
-            let (Some(name), Some(metric_type)) =
-                (compiled.name.as_ref().filter(|n| n.is_literal()), compiled.metric_type)
+            let (Some(name), RuleMetadata::Fixed(metadata)) =
+                (compiled.name.as_ref().filter(|n| n.is_literal()), &compiled.metadata)
             else {
                 let message = "init needs a type and a name without $ in the same rule: what exists before the first \
                                line has to be known without one";
@@ -252,9 +257,7 @@ impl<'c> Compiler<'c> {
                 self.error(set.span(), format!("init declares this series of {name} twice; remove one of the two"));
                 continue;
             }
-            let help = compiled.help.clone().unwrap_or_else(|| rules.default_help(metric_type));
-            let spec = rules.shapes.spec(metric_type, Some(compiled));
-            made.push(Metric { name, labels, help, spec, ttl: None });
+            made.push(Metric { name, labels, metadata: Arc::clone(metadata), ttl: None });
         }
         made
     }
@@ -318,27 +321,4 @@ impl<'c> Compiler<'c> {
 
 fn plain(labels: &Labels) -> Vec<(String, String)> {
     labels.iter().map(|(key, value)| (key.get_ref().clone(), value.get_ref().clone())).collect()
-}
-
-/// What [defaults] says of series; what it says wrong was reported where it was read, and stands for nothing.
-fn shapes(config: &Config) -> Shapes {
-    let defaults = &config.defaults;
-    let bounds = Bounds::new(&defaults.buckets).or_else(|| Bounds::new(&[]));
-    let quantiles = Quantiles::new(&defaults.quantiles).or_else(|| Quantiles::new(&[]));
-    Shapes {
-        bounds: bounds.expect("none is rising"),
-        quantiles: quantiles.expect("none is rising"),
-        set_window: Window::new(defaults.set_window),
-        summary_window: Window::new(defaults.summary_window),
-    }
-}
-
-fn default_help(metric_type: MetricType) -> &'static str {
-    match metric_type {
-        MetricType::Counter => "Counter fed by StatsD; no rule gives it a help text.",
-        MetricType::Gauge => "Gauge fed by StatsD; no rule gives it a help text.",
-        MetricType::Histogram => "Histogram fed by StatsD; no rule gives it a help text.",
-        MetricType::Set => "Different members seen by StatsD; no rule gives it a help text.",
-        MetricType::Summary => "Summary fed by StatsD; no rule gives it a help text.",
-    }
 }

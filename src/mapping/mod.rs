@@ -8,6 +8,7 @@ mod compile;
 mod condition;
 mod consistency;
 mod conversion;
+mod family_metadata;
 mod glob;
 mod labels;
 pub mod names;
@@ -17,6 +18,7 @@ mod template;
 mod unreachable;
 
 pub use conversion::Conversion;
+pub use family_metadata::{FamilyMetadata, MetricSpec};
 pub use relay_filter::RelayFilter;
 
 use std::cell::OnceCell;
@@ -24,12 +26,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::{self, Dialects, Naming, Timer};
-use crate::metric::{Bounds, MetricType, Quantiles, Window};
+use crate::metric::MetricType;
 use crate::parse::StatsdType;
 use crate::parse::tags::{Tag, TagError};
 use crate::reject::Reject;
 use crate::telemetry;
 use condition::Conditions;
+use family_metadata::{MetadataByType, RuleMetadata};
 use labels::{ClientTags, Labels, TagPolicy};
 use pattern::{Automaton, Pattern};
 use template::Template;
@@ -43,7 +46,8 @@ pub struct Rules {
     initial: Vec<Metric>,
     naming: Naming,
     timer: Timer,
-    shapes: Shapes,
+    /// The metadata of metrics that no rule matches.
+    metadata: MetadataByType,
     service_checks: bool,
     ttl: Option<Duration>,
     constants: Vec<(String, String)>,
@@ -51,8 +55,6 @@ pub struct Rules {
     container_label: bool,
     tag_limit: usize,
     relay_filters: Vec<RelayFilter>,
-    /// The help of metrics that no rule gives any, by type: one text for however many there are.
-    helps: [Arc<str>; MetricType::ALL.len()],
 }
 
 /// One compiled `[[metric]]`.
@@ -63,42 +65,12 @@ struct Rule {
     pattern: Pattern,
     conditions: Conditions,
     name: Option<Template>,
-    metric_type: Option<MetricType>,
-    help: Option<Arc<str>>,
+    metadata: RuleMetadata,
     labels: Vec<(String, Template)>,
     tags: TagPolicy,
-    bounds: Option<Bounds>,
-    quantiles: Option<Quantiles>,
     scale: f64,
     ttl: Option<Duration>,
     drop: bool,
-}
-
-/// What a series is made with where its rule does not say.
-#[derive(Clone, Debug)]
-struct Shapes {
-    bounds: Bounds,
-    quantiles: Quantiles,
-    set_window: Window,
-    summary_window: Window,
-}
-
-impl Shapes {
-    /// The spec of a metric, with what its rule says.
-    fn spec(&self, metric_type: MetricType, rule: Option<&Rule>) -> MetricSpec {
-        match metric_type {
-            MetricType::Counter => MetricSpec::Counter,
-            MetricType::Gauge => MetricSpec::Gauge,
-            MetricType::Histogram => {
-                MetricSpec::Histogram(rule.and_then(|rule| rule.bounds.as_ref()).unwrap_or(&self.bounds).clone())
-            }
-            MetricType::Set => MetricSpec::Set(self.set_window),
-            MetricType::Summary => {
-                let quantiles = rule.and_then(|rule| rule.quantiles.as_ref()).unwrap_or(&self.quantiles);
-                MetricSpec::Summary(quantiles.clone(), self.summary_window)
-            }
-        }
-    }
 }
 
 /// What identifies the series of a line, as text.
@@ -141,40 +113,10 @@ pub struct Metric {
     pub name: String,
     /// Legal keys, sorted and unlike, with values that are not empty.
     pub labels: Vec<(String, String)>,
-    /// The family's help, where the series is the first of it.
-    pub help: Arc<str>,
-    /// What it is, and what a series of that is made with.
-    pub spec: MetricSpec,
+    /// What the metric shares with the others of its rule: help, unit and type.
+    pub metadata: Arc<FamilyMetadata>,
     /// For how long it stays after its last sample; `None`: for ever.
     pub ttl: Option<Duration>,
-}
-
-/// A metric's type with what a series of it needs to be made.
-#[derive(Clone, Debug, PartialEq)]
-pub enum MetricSpec {
-    /// A counter.
-    Counter,
-    /// A gauge.
-    Gauge,
-    /// A histogram with these buckets, where the series is the first of its family.
-    Histogram(Bounds),
-    /// A set that looks back so far.
-    Set(Window),
-    /// A summary with these quantiles, where the series is the first of its family; it looks back so far.
-    Summary(Quantiles, Window),
-}
-
-impl MetricSpec {
-    /// The type alone.
-    pub fn type_of(&self) -> MetricType {
-        match self {
-            Self::Counter => MetricType::Counter,
-            Self::Gauge => MetricType::Gauge,
-            Self::Histogram(_) => MetricType::Histogram,
-            Self::Set(_) => MetricType::Set,
-            Self::Summary(..) => MetricType::Summary,
-        }
-    }
 }
 
 /// How many tags of one line were left out or mended, by error.
@@ -268,8 +210,7 @@ impl Rules {
         tags: &ClientTags<'_>,
         tag_errors: &mut TagErrors,
     ) -> Result<Outcome, Reject> {
-        let declared = rule.and_then(|(rule, _)| rule.metric_type);
-        let metric_type = declared.unwrap_or(match context.statsd_type {
+        let by_line = match context.statsd_type {
             StatsdType::Counter | StatsdType::Meter => MetricType::Counter,
             StatsdType::Gauge | StatsdType::ServiceCheck => MetricType::Gauge,
             StatsdType::Timer | StatsdType::Histogram | StatsdType::Distribution => match self.timer {
@@ -277,7 +218,13 @@ impl Rules {
                 Timer::Summary => MetricType::Summary,
             },
             StatsdType::Set => MetricType::Set,
-        });
+        };
+        let metadata = match rule.map(|(rule, _)| &rule.metadata) {
+            Some(RuleMetadata::Fixed(metadata)) => metadata,
+            Some(RuleMetadata::ByType(by_type)) => by_type.get(by_line),
+            None => self.metadata.get(by_line),
+        };
+        let metric_type = metadata.metric_type();
         let scale = rule.map_or(1.0, |(rule, _)| rule.scale);
         let conversion = Conversion::new(context.statsd_type, metric_type, scale).ok_or(Reject::TypeConflict)?;
         let name = match rule.and_then(|(rule, captures)| Some((rule.name.as_ref()?, captures))) {
@@ -292,15 +239,8 @@ impl Rules {
             return Err(Reject::ReservedName);
         }
         let labels = self.labels(context, rule, tags, tag_errors)?;
-        let help = rule.and_then(|(rule, _)| rule.help.clone()).unwrap_or_else(|| self.default_help(metric_type));
-        let spec = self.shapes.spec(metric_type, rule.map(|(rule, _)| rule));
         let ttl = rule.map_or(self.ttl, |(rule, _)| rule.ttl);
-        Ok(Outcome::Feed(Metric { name, labels, help, spec, ttl }, conversion))
-    }
-
-    /// The help of a metric that no rule gives any. It says the same for every line of a type, whichever comes first.
-    fn default_help(&self, metric_type: MetricType) -> Arc<str> {
-        self.helps.get(metric_type as usize).cloned().unwrap_or_default()
+        Ok(Outcome::Feed(Metric { name, labels, metadata: Arc::clone(metadata), ttl }, conversion))
     }
 
     /// The name that a line gets where no rule gives one.

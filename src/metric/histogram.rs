@@ -8,7 +8,7 @@ use super::sync::{AtomicU64, Ordering};
 use crate::prefetch::prefetch;
 
 /// Upper bounds of buckets: finite and strictly rising; the bucket up to infinity goes without saying.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Bounds(Arc<[f64]>);
 
 impl Bounds {

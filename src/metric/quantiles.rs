@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 /// Quantiles: rising numbers from 0 to 1.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Quantiles(Arc<[f64]>);
 
 impl Quantiles {

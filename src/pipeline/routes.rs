@@ -421,7 +421,7 @@ fn fold(one: u64, two: u64) -> u64 {
 mod tests {
     use super::*;
     use crate::config::Limits;
-    use crate::mapping::{Metric, MetricSpec};
+    use crate::mapping::{FamilyMetadata, Metric, MetricSpec};
     use crate::metric::MetricType;
     use crate::registry::Registry;
 
@@ -513,8 +513,8 @@ mod tests {
 
     #[test]
     fn a_review_gives_up_what_has_no_series_of_its_own() {
-        let metric =
-            Metric { name: "a".to_owned(), labels: Vec::new(), help: "".into(), spec: MetricSpec::Counter, ttl: None };
+        let metadata = FamilyMetadata { help: "".into(), unit: None, spec: MetricSpec::Counter }.into();
+        let metric = Metric { name: "a".to_owned(), labels: Vec::new(), metadata, ttl: None };
         let series = Registry::new(Limits::default()).get_or_create(&metric, 0).expect("there is room");
         let over = over();
         let own = Meaning { fate: Fate::Apply(conversion()), ..DROP };

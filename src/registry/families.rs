@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::series::{ByName, Parts, Series};
-use crate::mapping::{Metric, MetricSpec};
+use crate::mapping::{FamilyMetadata, Metric, MetricSpec};
 use crate::metric::MetricType;
 use crate::reject::Reject;
 
@@ -51,7 +51,7 @@ impl Families {
     /// Whether a series of `metric` may be made, and then whether its family is new.
     pub fn admits(&self, metric: &Metric) -> Result<bool, Reject> {
         match self.head(&metric.name) {
-            Some(head) if head.metric_type == metric.spec.type_of() => Ok(false),
+            Some(head) if head.metric_type == metric.metadata.metric_type() => Ok(false),
             Some(_) => Err(Reject::TypeConflict),
             None if self.collides(metric) => Err(Reject::NameCollision),
             None => Ok(true),
@@ -65,7 +65,8 @@ impl Families {
         MetricType::Histogram.suffixes().iter().any(|suffix| {
             let owner = metric.name.strip_suffix(suffix).and_then(|name| self.head(name));
             owner.is_some_and(|head| exposes(head.metric_type, suffix))
-                || exposes(metric.spec.type_of(), suffix) && self.head(&format!("{}{suffix}", metric.name)).is_some()
+                || exposes(metric.metadata.metric_type(), suffix)
+                    && self.head(&format!("{}{suffix}", metric.name)).is_some()
         })
     }
 
@@ -83,8 +84,9 @@ impl Families {
     /// Makes the series of `metric`, with the head of its family.
     pub fn add(&mut self, metric: &Metric, text: String, now: u32) -> Arc<Series> {
         let head = self.head(&metric.name).cloned().unwrap_or_else(|| {
-            let (help, spec) = (Arc::clone(&metric.help), metric.spec.clone());
-            Arc::new(FamilyHead { metric_type: spec.type_of(), help, spec, len: AtomicUsize::new(0) })
+            let FamilyMetadata { help, spec, .. } = (*metric.metadata).clone();
+            let metric_type = metric.metadata.metric_type();
+            Arc::new(FamilyHead { metric_type, help, spec, len: AtomicUsize::new(0) })
         });
         head.len.fetch_add(1, Ordering::Relaxed);
         let series = Arc::new(Series::new(metric, text, head, now));

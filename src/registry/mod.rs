@@ -200,7 +200,7 @@ impl Registry {
 
     fn find(&self, text: &str, metric: &Metric, now: u32) -> Result<Option<Arc<Series>>, Reject> {
         match self.series.get(text) {
-            Some(series) if series.cells.type_of() == metric.spec.type_of() => {
+            Some(series) if series.cells.type_of() == metric.metadata.metric_type() => {
                 // Before the lock is given back: who would take it out sees that it is met.
                 series.touch(now);
                 series.set_leaving(false);
@@ -225,13 +225,14 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
-    use crate::mapping::{MetricSpec, Rules};
+    use crate::mapping::{FamilyMetadata, MetricSpec, Rules};
     use crate::pipeline::{Pipeline, Worker};
 
     fn metric(name: &str, n: usize) -> Metric {
         let labels = vec![("n".to_owned(), n.to_string())];
         let ttl = Some(Duration::from_secs(1));
-        Metric { name: name.to_owned(), labels, help: "".into(), spec: MetricSpec::Counter, ttl }
+        let metadata = FamilyMetadata { help: "".into(), unit: None, spec: MetricSpec::Counter }.into();
+        Metric { name: name.to_owned(), labels, metadata, ttl }
     }
 
     /// The series for what is over a limit takes no place of others, and leaves as they do.
