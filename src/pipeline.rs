@@ -44,12 +44,12 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
-    /// The pipeline of a config whose rules are compiled, for listeners at these addresses; it has no series yet.
-    pub fn new(config: &Config, rules: Rules, listeners: impl IntoIterator<Item = String>) -> Self {
+    /// The pipeline of a config whose rules are compiled; it has no series yet.
+    pub fn new(config: &Config, rules: Rules) -> Self {
         Self {
             rules,
             registry: Registry::new(config.limits.clone()),
-            telemetry: Telemetry::new(listeners),
+            telemetry: Telemetry::new(),
             max_line: config.intake.max_line,
             clock: Clock::default(),
         }

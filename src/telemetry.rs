@@ -4,17 +4,19 @@
 //! shared memory. What is read elsewhere at the moment of a scrape (kernel, process, registry) comes in as [`Snapshot`].
 
 mod heavy_hitters;
+mod listener;
 mod snapshot;
 mod table;
 mod worker_stats;
 
 pub use heavy_hitters::{HeavyHitter, HeavyHitters};
-pub use snapshot::{Closed, Delivery, ProcessSnapshot, RelaySnapshot, Snapshot, SocketSnapshot, StreamSnapshot};
+pub use listener::Listener;
+pub use snapshot::{Closed, Delivery, ListenerSnapshot, ProcessSnapshot, RelaySnapshot, Snapshot, SocketSnapshot};
 pub use table::{Description, TABLE, is_reserved};
 pub use worker_stats::WorkerStats;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use crate::metric::{Bounds, Histogram, MetricType, Sharing, Total};
 use crate::parse::StatsdType;
@@ -22,27 +24,9 @@ use crate::parse::tags::TagError;
 use crate::reject::Reject;
 use worker_stats::SECTIONS;
 
-/// What the sidecar knows of one listener.
-#[derive(Debug)]
-pub struct Listener {
-    /// Its address, as the label `listener`.
-    pub address: String,
-    packets: AtomicU64,
-    bytes: AtomicU64,
-    lines: AtomicU64,
-}
-
-impl Listener {
-    /// Packets and lines received.
-    pub fn received(&self) -> (u64, u64) {
-        (self.packets.load(Ordering::Relaxed), self.lines.load(Ordering::Relaxed))
-    }
-}
-
 /// The counters behind the table. All are `Relaxed`: each is a number of its own, and none publishes other memory.
 #[derive(Debug)]
 pub struct Telemetry {
-    listeners: Vec<Arc<Listener>>,
     samples: [AtomicU64; StatsdType::ALL.len()],
     unmapped: AtomicU64,
     rejected: [AtomicU64; Reject::ALL.len()],
@@ -60,12 +44,10 @@ pub struct Telemetry {
 const SCRAPE_BOUNDS: [f64; 9] = [0.0005, 0.001, 0.0025, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5];
 
 impl Telemetry {
-    /// Counters at 0 for listeners at these addresses.
-    pub fn new(addresses: impl IntoIterator<Item = String>) -> Self {
+    /// Counters at 0.
+    pub(crate) fn new() -> Self {
         let zero = || AtomicU64::new(0);
-        let listener = |address| Arc::new(Listener { address, packets: zero(), bytes: zero(), lines: zero() });
         Self {
-            listeners: addresses.into_iter().map(listener).collect(),
             samples: std::array::from_fn(|_| zero()),
             unmapped: zero(),
             rejected: std::array::from_fn(|_| zero()),
@@ -77,11 +59,6 @@ impl Telemetry {
             scrapes: zero(),
             scrape_duration: Histogram::new(Bounds::new(&SCRAPE_BOUNDS).expect("the bounds rise")),
         }
-    }
-
-    /// The listeners, in the order of their addresses at [`Telemetry::new`].
-    pub fn listeners(&self) -> &[Arc<Listener>] {
-        &self.listeners
     }
 
     /// Adds up what one of `sharing` counted, and leaves its stats at 0.
@@ -138,8 +115,8 @@ impl Telemetry {
 
     /// Every own metric as it stands, in the order of the table.
     pub fn families(&self, snapshot: &Snapshot) -> Vec<Family> {
-        let by_listener = |read: fn(&Listener) -> &AtomicU64| -> Vec<Row> {
-            self.listeners.iter().map(|l| Row::count(&[("listener", &l.address)], read(l))).collect()
+        let by_listener = |read: fn(&ListenerSnapshot) -> Option<Row>| -> Vec<Row> {
+            snapshot.listeners.iter().filter_map(read).collect()
         };
         let by_type = |counts: &[u64; MetricType::ALL.len()]| -> Vec<Row> {
             MetricType::ALL.iter().zip(counts).map(|(t, &n)| Row::number(&[("type", t.as_str())], n as f64)).collect()
@@ -157,19 +134,34 @@ impl Telemetry {
             push(table::PROCESS_VIRTUAL_MAX, vec![Row::number(&[], process.virtual_max_bytes)]);
         }
         push(table::BUILD_INFO, vec![Row::number(&[("version", env!("CARGO_PKG_VERSION"))], 1.0)]);
-        push(table::BYTES, by_listener(|l| &l.bytes));
-        push(table::CLOSED, snapshot.streams.iter().flat_map(StreamSnapshot::closed_rows).collect());
-        push(table::CONNECTIONS, snapshot.streams.iter().map(|s| Row::number(&s.label(), s.open() as f64)).collect());
-        push(table::CONNECTIONS_TOTAL, snapshot.streams.iter().map(|s| Row::total(&s.label(), s.accepted)).collect());
+        push(table::BYTES, by_listener(|l| Some(Row::total(&l.label(), l.bytes))));
+        push(table::CLOSED, snapshot.listeners.iter().flat_map(ListenerSnapshot::closed_rows).collect());
+        push(table::CONNECTIONS, by_listener(|l| Some(Row::number(&l.label(), l.open_connections()? as f64))));
+        push(
+            table::CONNECTIONS_TOTAL,
+            by_listener(|l| match l.socket {
+                SocketSnapshot::Stream { accepted, .. } => Some(Row::total(&l.label(), accepted)),
+                SocketSnapshot::Datagram { .. } => None,
+            }),
+        );
         push(table::DROPPED, vec![Row::count(&[], &self.dropped)]);
         push(table::EVENTS, vec![Row::count(&[], &self.events)]);
         push(table::FAMILIES, by_type(&snapshot.families));
-        push(table::KERNEL_DROPPED, snapshot.sockets.iter().map(|s| Row::total(&s.label(), s.dropped)).collect());
-        push(table::LINES, by_listener(|l| &l.lines));
-        push(table::PACKETS, by_listener(|l| &l.packets));
+        push(
+            table::KERNEL_DROPPED,
+            by_listener(|l| match l.socket {
+                SocketSnapshot::Datagram { dropped, .. } => Some(Row::total(&l.label(), dropped)),
+                SocketSnapshot::Stream { .. } => None,
+            }),
+        );
+        push(table::LINES, by_listener(|l| Some(Row::total(&l.label(), l.lines))));
+        push(table::PACKETS, by_listener(|l| Some(Row::total(&l.label(), l.packets))));
         push(
             table::RECEIVE_BUFFER,
-            snapshot.sockets.iter().map(|s| Row::number(&s.label(), s.receive_buffer as f64)).collect(),
+            by_listener(|l| match l.socket {
+                SocketSnapshot::Datagram { receive_buffer, .. } => Some(Row::number(&l.label(), receive_buffer as f64)),
+                SocketSnapshot::Stream { .. } => None,
+            }),
         );
         push(table::REJECTED, rows(&Reject::ALL.map(|r| [("reason", r.reason())]), &self.rejected));
         push(table::RELAY_LINES, snapshot.relays.iter().flat_map(|relay| relay.rows(&relay.lines)).collect());
@@ -276,7 +268,7 @@ mod tests {
     #[test]
     fn every_metric_of_the_table_is_exposed() {
         let snapshot = Snapshot { process: Some(ProcessSnapshot::default()), ..Snapshot::default() };
-        let exposed: Vec<_> = Telemetry::new([]).families(&snapshot).iter().map(|f| f.description).collect();
+        let exposed: Vec<_> = Telemetry::new().families(&snapshot).iter().map(|f| f.description).collect();
         assert_eq!(exposed, TABLE);
     }
 }

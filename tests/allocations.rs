@@ -11,7 +11,7 @@ use statsidecar::config::{self, Severity};
 use statsidecar::http;
 use statsidecar::mapping::Rules;
 use statsidecar::pipeline::{Pipeline, Worker};
-use statsidecar::telemetry::Snapshot;
+use statsidecar::telemetry::{Listener, Snapshot};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -158,9 +158,9 @@ fn known_lines_allocate_nothing() {
     let (rules, more) = Rules::compile(&config);
     diagnostics.extend(more);
     assert!(diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error), "{diagnostics:?}");
-    let pipeline = Arc::new(Pipeline::new(&config, rules, ["udp://test".to_owned()]));
+    let pipeline = Arc::new(Pipeline::new(&config, rules));
     let page = || String::from_utf8(http::page(&pipeline, &Snapshot::default())).expect("the page is UTF-8");
-    let listener = Arc::clone(&pipeline.telemetry.listeners()[0]);
+    let listener = Listener::new("udp://test".to_owned());
     let mut worker = Worker::new(Arc::clone(&pipeline));
 
     // Each line by itself, and all of them in one packet, with one that is no text and one that is too long.

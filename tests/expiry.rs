@@ -10,14 +10,14 @@ use statsidecar::mapping::Rules;
 use statsidecar::metric::{Cells, Total};
 use statsidecar::pipeline::{Pipeline, Worker};
 use statsidecar::registry::Series;
-use statsidecar::telemetry::Snapshot;
+use statsidecar::telemetry::{Listener, Snapshot};
 
 fn pipeline(config: &str) -> Arc<Pipeline> {
     let (config, mut diagnostics) = config::load(config);
     let (rules, more) = Rules::compile(&config);
     diagnostics.extend(more);
     assert!(diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error), "{diagnostics:?}");
-    Arc::new(Pipeline::new(&config, rules, ["udp://test".to_owned()]))
+    Arc::new(Pipeline::new(&config, rules))
 }
 
 /// The clock moves on by a second; gives what leaves.
@@ -58,7 +58,7 @@ fn a_series_leaves_when_its_time_is_over() {
     let pipeline = pipeline(
         "[defaults]\nttl = \"3s\"\n[[metric]]\nmatch = \"short\"\nttl = \"1s\"\n[[metric]]\nmatch = \"kept\"\nttl = \"0\"\n",
     );
-    let listener = Arc::clone(&pipeline.telemetry.listeners()[0]);
+    let listener = Listener::new("udp://test".to_owned());
     let mut worker = Worker::alone(Arc::clone(&pipeline));
     let mut send = |lines: &str| {
         worker.packet(lines.as_bytes());
@@ -92,7 +92,7 @@ fn a_series_leaves_when_its_time_is_over() {
 #[test]
 fn a_series_stays_while_a_worker_may_hold_it() {
     let pipeline = pipeline("[defaults]\nttl = \"1s\"\n");
-    let listener = Arc::clone(&pipeline.telemetry.listeners()[0]);
+    let listener = Listener::new("udp://test".to_owned());
     let mut worker = Worker::alone(Arc::clone(&pipeline));
     worker.packet(b"a:1|c");
     (0..5).for_each(|_| assert!(second(&pipeline).is_empty()));
@@ -113,7 +113,7 @@ fn no_sample_is_lost_to_a_series_that_leaves() {
     const WORKERS: u64 = 3;
     const PACKETS: u64 = 20_000;
     let pipeline = pipeline("[defaults]\nttl = \"1s\"\n");
-    let listener = Arc::clone(&pipeline.telemetry.listeners()[0]);
+    let listener = Listener::new("udp://test".to_owned());
     let sending = AtomicBool::new(true);
     let mut gone = Vec::new();
     thread::scope(|scope| {

@@ -316,7 +316,7 @@ fn the_page_is_compressed_for_who_asks() {
 #[test]
 fn pieces_make_the_page() {
     let (rules, _) = Rules::compile(&Config::default());
-    let pipeline = Arc::new(Pipeline::new(&Config::default(), rules, ["udp://test".to_owned()]));
+    let pipeline = Arc::new(Pipeline::new(&Config::default(), rules));
     let mut worker = Worker::new(Arc::clone(&pipeline));
     // Families of one series, one of many, and lengths that bring the ends of the pieces everywhere.
     for n in 0..20_000_usize {

@@ -12,5 +12,5 @@ pub fn pipeline(config: &str) -> Arc<Pipeline> {
     let (rules, more) = Rules::compile(&config);
     diagnostics.extend(more);
     assert!(diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error), "{diagnostics:?}");
-    Arc::new(Pipeline::new(&config, rules, ["udp://bench".to_owned()]))
+    Arc::new(Pipeline::new(&config, rules))
 }

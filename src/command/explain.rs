@@ -33,7 +33,7 @@ impl Explain {
             Ok(loaded) => loaded,
             Err(unusable) => return fail(&unusable.report, unusable.code),
         };
-        let pipeline = match daemon::pipeline(&loaded.config, loaded.rules, &[]) {
+        let pipeline = match daemon::pipeline(&loaded.config, loaded.rules) {
             Ok(pipeline) => pipeline,
             Err(error) => return fail(&format!("{error}\n"), FAILED),
         };

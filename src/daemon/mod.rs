@@ -73,8 +73,8 @@ fn because(error: &io::Error) -> String {
 }
 
 /// The pipeline of a config whose rules are compiled, with its `init` series made.
-pub fn pipeline(config: &Config, rules: Rules, listeners: &[Address]) -> Result<Pipeline, Error> {
-    let pipeline = Pipeline::new(config, rules, listeners.iter().map(Address::to_string));
+pub fn pipeline(config: &Config, rules: Rules) -> Result<Pipeline, Error> {
+    let pipeline = Pipeline::new(config, rules);
     for metric in pipeline.rules.initial() {
         pipeline.registry.get_or_create(metric, 0).map_err(|reject| Error::Initial(metric.name.clone(), reject))?;
     }
@@ -98,7 +98,7 @@ pub fn run(config: &Config, rules: Rules) -> Result<(), Error> {
         let addresses: Vec<Address> = addresses.chain(streams.iter().map(|stream| stream.address())).cloned().collect();
         let http = http::bind(config.http.listen).await.map_err(|error| Error::Http(config.http.listen, error))?;
         let page = http.local_addr().unwrap_or(config.http.listen);
-        let pipeline = Arc::new(pipeline(config, rules, &addresses)?);
+        let pipeline = Arc::new(pipeline(config, rules)?);
         let relay = relay(&pipeline, &addresses)?;
         let intake = Intake::start(sockets, streams, &pipeline, relay.as_ref(), config)?;
 
@@ -112,9 +112,8 @@ pub fn run(config: &Config, rules: Rules) -> Result<(), Error> {
             _ = interrupt.recv() => tracing::info!("SIGINT: applying what is queued"),
             _ = hangup.recv() => tracing::info!("SIGHUP: applying what is queued"),
         }
-        intake.stop().await;
+        let lines = intake.stop().await;
         relay.into_iter().for_each(Relay::stop);
-        let lines: u64 = pipeline.telemetry.listeners().iter().map(|listener| listener.received().1).sum();
         tracing::info!(lines, samples = pipeline.telemetry.applied(), "stopped");
         Ok(())
     })
@@ -161,8 +160,7 @@ fn bind(config: &Config) -> Result<Sockets, Error> {
             streams.push(Arc::new(stream));
         } else {
             let socket = Socket::bind(address, only_v6, &config.intake).map_err(failed)?;
-            let snapshot = socket.snapshot();
-            tracing::info!(listener = %snapshot.address, receive_buffer_bytes = snapshot.receive_buffer, "listening");
+            tracing::info!(listener = %socket.address(), receive_buffer_bytes = socket.receive_buffer(), "listening");
             sockets.push(Arc::new(socket));
         }
     }
@@ -191,8 +189,7 @@ struct Intake {
 }
 
 impl Intake {
-    /// Starts `workers` threads for each socket, and the tasks for all streams. The listeners of the pipeline are those of
-    /// `sockets`, and behind them those of `stream_sockets`.
+    /// Starts `workers` threads for each socket, and the tasks for all streams.
     fn start(
         sockets: Vec<Arc<Socket>>,
         stream_sockets: Vec<Arc<StreamSocket>>,
@@ -212,21 +209,19 @@ impl Intake {
             stream_sockets: stream_sockets.into(),
             streams: None,
         };
-        let listeners = pipeline.telemetry.listeners();
-        for (socket, listener) in Arc::clone(&intake.sockets).iter().zip(listeners) {
+        for socket in &*Arc::clone(&intake.sockets) {
             let turns = Arc::new(Turns::default());
             for _ in 0..workers {
-                let (socket, listener, pipeline) = (Arc::clone(socket), Arc::clone(listener), Arc::clone(pipeline));
+                let (socket, pipeline) = (Arc::clone(socket), Arc::clone(pipeline));
                 let (tap, turns) = (relay.map(Relay::tap), Arc::clone(&turns));
                 intake.spawn(move || match workers {
-                    1 => intake::receive(&socket, worker(pipeline), tap, &listener),
-                    _ => intake::receive_shared(&socket, worker(pipeline), tap, &listener, &turns),
+                    1 => intake::receive(&socket, worker(pipeline), tap),
+                    _ => intake::receive_shared(&socket, worker(pipeline), tap, &turns),
                 })?;
             }
         }
         if !intake.stream_sockets.is_empty() {
-            let listeners = listeners.iter().skip(intake.sockets.len()).cloned();
-            let sockets = intake.stream_sockets.iter().cloned().zip(listeners);
+            let sockets = intake.stream_sockets.iter().cloned();
             let room = files::room_for_streams(config);
             let (worker, tap) = (worker(Arc::clone(pipeline)), relay.map(Relay::tap));
             let streams = Streams::start(sockets, worker, tap, room, &config.intake);
@@ -255,8 +250,9 @@ impl Intake {
                 families,
                 series_limit: pipeline.registry.limit(),
                 series_expired: pipeline.registry.expired(),
-                sockets: sockets.iter().map(|socket| socket.snapshot()).collect(),
-                streams: streams.iter().map(|stream| stream.snapshot()).collect(),
+                listeners: (sockets.iter().map(|socket| socket.snapshot()))
+                    .chain(streams.iter().map(|stream| stream.snapshot()))
+                    .collect(),
                 relays: relays.as_ref().map(|relays| relays()).unwrap_or_default(),
                 process: process::snapshot(),
             }
@@ -269,7 +265,8 @@ impl Intake {
         Box::new(move || reading.load(Ordering::Relaxed) == all && streams.as_ref().is_none_or(|ready| ready()))
     }
 
-    async fn stop(self) {
+    /// Applies what the kernel has queued. Gives how many lines were received in all.
+    async fn stop(self) -> u64 {
         self.sockets.iter().for_each(|socket| socket.stop());
         if let Some(streams) = self.streams {
             streams.stop().await;
@@ -279,6 +276,8 @@ impl Intake {
                 tracing::error!("an intake thread had panicked");
             }
         }
+        let lines = self.sockets.iter().map(|socket| socket.lines());
+        lines.chain(self.stream_sockets.iter().map(|socket| socket.lines())).sum()
     }
 }
 

@@ -6,7 +6,7 @@ use super::body::Body;
 use super::{State, answer, whole};
 use crate::metric::MetricType;
 use crate::reject::Reject;
-use crate::telemetry::HeavyHitter;
+use crate::telemetry::{HeavyHitter, SocketSnapshot};
 
 const HEAD: &str = include_str!("status.html");
 
@@ -18,16 +18,20 @@ pub(super) fn page(state: &State) -> Response<Body> {
     html.push_str(&format!("<p>Version {}, {ready}.</p>\n", env!("CARGO_PKG_VERSION")));
 
     html.push_str("<h2>Listeners</h2>\n<table><tr><th>address</th><th>packets</th><th>lines</th><th>dropped by the kernel</th><th>receive buffer</th><th>connections</th></tr>\n");
-    let sockets = snapshot.sockets.iter().map(|socket| {
-        let (dropped, kibibytes) = (socket.dropped, socket.receive_buffer / 1024);
-        format!("<td class=n>{dropped}</td><td class=n>{kibibytes} KiB</td><td></td>")
-    });
-    let streams = snapshot.streams.iter().map(|stream| format!("<td></td><td></td><td class=n>{}</td>", stream.open()));
-    for (listener, figures) in telemetry.listeners().iter().zip(sockets.chain(streams)) {
-        let (packets, lines) = listener.received();
+    for listener in &snapshot.listeners {
+        let figures = match listener.socket {
+            SocketSnapshot::Datagram { dropped, receive_buffer } => {
+                format!("<td class=n>{dropped}</td><td class=n>{} KiB</td><td></td>", receive_buffer / 1024)
+            }
+            SocketSnapshot::Stream { .. } => {
+                format!("<td></td><td></td><td class=n>{}</td>", listener.open_connections().unwrap_or_default())
+            }
+        };
         html.push_str(&format!(
-            "<tr><td>{}</td><td class=n>{packets}</td><td class=n>{lines}</td>{figures}</tr>\n",
+            "<tr><td>{}</td><td class=n>{}</td><td class=n>{}</td>{figures}</tr>\n",
             escape(&listener.address),
+            listener.packets,
+            listener.lines,
         ));
     }
     html.push_str("</table>\n<h2>Series</h2>\n<table><tr><th>type</th><th>names</th><th>series</th></tr>\n");

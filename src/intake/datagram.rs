@@ -12,7 +12,7 @@ use super::sys::{self, ReceiveBuffers, Wait};
 use crate::config::{Address, IntakeConfig};
 use crate::forward::Tap;
 use crate::pipeline::{self, Order, Worker};
-use crate::telemetry::{Listener, SocketSnapshot};
+use crate::telemetry::{Listener, ListenerSnapshot, SocketSnapshot};
 
 /// How many datagrams one call receives at most.
 pub const BATCH: usize = 64;
@@ -21,6 +21,7 @@ pub const BATCH: usize = 64;
 #[derive(Debug)]
 pub struct Socket {
     address: Address,
+    listener: Arc<Listener>,
     fd: OwnedFd,
     file: Option<SocketFile>,
     receive_buffer: usize,
@@ -50,7 +51,16 @@ impl Socket {
         }
         let (address, file) = bind::bind(&fd, address, intake)?;
         let receive_buffer = sockopt::socket_recv_buffer_size(&fd)?;
-        Ok(Self { address, fd, file, receive_buffer, stopping: AtomicBool::new(false), drops: Mutex::default() })
+        let listener = Listener::new(address.to_string());
+        Ok(Self {
+            address,
+            listener,
+            fd,
+            file,
+            receive_buffer,
+            stopping: AtomicBool::new(false),
+            drops: Mutex::default(),
+        })
     }
 
     /// The address that it is bound to, with the port that the kernel chose where none was asked for.
@@ -58,14 +68,25 @@ impl Socket {
         &self.address
     }
 
-    /// What the kernel knows of it now.
-    pub fn snapshot(&self) -> SocketSnapshot {
+    /// The receive buffer that the kernel gave, in bytes.
+    pub fn receive_buffer(&self) -> usize {
+        self.receive_buffer
+    }
+
+    /// How many lines it has received.
+    pub fn lines(&self) -> u64 {
+        self.listener.lines()
+    }
+
+    /// What it has received, and what the kernel knows of it now.
+    pub fn snapshot(&self) -> ListenerSnapshot {
         let mut drops = self.drops.lock().unwrap_or_else(PoisonError::into_inner);
         if let Ok(memory) = sys::memory(self.fd.as_fd()) {
             drops.total += u64::from(memory.dropped.wrapping_sub(drops.last));
             drops.last = memory.dropped;
         }
-        SocketSnapshot { address: self.address.to_string(), dropped: drops.total, receive_buffer: self.receive_buffer }
+        let receive_buffer = self.receive_buffer;
+        self.listener.snapshot(SocketSnapshot::Datagram { dropped: drops.total, receive_buffer })
     }
 
     /// How much the kernel holds that was not read, as it charges for it.
@@ -99,8 +120,8 @@ impl AsFd for Socket {
 
 /// Hands every datagram of `socket` to `worker`, and its lines to `tap`, until [`Socket::stop`] and then until all that
 /// was queued at that moment is applied.
-pub fn receive(socket: &Socket, worker: Worker, tap: Option<Tap>, listener: &Listener) {
-    let mut reader = Reader { socket, batch: ReceiveBuffers::new(BATCH), worker, tap, listener };
+pub fn receive(socket: &Socket, worker: Worker, tap: Option<Tap>) {
+    let mut reader = Reader { socket, batch: ReceiveBuffers::new(BATCH), worker, tap };
     while !socket.is_stopping() {
         reader.take_or_warn(Wait::ForOne, |_, _| {});
     }
@@ -112,8 +133,8 @@ pub fn receive(socket: &Socket, worker: Worker, tap: Option<Tap>, listener: &Lis
 /// One thread waits for datagrams; the others wait for their turn. Only where a whole batch came, so that more is likely
 /// to be queued, does the next one take over while this one applies the batch. So a load that one worker bears costs no
 /// more than with one.
-pub fn receive_shared(socket: &Socket, worker: Worker, tap: Option<Tap>, listener: &Listener, turns: &Turns) {
-    let mut reader = Reader { socket, batch: ReceiveBuffers::new(BATCH), worker, tap, listener };
+pub fn receive_shared(socket: &Socket, worker: Worker, tap: Option<Tap>, turns: &Turns) {
+    let mut reader = Reader { socket, batch: ReceiveBuffers::new(BATCH), worker, tap };
     let mut lead = None;
     while !socket.is_stopping() {
         let mut next = lead.take().unwrap_or_else(|| turns.lock());
@@ -153,7 +174,6 @@ struct Reader<'a> {
     batch: ReceiveBuffers,
     worker: Worker,
     tap: Option<Tap>,
-    listener: &'a Listener,
 }
 
 impl Reader<'_> {
@@ -220,7 +240,7 @@ impl Reader<'_> {
             self.worker.catch_up();
             tap.flush();
         }
-        self.worker.flush(self.listener);
+        self.worker.flush(&self.socket.listener);
         Ok((count, bytes))
     }
 }

@@ -23,7 +23,7 @@ use crate::config::{Address, Framing, IntakeConfig};
 use crate::forward::Tap;
 use crate::pipeline::Worker;
 use crate::reject::Reject;
-use crate::telemetry::{Closed, Listener, StreamSnapshot};
+use crate::telemetry::{Closed, Listener, ListenerSnapshot, SocketSnapshot};
 
 /// How many bytes a connection is read in its turn.
 const TURN: usize = 16 * 1024;
@@ -35,6 +35,7 @@ const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(60), Duration:
 #[derive(Debug)]
 pub struct StreamSocket {
     address: Address,
+    listener: Arc<Listener>,
     framing: Framing,
     fd: OwnedFd,
     file: Option<SocketFile>,
@@ -65,7 +66,8 @@ impl StreamSocket {
             sockopt::set_tcp_keepcnt(&fd, count)?;
         }
         let (address, file) = bind::bind(&fd, address, intake)?;
-        Ok(Some(Self { address, framing, fd, file, counts: Counts::default() }))
+        let listener = Listener::new(address.to_string());
+        Ok(Some(Self { address, listener, framing, fd, file, counts: Counts::default() }))
     }
 
     /// The address that it is bound to, with the port that the kernel chose where none was asked for.
@@ -73,15 +75,17 @@ impl StreamSocket {
         &self.address
     }
 
-    /// How many connections it has had.
-    pub fn snapshot(&self) -> StreamSnapshot {
+    /// How many lines it has received.
+    pub fn lines(&self) -> u64 {
+        self.listener.lines()
+    }
+
+    /// What it has received, and how many connections it has had.
+    pub fn snapshot(&self) -> ListenerSnapshot {
         // What was closed is read first, so that it is never more than what was opened.
         let closed = self.counts.closed.each_ref().map(|count| count.load(Ordering::Relaxed));
-        StreamSnapshot {
-            address: self.address.to_string(),
-            accepted: self.counts.accepted.load(Ordering::Relaxed),
-            closed,
-        }
+        let accepted = self.counts.accepted.load(Ordering::Relaxed);
+        self.listener.snapshot(SocketSnapshot::Stream { accepted, closed })
     }
 
     fn closed(&self, why: Closed) {
@@ -119,7 +123,7 @@ impl Streams {
     /// Starts to accept connections, so many at a time, and to hand their lines to `worker`. Needs a runtime of a single
     /// thread.
     pub fn start(
-        sockets: impl IntoIterator<Item = (Arc<StreamSocket>, Arc<Listener>)>,
+        sockets: impl IntoIterator<Item = Arc<StreamSocket>>,
         worker: Worker,
         tap: Option<Tap>,
         max_connections: usize,
@@ -134,9 +138,9 @@ impl Streams {
             stop: stopped,
         });
         let (mut tasks, mut running) = (JoinSet::new(), Vec::new());
-        for (socket, listener) in sockets {
+        for socket in sockets {
             let acceptor = Acceptor::new(socket.fd.try_clone()?, socket.address.ip().is_some())?;
-            running.push(tasks.spawn(accept(socket, acceptor, listener, Arc::clone(&shared))));
+            running.push(tasks.spawn(accept(socket, acceptor, Arc::clone(&shared))));
         }
         Ok(Self { tasks, running, stop })
     }
@@ -159,7 +163,7 @@ impl Streams {
 }
 
 /// Accepts the connections of a socket, until the end; then takes those that wait, and waits for all to be read.
-async fn accept(socket: Arc<StreamSocket>, acceptor: Acceptor, listener: Arc<Listener>, shared: Arc<Shared>) {
+async fn accept(socket: Arc<StreamSocket>, acceptor: Acceptor, shared: Arc<Shared>) {
     let mut stop = shared.stop.clone();
     let mut connections = JoinSet::new();
     loop {
@@ -173,7 +177,7 @@ async fn accept(socket: Arc<StreamSocket>, acceptor: Acceptor, listener: Arc<Lis
             accepted = acceptor.accept() => accepted,
         };
         match accepted {
-            Ok(client) => take_in(client, &socket, &listener, &shared, &mut connections),
+            Ok(client) => take_in(client, &socket, &shared, &mut connections),
             Err(error) => {
                 // Out of file descriptors, most likely: others have to end first.
                 tracing::warn!(listener = %socket.address, %error, "accepting a connection failed; going on");
@@ -183,7 +187,7 @@ async fn accept(socket: Arc<StreamSocket>, acceptor: Acceptor, listener: Arc<Lis
     }
     socket.file.iter().for_each(SocketFile::remove);
     while let Ok(client) = acceptor.accept_now() {
-        take_in(client, &socket, &listener, &shared, &mut connections);
+        take_in(client, &socket, &shared, &mut connections);
     }
     while let Some(ended) = connections.join_next().await {
         report(ended);
@@ -196,20 +200,14 @@ fn report(ended: Result<(), tokio::task::JoinError>) {
     }
 }
 
-fn take_in(
-    client: Client,
-    socket: &Arc<StreamSocket>,
-    listener: &Arc<Listener>,
-    shared: &Arc<Shared>,
-    connections: &mut JoinSet<()>,
-) {
+fn take_in(client: Client, socket: &Arc<StreamSocket>, shared: &Arc<Shared>, connections: &mut JoinSet<()>) {
     socket.counts.accepted.fetch_add(1, Ordering::Relaxed);
     let Ok(permit) = Arc::clone(&shared.connections).try_acquire_owned() else {
         return socket.closed(Closed::Limit);
     };
     let frames = Frames::new(socket.framing, shared.max_line);
-    let (listener, shared) = (Arc::clone(listener), Arc::clone(shared));
-    let connection = Connection { socket: Arc::clone(socket), frames, listener, shared, _permit: permit };
+    let (socket, shared) = (Arc::clone(socket), Arc::clone(shared));
+    let connection = Connection { socket, frames, shared, _permit: permit };
     connections.spawn(connection.run(client));
 }
 
@@ -217,7 +215,6 @@ fn take_in(
 struct Connection {
     socket: Arc<StreamSocket>,
     frames: Frames,
-    listener: Arc<Listener>,
     shared: Arc<Shared>,
     _permit: OwnedSemaphorePermit,
 }
@@ -276,7 +273,7 @@ impl Connection {
         worker.received(0, len as u64);
         let pushed = self.frames.push(buffer.get(..len).unwrap_or_default(), |piece| apply(worker, tap, piece));
         tap.iter_mut().for_each(Tap::flush);
-        worker.flush(&self.listener);
+        worker.flush(&self.socket.listener);
         Ok(pushed.map(|()| len).map_err(|BadLength(_)| Closed::Framing))
     }
 
@@ -286,7 +283,7 @@ impl Connection {
         let Turn { worker, tap, .. } = &mut *turn;
         let is_whole = self.frames.end(end, |piece| apply(worker, tap, piece));
         tap.iter_mut().for_each(Tap::flush);
-        worker.flush(&self.listener);
+        worker.flush(&self.socket.listener);
         is_whole
     }
 }

@@ -227,6 +227,7 @@ mod tests {
     use crate::config::Config;
     use crate::mapping::{FamilyMetadata, MetricSpec, Rules};
     use crate::pipeline::{Pipeline, Worker};
+    use crate::telemetry::Listener;
 
     fn metric(name: &str, n: usize) -> Metric {
         let labels = vec![("n".to_owned(), n.to_string())];
@@ -276,9 +277,9 @@ mod tests {
     #[test]
     fn known_lines_take_no_lock() {
         let (rules, _) = Rules::compile(&Config::default());
-        let pipeline = Arc::new(Pipeline::new(&Config::default(), rules, ["udp://test".to_owned()]));
+        let pipeline = Arc::new(Pipeline::new(&Config::default(), rules));
         let lines = b"a:1|c\na:1|c|@0.3|#k:v\nb:1|g\nb:+1|g\nd:5:6|ms\ne:1|h|@0.5\nf:1|d\ng:1|m\na_total:1|g\nh:x|c";
-        let listener = Arc::clone(&pipeline.telemetry.listeners()[0]);
+        let listener = Listener::new("udp://test".to_owned());
         let mut worker = Worker::new(Arc::clone(&pipeline));
         worker.packet(lines);
         worker.flush(&listener);
@@ -295,10 +296,11 @@ mod tests {
         assert!(texts.iter().all(|text| registry.series.try_get(text).is_locked()), "every shard in use is held");
 
         let (done, is_done) = mpsc::channel();
+        let its_listener = Arc::clone(&listener);
         let thread = thread::spawn(move || {
             for _ in 0..1000 {
                 worker.packet(lines);
-                worker.flush(&listener);
+                worker.flush(&its_listener);
             }
             done.send(()).expect("the test is waiting");
         });
@@ -307,6 +309,6 @@ mod tests {
         result.expect("it did not wait for the registry");
         thread.join().expect("it has not panicked");
         assert_eq!(pipeline.telemetry.rejected(Reject::TypeConflict), 1001, "routes of rejected lines are known too");
-        assert_eq!(pipeline.telemetry.listeners()[0].received().1, 10 * 1001);
+        assert_eq!(listener.lines(), 10 * 1001);
     }
 }

@@ -14,48 +14,55 @@ pub struct Snapshot {
     pub series_limit: usize,
     /// How many series have expired.
     pub series_expired: u64,
-    /// The sockets for datagrams, in the order of their listeners, which come first.
-    pub sockets: Vec<SocketSnapshot>,
-    /// The sockets for streams, in the order of their listeners.
-    pub streams: Vec<StreamSnapshot>,
+    /// The listeners.
+    pub listeners: Vec<ListenerSnapshot>,
     /// The targets of the relay.
     pub relays: Vec<RelaySnapshot>,
     /// The process; `None` where the system does not tell.
     pub process: Option<ProcessSnapshot>,
 }
 
-/// What the kernel knows of a socket.
-#[derive(Clone, Debug, Default)]
-pub struct SocketSnapshot {
-    /// The listener's address.
+/// One listener: what it has received, and what its socket knows.
+#[derive(Clone, Debug)]
+pub struct ListenerSnapshot {
+    /// Its address.
     pub address: String,
-    /// Packets that the kernel dropped.
-    pub dropped: u64,
-    /// The receive buffer that the kernel gave, in bytes.
-    pub receive_buffer: usize,
+    /// Packets received.
+    pub packets: u64,
+    /// Bytes received.
+    pub bytes: u64,
+    /// Lines received.
+    pub lines: u64,
+    /// What its socket knows.
+    pub socket: SocketSnapshot,
 }
 
-impl SocketSnapshot {
-    pub(super) fn label(&self) -> [(&'static str, &str); 1] {
-        [("listener", &self.address)]
-    }
+/// What is known only of one kind of socket.
+#[derive(Clone, Debug)]
+pub enum SocketSnapshot {
+    /// A socket for datagrams, by the kernel's account.
+    Datagram {
+        /// Packets that the kernel dropped.
+        dropped: u64,
+        /// The receive buffer that the kernel gave, in bytes.
+        receive_buffer: usize,
+    },
+    /// A socket for streams, by the account of the task that accepts connections.
+    Stream {
+        /// Connections accepted.
+        accepted: u64,
+        /// Connections closed, in the order of [`Closed::ALL`].
+        closed: [u64; Closed::ALL.len()],
+    },
 }
 
-/// What became of the connections of a socket.
-#[derive(Clone, Debug, Default)]
-pub struct StreamSnapshot {
-    /// The listener's address.
-    pub address: String,
-    /// Connections accepted.
-    pub accepted: u64,
-    /// Those that were closed, in the order of [`Closed::ALL`].
-    pub closed: [u64; Closed::ALL.len()],
-}
-
-impl StreamSnapshot {
-    /// How many are open.
-    pub fn open(&self) -> u64 {
-        self.accepted.saturating_sub(self.closed.iter().sum())
+impl ListenerSnapshot {
+    /// How many connections are open; `None` for datagrams.
+    pub fn open_connections(&self) -> Option<u64> {
+        match self.socket {
+            SocketSnapshot::Datagram { .. } => None,
+            SocketSnapshot::Stream { accepted, closed } => Some(accepted.saturating_sub(closed.iter().sum())),
+        }
     }
 
     pub(super) fn label(&self) -> [(&'static str, &str); 1] {
@@ -63,8 +70,13 @@ impl StreamSnapshot {
     }
 
     pub(super) fn closed_rows(&self) -> impl Iterator<Item = Row> {
-        let rows = Closed::ALL.into_iter().zip(self.closed);
-        rows.map(|(why, count)| Row::total(&[("listener", &self.address), ("reason", why.reason())], count))
+        let closed = match self.socket {
+            SocketSnapshot::Datagram { .. } => None,
+            SocketSnapshot::Stream { closed, .. } => Some(Closed::ALL.into_iter().zip(closed)),
+        };
+        let row =
+            |(why, count): (Closed, u64)| Row::total(&[("listener", &self.address), ("reason", why.reason())], count);
+        closed.into_iter().flatten().map(row)
     }
 }
 
