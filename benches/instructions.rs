@@ -8,7 +8,9 @@ mod support;
 use std::env;
 use std::sync::Arc;
 
+use statsidecar::metric::Sharing;
 use statsidecar::pipeline::Worker;
+use statsidecar::telemetry::Listener;
 use statsidecar::workload::{Mix, Packet, Workload};
 
 const SERIES: usize = 1000;
@@ -27,8 +29,10 @@ fn main() {
     let workload = Workload::new(SERIES, tags, Mix::default(), PACKET);
     let packets = &workload.packets()[..PACKETS];
     let pipeline = support::pipeline("");
-    let mut worker = Worker::alone(Arc::clone(&pipeline));
-    let mut round = || packets.iter().for_each(|Packet { bytes, .. }| worker.packet(bytes));
+    let mut worker = Worker::new(Arc::clone(&pipeline), Sharing::SingleWriter);
+    let listener = Listener::new("udp://bench".to_owned());
+    let mut round =
+        || packets.iter().for_each(|Packet { bytes, .. }| worker.begin(&listener, None).batch().packet(bytes));
     round();
     assert_eq!(pipeline.registry.len(), SERIES, "every series is known");
     for _ in 0..rounds {

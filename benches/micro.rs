@@ -18,7 +18,7 @@ use statsidecar::metric::{Bounds, Cells, Counter, Gauge, Histogram, Quantiles, S
 use statsidecar::parse::tags::Tagged;
 use statsidecar::parse::{self, StatsdType, tags, value};
 use statsidecar::pipeline::Worker;
-use statsidecar::telemetry::Snapshot;
+use statsidecar::telemetry::{Listener, Snapshot};
 use statsidecar::workload::{Mix, Packet, Workload};
 
 /// What fits an Ethernet frame, as `load` fills them.
@@ -69,8 +69,12 @@ fn worker(criterion: &mut Criterion) {
     for series in [1000, 100_000] {
         for tags in [0, 3] {
             let workload = Workload::new(series, tags, Mix::default(), PACKET);
-            let mut worker = Worker::alone(support::pipeline(""));
-            let mut round = || workload.packets().iter().for_each(|Packet { bytes, .. }| worker.packet(bytes));
+            let mut worker = Worker::new(support::pipeline(""), Sharing::SingleWriter);
+            let listener = Listener::new("udp://bench".to_owned());
+            let mut round = || {
+                let packets = workload.packets().iter();
+                packets.for_each(|Packet { bytes, .. }| worker.begin(&listener, None).batch().packet(bytes));
+            };
             round();
             group.throughput(Throughput::Elements(workload.packets().iter().map(|packet| packet.lines).sum()));
             let id = BenchmarkId::new(format!("{series} series"), format!("{tags} tags"));
@@ -164,14 +168,15 @@ fn page(criterion: &mut Criterion) {
     group.sampling_mode(SamplingMode::Flat).sample_size(20);
     for tags in [0, 3] {
         let pipeline = support::pipeline("");
-        let mut worker = Worker::alone(Arc::clone(&pipeline));
+        let mut worker = Worker::new(Arc::clone(&pipeline), Sharing::SingleWriter);
+        let listener = Listener::new("udp://bench".to_owned());
         for packet in Workload::new(SERIES, tags, Mix::default(), PACKET).packets() {
-            worker.packet(&packet.bytes);
+            worker.begin(&listener, None).batch().packet(&packet.bytes);
         }
         assert_eq!(pipeline.registry.len(), SERIES);
         group.throughput(Throughput::Elements(SERIES as u64));
         group.bench_function(BenchmarkId::new(format!("{SERIES} series"), format!("{tags} tags")), |bencher| {
-            bencher.iter(|| http::page(&pipeline, &Snapshot::default()));
+            bencher.iter(|| http::exposition(&pipeline, &Snapshot::default()));
         });
     }
     group.finish();

@@ -114,5 +114,6 @@ pub mod pipeline;
 pub mod prefetch;
 pub mod registry;
 pub mod reject;
+mod sync;
 pub mod telemetry;
 pub mod workload;

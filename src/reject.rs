@@ -22,6 +22,12 @@ macro_rules! rejects {
                 match self { $(Self::$variant => $reason,)* }
             }
 
+            /// Why a sample of `line` was not applied, if this is why it cannot be read: bytes that are not text come first.
+            /// Known bytes are not looked at twice, so this is asked only once something else is wrong.
+            pub fn of_line(self, line: &[u8]) -> Self {
+                if std::str::from_utf8(line).is_err() { Self::NotUtf8 } else { self }
+            }
+
             /// How the person who sends the line, or who runs the sidecar, can mend it.
             pub fn remedy(self) -> &'static str {
                 match self { $(Self::$variant => $remedy,)* }

@@ -114,7 +114,7 @@ impl Telemetry {
     }
 
     /// Every own metric as it stands, in the order of the table.
-    pub fn families(&self, snapshot: &Snapshot) -> Vec<Family> {
+    pub fn families(&self, snapshot: &Snapshot) -> Vec<OwnFamily> {
         let by_listener = |read: fn(&ListenerSnapshot) -> Option<Row>| -> Vec<Row> {
             snapshot.listeners.iter().filter_map(read).collect()
         };
@@ -122,7 +122,7 @@ impl Telemetry {
             MetricType::ALL.iter().zip(counts).map(|(t, &n)| Row::number(&[("type", t.as_str())], n as f64)).collect()
         };
         let mut families = Vec::with_capacity(TABLE.len());
-        let mut push = |description, rows| families.push(Family { description, rows });
+        let mut push = |description, rows| families.push(OwnFamily { description, rows });
         if let Some(process) = &snapshot.process {
             push(table::PROCESS_CPU, vec![Row::number(&[], process.cpu_seconds)]);
             push(table::PROCESS_MAX_FDS, vec![Row::number(&[], process.max_fds)]);
@@ -169,7 +169,7 @@ impl Telemetry {
         push(table::SAMPLES, rows(&StatsdType::ALL.map(|k| [("type", k.as_str())]), &self.samples));
         let mut cumulative = Vec::new();
         let sum = self.scrape_duration.read(&mut cumulative);
-        let value = Value::Histogram { bounds: self.scrape_duration.bounds().clone(), cumulative, sum };
+        let value = OwnValue::Histogram { bounds: self.scrape_duration.bounds().clone(), cumulative, sum };
         push(table::SCRAPE_DURATION, vec![Row { labels: Vec::new(), value }]);
         push(table::SCRAPES, vec![Row::count(&[("format", "text")], &self.scrapes)]);
         push(table::SERIES, by_type(&snapshot.series));
@@ -199,7 +199,7 @@ fn rows(labels: &[[(&'static str, &str); 1]], counts: &[AtomicU64]) -> Vec<Row> 
 
 /// An own metric with its values.
 #[derive(Debug)]
-pub struct Family {
+pub struct OwnFamily {
     /// Which it is.
     pub description: Description,
     /// Its series.
@@ -212,12 +212,12 @@ pub struct Row {
     /// Its labels.
     pub labels: Vec<(&'static str, String)>,
     /// Its value.
-    pub value: Value,
+    pub value: OwnValue,
 }
 
 /// The value of a series, as it was read.
 #[derive(Debug)]
-pub enum Value {
+pub enum OwnValue {
     /// A counter's.
     Total(Total),
     /// A gauge's, or that of a counter which is measured elsewhere.
@@ -234,7 +234,7 @@ pub enum Value {
 }
 
 impl Row {
-    fn new(labels: &[(&'static str, &str)], value: Value) -> Self {
+    fn new(labels: &[(&'static str, &str)], value: OwnValue) -> Self {
         Self { labels: labels.iter().map(|(key, value)| (*key, (*value).to_owned())).collect(), value }
     }
 
@@ -243,11 +243,11 @@ impl Row {
     }
 
     fn total(labels: &[(&'static str, &str)], count: u64) -> Self {
-        Self::new(labels, Value::Total(Total::Whole(count)))
+        Self::new(labels, OwnValue::Total(Total::Whole(count)))
     }
 
     fn number(labels: &[(&'static str, &str)], value: f64) -> Self {
-        Self::new(labels, Value::Number(value))
+        Self::new(labels, OwnValue::Number(value))
     }
 }
 

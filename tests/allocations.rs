@@ -10,6 +10,7 @@ use std::sync::Arc;
 use statsidecar::config::{self, Severity};
 use statsidecar::http;
 use statsidecar::mapping::Rules;
+use statsidecar::metric::Sharing;
 use statsidecar::pipeline::{Pipeline, Worker};
 use statsidecar::telemetry::{Listener, Snapshot};
 
@@ -159,9 +160,9 @@ fn known_lines_allocate_nothing() {
     diagnostics.extend(more);
     assert!(diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error), "{diagnostics:?}");
     let pipeline = Arc::new(Pipeline::new(&config, rules));
-    let page = || String::from_utf8(http::page(&pipeline, &Snapshot::default())).expect("the page is UTF-8");
+    let page = || String::from_utf8(http::exposition(&pipeline, &Snapshot::default())).expect("the page is UTF-8");
     let listener = Listener::new("udp://test".to_owned());
-    let mut worker = Worker::new(Arc::clone(&pipeline));
+    let mut worker = Worker::new(Arc::clone(&pipeline), Sharing::Shared);
 
     // Each line by itself, and all of them in one packet, with one that is no text and one that is too long.
     let mut packets: Vec<Vec<u8>> = LINES.iter().map(|(line, _)| line.as_bytes().to_vec()).collect();
@@ -172,10 +173,10 @@ fn known_lines_allocate_nothing() {
     packets.push(all);
 
     let mut pass = || {
+        let mut work = worker.begin(&listener, None);
         for packet in &packets {
-            worker.packet(packet);
+            work.batch().packet(packet);
         }
-        worker.flush(&listener);
     };
     assert!(calls(&mut pass) > 0, "the first pass makes the series, so the allocator is looked at");
     let (before, series) = (page(), pipeline.registry.len());

@@ -1,5 +1,6 @@
-//! Series that leave while samples come: none of these may be lost.
+//! Series expire while samples arrive, and no sample is lost.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -7,7 +8,7 @@ use std::thread;
 use statsidecar::config::{self, Severity};
 use statsidecar::http;
 use statsidecar::mapping::Rules;
-use statsidecar::metric::{Cells, Total};
+use statsidecar::metric::{Cells, Sharing, Total};
 use statsidecar::pipeline::{Pipeline, Worker};
 use statsidecar::registry::Series;
 use statsidecar::telemetry::{Listener, Snapshot};
@@ -20,22 +21,39 @@ fn pipeline(config: &str) -> Arc<Pipeline> {
     Arc::new(Pipeline::new(&config, rules))
 }
 
-/// The clock moves on by a second; gives what leaves.
-fn second(pipeline: &Pipeline) -> Vec<Arc<Series>> {
-    let now = pipeline.clock.now() + 1;
-    pipeline.clock.set(now);
-    std::iter::from_fn(|| pipeline.registry.sweep(now)).flatten().collect()
+/// One worker with its listener.
+struct Sender(Worker, Arc<Listener>);
+
+impl Sender {
+    fn new(pipeline: &Arc<Pipeline>, sharing: Sharing) -> Self {
+        Self(Worker::new(Arc::clone(pipeline), sharing), Listener::new("udp://test".to_owned()))
+    }
+
+    fn send(&mut self, packet: &str) {
+        self.0.begin(&self.1, None).batch().packet(packet.as_bytes());
+    }
 }
 
-fn series(pipeline: &Pipeline) -> Vec<Arc<Series>> {
-    let (mut all, mut chunk) = (Vec::new(), Vec::new());
-    loop {
-        pipeline.registry.next(all.last().cloned(), &mut chunk);
-        if chunk.is_empty() {
-            return all;
-        }
-        all.append(&mut chunk);
-    }
+/// Lets a second pass; gives the series that expired.
+fn second(pipeline: &Pipeline) -> Vec<Arc<Series>> {
+    pipeline.set_time(pipeline.clock.now() + 1);
+    pipeline.sweep()
+}
+
+/// Every series of the exposition with its value, the sidecar's own aside.
+fn series(pipeline: &Pipeline) -> BTreeMap<String, f64> {
+    let exposition = String::from_utf8(http::exposition(pipeline, &Snapshot::default())).expect("it is UTF-8");
+    let rows = exposition.lines().filter(|line| !line.starts_with('#') && !line.starts_with("statsidecar_"));
+    rows.map(|row| row.rsplit_once(' ').expect("a series and its value"))
+        .map(|(series, value)| (series.to_owned(), value.parse().expect("a number")))
+        .collect()
+}
+
+/// The names of all series, a histogram by its count.
+fn names(pipeline: &Pipeline) -> Vec<String> {
+    let series = series(pipeline);
+    let is_part = |name: &str| name.contains("_bucket{") || name.ends_with("_sum");
+    series.into_keys().filter(|name| !is_part(name)).collect()
 }
 
 fn total(series: &Series) -> u64 {
@@ -48,112 +66,134 @@ fn total(series: &Series) -> u64 {
     }
 }
 
-fn texts(pipeline: &Pipeline) -> Vec<String> {
-    series(pipeline).iter().map(|series| series.text().to_owned()).collect()
-}
-
-/// One thread at a time: when a series leaves, and what it takes along.
 #[test]
-fn a_series_leaves_when_its_time_is_over() {
+fn a_series_expires_when_its_ttl_is_over() {
     let pipeline = pipeline(
         "[defaults]\nttl = \"3s\"\n[[metric]]\nmatch = \"short\"\nttl = \"1s\"\n[[metric]]\nmatch = \"kept\"\nttl = \"0\"\n",
     );
-    let listener = Listener::new("udp://test".to_owned());
-    let mut worker = Worker::alone(Arc::clone(&pipeline));
-    let mut send = |lines: &str| {
-        worker.packet(lines.as_bytes());
-        worker.flush(&listener);
-    };
-    send("short:5|c\nlong:1|c\nkept:1|c\nx:1|ms");
-    send("x_seconds_count:1|g\nlong_total:1|g");
-    assert_eq!(texts(&pipeline), ["kept_total", "long_total", "short_total", "x_seconds"]);
+    let mut sender = Sender::new(&pipeline, Sharing::SingleWriter);
+    sender.send("short:5|c\nlong:1|c\nkept:1|c\nx:1|ms");
+    sender.send("x_seconds_count:1|g\nlong_total:1|g");
+    assert_eq!(names(&pipeline), ["kept_total", "long_total", "short_total", "x_seconds_count"]);
     second(&pipeline);
     assert_eq!(pipeline.registry.len(), 4, "its second may not be over");
-    send("long:1|c");
+    sender.send("long:1|c");
     second(&pipeline);
-    assert_eq!(texts(&pipeline), ["kept_total", "long_total", "x_seconds"]);
+    assert_eq!(names(&pipeline), ["kept_total", "long_total", "x_seconds_count"]);
     assert_eq!(pipeline.registry.expired(), 1);
-    send("short:2|c");
-    assert_eq!(total(&series(&pipeline)[2]), 2, "it starts from 0");
+    sender.send("short:2|c");
+    assert_eq!(series(&pipeline)["short_total"], 2.0, "it starts from 0");
     second(&pipeline);
     second(&pipeline);
-    // Known at 0, and for `long` at 1: three seconds later the first are over.
-    assert_eq!(texts(&pipeline), ["kept_total", "long_total"]);
+    // `x` arrived at 0 and `long` at 1, and three seconds later they expire.
+    assert_eq!(names(&pipeline), ["kept_total", "long_total"]);
     second(&pipeline);
-    assert_eq!(texts(&pipeline), ["kept_total"]);
-    assert_eq!(pipeline.registry.counts().0.iter().sum::<u64>(), 1);
-    assert_eq!(pipeline.registry.counts().1.iter().sum::<u64>(), 1, "a family goes with its last series");
-    send("x_seconds_count:1|g\nlong_total:1|g");
-    assert_eq!(texts(&pipeline), ["kept_total", "long_total", "x_seconds_count"], "the names are free");
-    assert!(http::page(&pipeline, &Snapshot::default()).ends_with(b"\n"));
+    assert_eq!(names(&pipeline), ["kept_total"]);
+    assert_eq!(pipeline.registry.counts().series.iter().sum::<u64>(), 1);
+    assert_eq!(pipeline.registry.counts().families.iter().sum::<u64>(), 1, "a family goes with its last series");
+    sender.send("x_seconds_count:7|g\nlong_total:1|g");
+    assert_eq!(series(&pipeline)["x_seconds_count"], 7.0, "the name is free for a gauge");
+    assert_eq!(names(&pipeline), ["kept_total", "long_total", "x_seconds_count"]);
 }
 
-/// A worker that has not come to the end of its batch keeps its series.
+/// A batch has the time of its beginning. A sample that a later batch has brought first must not be forgotten for it.
 #[test]
-fn a_series_stays_while_a_worker_may_hold_it() {
-    let pipeline = pipeline("[defaults]\nttl = \"1s\"\n");
-    let listener = Listener::new("udp://test".to_owned());
-    let mut worker = Worker::alone(Arc::clone(&pipeline));
-    worker.packet(b"a:1|c");
-    (0..5).for_each(|_| assert!(second(&pipeline).is_empty()));
-    assert_eq!(pipeline.registry.len(), 1, "announced, but not gone");
-    worker.packet(b"a:1|c");
-    worker.flush(&listener);
-    // What came last was read by the time of the batch's beginning, so that it is over at once.
-    second(&pipeline);
-    assert_eq!(pipeline.registry.len(), 0);
-    worker.packet(b"a:7|c");
-    assert_eq!(total(&series(&pipeline)[0]), 7);
+fn a_batch_that_is_overtaken_does_not_make_a_series_older() {
+    let pipeline = pipeline("[defaults]\nttl = \"5s\"\n");
+    let (mut early, mut late) = (Sender::new(&pipeline, Sharing::Shared), Sender::new(&pipeline, Sharing::Shared));
+    let mut work = early.0.begin(&early.1, None);
+    pipeline.set_time(4);
+    late.send("a:1|c");
+    work.batch().packet(b"a:1|c");
+    drop(work);
+    pipeline.set_time(6);
+    assert_eq!(pipeline.sweep().len(), 0, "the last sample arrived at 4, not at 0");
+    pipeline.set_time(10);
+    assert_eq!(pipeline.sweep().iter().map(|series| total(series)).collect::<Vec<_>>(), [2]);
 }
 
-/// Workers and sweeps as fast as they can: what a series has come to when it leaves is what it stays at, and all that
-/// was sent is in those that left and those that are there.
+/// A key over a limit gets a series of its own once another series has expired, whatever its worker did in the meantime.
 #[test]
-fn no_sample_is_lost_to_a_series_that_leaves() {
+fn a_key_leaves_the_overflow_series_when_a_place_is_free() {
+    let pipeline =
+        pipeline("[limits]\nfamily_series = 1\noverflow = \"collapse\"\n[[metric]]\nmatch = \"a\"\nttl = \"1s\"\n");
+    let mut sender = Sender::new(&pipeline, Sharing::Shared);
+    for round in 0..200 {
+        let (first, second) = (format!("a:1|c|#n:{round}"), format!("a:1|c|#n:{round}x"));
+        sender.send(&first);
+        sender.send(&second);
+        assert_eq!(names(&pipeline), [format!("a_total{{n=\"{round}\"}}"), "a_total{overflow=\"true\"}".to_owned()]);
+        let swept = AtomicBool::new(false);
+        thread::scope(|scope| {
+            let sweeper = scope.spawn(|| {
+                let now = pipeline.clock.now();
+                (1..=3).for_each(|second| _ = (pipeline.set_time(now + second), pipeline.sweep()));
+                swept.store(true, Ordering::Release);
+            });
+            // The worker is at work on the key at every moment of the sweep.
+            while !swept.load(Ordering::Acquire) {
+                sender.send(&second);
+            }
+            sweeper.join().expect("the sweeper does not panic");
+        });
+        sender.send(&second);
+        let own = format!("a_total{{n=\"{round}x\"}}");
+        assert!(names(&pipeline).contains(&own), "round {round}: {:?}", names(&pipeline));
+        pipeline.set_time(pipeline.clock.now() + 10);
+        pipeline.sweep();
+        assert!(pipeline.registry.is_empty());
+    }
+}
+
+/// Workers and sweeps run as fast as they can. A series that has expired never changes again, and the expired series and
+/// those that exist have all samples.
+#[test]
+fn no_sample_is_lost_to_a_series_that_expires() {
     const WORKERS: u64 = 3;
     const PACKETS: u64 = 20_000;
     let pipeline = pipeline("[defaults]\nttl = \"1s\"\n");
-    let listener = Listener::new("udp://test".to_owned());
     let sending = AtomicBool::new(true);
-    let mut gone = Vec::new();
+    let mut expired = Vec::new();
     thread::scope(|scope| {
         let workers: Vec<_> = (0..WORKERS)
             .map(|seed| {
-                let mut worker = Worker::new(Arc::clone(&pipeline));
-                let listener = Arc::clone(&listener);
+                let mut sender = Sender::new(&pipeline, Sharing::Shared);
                 scope.spawn(move || {
                     let mut random = fastrand::Rng::with_seed(seed);
-                    for _ in 0..PACKETS {
-                        let lines: Vec<_> = (0..10).map(|_| format!("n{}:1|c", random.usize(..2000))).collect();
-                        worker.packet(lines.join("\n").as_bytes());
-                        if random.bool() {
-                            worker.flush(&listener);
+                    let mut sent = 0;
+                    while sent < PACKETS {
+                        // Some pieces of work hold their series for several packets.
+                        let mut work = sender.0.begin(&sender.1, None);
+                        for _ in 0..random.u64(1..4).min(PACKETS - sent) {
+                            let lines: Vec<_> = (0..10).map(|_| format!("n{}:1|c", random.usize(..2000))).collect();
+                            let packet = lines.join("\n");
+                            work.batch().packet(packet.as_bytes());
+                            sent += 1;
                         }
                     }
-                    worker.flush(&listener);
                 })
             })
             .collect();
         let sweeper = scope.spawn(|| {
-            let mut gone = Vec::new();
+            let mut expired = Vec::new();
             while sending.load(Ordering::Relaxed) {
                 for series in second(&pipeline) {
                     let total = total(&series);
-                    gone.push((series, total));
+                    expired.push((series, total));
                 }
             }
-            gone
+            expired
         });
         workers.into_iter().for_each(|worker| worker.join().expect("no worker panics"));
         sending.store(false, Ordering::Relaxed);
-        gone = sweeper.join().expect("the sweeper does not panic");
+        expired = sweeper.join().expect("the sweeper does not panic");
     });
-    assert!(gone.len() > 1000, "only {} have left", gone.len());
-    for (series, at_the_end) in &gone {
-        assert_eq!(total(series), *at_the_end, "{} grew after it had left", series.text());
+    assert!(expired.len() > 1000, "only {} have expired", expired.len());
+    for (series, at_the_end) in &expired {
+        assert_eq!(total(series), *at_the_end, "{} grew after it had expired", series.text());
     }
-    let left: u64 = gone.iter().map(|(_, total)| total).sum();
-    let there: u64 = series(&pipeline).iter().map(|series| total(series)).sum();
-    assert_eq!(left + there, WORKERS * PACKETS * 10);
-    assert_eq!(pipeline.registry.expired(), gone.len() as u64);
+    let gone: u64 = expired.iter().map(|(_, total)| total).sum();
+    let there: f64 = series(&pipeline).values().sum();
+    assert_eq!(gone + there as u64, WORKERS * PACKETS * 10);
+    assert_eq!(pipeline.registry.expired(), expired.len() as u64);
 }

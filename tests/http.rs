@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use statsidecar::config::Config;
-use statsidecar::http::{State, bind, page, serve};
+use statsidecar::http::{State, bind, exposition, serve};
 use statsidecar::mapping::Rules;
+use statsidecar::metric::Sharing;
 use statsidecar::pipeline::{Pipeline, Worker};
-use statsidecar::telemetry::Snapshot;
+use statsidecar::telemetry::{Listener, Snapshot};
 use support::{Daemon, PATIENCE, Scratch, get, request, started};
 
 const PATHS: [&str; 4] = ["/", "/metrics", "/-/healthy", "/-/ready"];
@@ -317,13 +318,15 @@ fn the_page_is_compressed_for_who_asks() {
 fn pieces_make_the_page() {
     let (rules, _) = Rules::compile(&Config::default());
     let pipeline = Arc::new(Pipeline::new(&Config::default(), rules));
-    let mut worker = Worker::new(Arc::clone(&pipeline));
+    let mut worker = Worker::new(Arc::clone(&pipeline), Sharing::Shared);
+    let udp = Listener::new("udp://test".to_owned());
     // Families of one series, one of many, and lengths that bring the ends of the pieces everywhere.
     for n in 0..20_000_usize {
         let tag = "x".repeat(n % 97);
-        worker.packet(format!("a{n}:1|c\nb:{n}|ms|#n:{n},t:{tag}\nzz{}:1|g|#n:{n}", n % 7).as_bytes());
+        let packet = format!("a{n}:1|c\nb:{n}|ms|#n:{n},t:{tag}\nzz{}:1|g|#n:{n}", n % 7);
+        worker.begin(&udp, None).batch().packet(packet.as_bytes());
     }
-    let page = String::from_utf8(page(&pipeline, &Snapshot::default())).expect("text");
+    let page = String::from_utf8(exposition(&pipeline, &Snapshot::default())).expect("text");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let listener = runtime.block_on(bind("127.0.0.1:0".parse().expect("an address"))).expect("a port");
     let address = listener.local_addr().expect("it is bound");

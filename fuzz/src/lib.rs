@@ -17,7 +17,8 @@ use statsidecar::intake::{BadLength, End, Frames, Piece};
 use statsidecar::mapping::Rules;
 use statsidecar::parse::tags::Tagged;
 use statsidecar::parse::{self, StatsdType, Value, value};
-use statsidecar::pipeline::{Batch, Pipeline, Worker};
+use statsidecar::metric::Sharing;
+use statsidecar::pipeline::{Pipeline, Worker};
 use statsidecar::telemetry::{Listener, Snapshot};
 use statsidecar::{daemon, http};
 
@@ -117,7 +118,7 @@ pub fn packet_to_page(data: &[u8]) {
     let (config, rules) = &*COMPILED;
     let pipeline = daemon::pipeline(config, rules.clone());
     let pipeline = Arc::new(pipeline.expect("there is room for its init series"));
-    let mut worker = Worker::new(Arc::clone(&pipeline));
+    let mut worker = Worker::new(Arc::clone(&pipeline), Sharing::Shared);
     let mut rest = Some(data);
     let mut next = || {
         let packets = rest?;
@@ -125,12 +126,13 @@ pub fn packet_to_page(data: &[u8]) {
         rest = end.map(|end| &packets[end + 2..]);
         Some(&packets[..end.unwrap_or(packets.len())])
     };
-    worker.packet(next().unwrap_or_default());
-    let mut batch = Batch::default();
-    std::iter::from_fn(next).for_each(|packet| worker.packet_of(packet, &mut batch));
-    worker.apply_batch(&mut batch);
     let listener = Listener::new("udp://fuzz".to_owned());
-    worker.flush(&listener);
+    worker.begin(&listener, None).batch().packet(next().unwrap_or_default());
+    let mut work = worker.begin(&listener, None);
+    let mut batch = work.batch();
+    std::iter::from_fn(next).for_each(|packet| batch.packet(packet));
+    drop(batch);
+    drop(work);
 
     let page = checked(&pipeline);
     let sum = |name: &str| -> f64 { page.iter().filter(|(family, _)| *family == name).map(|(_, value)| value).sum() };
@@ -207,7 +209,7 @@ pub fn yaml_import(data: &[u8]) {
 
 /// The samples of the page, which has to be valid: family and value.
 fn checked(pipeline: &Pipeline) -> Vec<(String, f64)> {
-    let page = String::from_utf8(http::page(pipeline, &Snapshot::default())).expect("the page is UTF-8");
+    let page = String::from_utf8(http::exposition(pipeline, &Snapshot::default())).expect("the page is UTF-8");
     page::check(&page).unwrap_or_else(|error| panic!("{error}:\n{page}"))
 }
 

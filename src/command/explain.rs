@@ -1,4 +1,4 @@
-//! `statsidecar explain`: what lines would do, step by step, by the functions of the intake itself.
+//! `statsidecar explain`: what lines would do, step by step, by the functions that the workers call.
 
 use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt;
@@ -9,11 +9,12 @@ use clap::Args;
 
 use super::{FAILED, fail, load_config, print};
 use crate::daemon;
-use crate::mapping::{Context, Conversion, Mapping, Metric, Outcome};
-use crate::metric::{Sharing, Update};
+use crate::mapping::{Context, Mapping};
+use crate::metric::Update;
 use crate::parse::tags::Tag;
-use crate::parse::{self, Group, StatsdType, Value, value};
-use crate::pipeline::{self, Pipeline};
+use crate::parse::{self, Group, Line, StatsdType, Value};
+use crate::pipeline::{Key, Pipeline, Plan, Route};
+use crate::registry::Series;
 use crate::reject::Reject;
 
 /// Say step by step what lines would do, without doing it
@@ -50,79 +51,66 @@ impl Explain {
 /// What one line does to `pipeline`, as text.
 fn explain(pipeline: &Pipeline, line: &[u8]) -> String {
     let mut out = format!("{}\n", String::from_utf8_lossy(line).escape_debug());
-    if line.len() > pipeline.max_line {
-        reject(&mut out, line, Reject::LineTooLong);
-        return out;
-    }
-    match parse::event(line) {
-        Some(Ok(())) => {
-            self::line(&mut out, "event", "counted by statsidecar_events_total, and not exposed");
-            return out;
-        }
-        Some(Err(reason)) => {
-            reject(&mut out, line, reason);
-            return out;
-        }
-        None => {}
-    }
-    for group in parse::groups(line).tagged(pipeline.rules.dialects()) {
-        if let Err(reason) = group.and_then(|group| explain_group(pipeline, &group, &mut out)) {
-            reject(&mut out, line, reason);
-        }
+    match parse::line(line, pipeline.rules.dialects(), pipeline.max_line) {
+        Line::TooLong { .. } => reject(&mut out, line, Reject::LineTooLong),
+        Line::Event(Ok(())) => step(&mut out, "event", "counted by statsidecar_events_total, and not exposed"),
+        Line::Event(Err(reason)) => reject(&mut out, line, reason),
+        Line::Groups(groups) => groups.for_each(|group| {
+            if let Err(reason) = group.and_then(|group| explain_group(pipeline, &group, &mut out)) {
+                reject(&mut out, line, reason);
+            }
+        }),
     }
     out
 }
 
 fn explain_group(pipeline: &Pipeline, group: &Group<'_>, out: &mut String) -> Result<(), Reject> {
-    let tagged = pipeline::tagged(group, pipeline.rules.dialects())?;
-    let context = pipeline::context(group, &tagged)?;
-    // Of packed values too: one that is not text spoils them all.
+    let resolver = pipeline.resolver();
+    let key = Key::new(group, &pipeline.rules);
+    let tagged = resolver.tagged(&key)?;
+    let context = resolver.context(&key, &tagged)?;
+    // One packed value that is not text spoils all of them.
     std::str::from_utf8(group.values).map_err(|_| Reject::NotUtf8)?;
     parsed(out, group, &context);
-    let mapping = pipeline.rules.map(context);
+    let mapping = resolver.map(&context);
     mapped(out, pipeline, &mapping);
-    for text in group.each_value() {
-        if let Err(reason) = explain_value(pipeline, group, &mapping, text, out) {
-            reject(out, text, reason);
+    for (text, value) in group.each_value().zip(group.values()) {
+        let explained = value.and_then(|value| {
+            let route = resolver.route(&mapping, value, group.rate, pipeline.clock.now());
+            routed(pipeline, group, &route.map_err(|unresolved| unresolved.reject)?, value)
+        });
+        match explained {
+            Ok((name, text)) => step(out, name, &text),
+            Err(reason) => reject(out, text, reason),
         }
     }
     Ok(())
 }
 
-fn explain_value(
+/// The step that a sample takes by its route: its name, and what it says.
+fn routed(
     pipeline: &Pipeline,
     group: &Group<'_>,
-    mapping: &Mapping<'_>,
-    text: &[u8],
-    out: &mut String,
-) -> Result<(), Reject> {
-    let value = value::value(text, group.statsd_type)?;
-    match mapping.outcome.as_ref().map_err(|reason| *reason)? {
-        Outcome::Drop if group.statsd_type == StatsdType::ServiceCheck && !pipeline.rules.exposes_service_checks() => {
-            line(out, "dropped", "[defaults] service_checks is false: counted, and not exposed");
+    route: &Route,
+    value: Value<'_>,
+) -> Result<(&'static str, String), Reject> {
+    match route {
+        Route::Apply { series, plan } => Ok(("series", updated(series, plan, value, group.rate)?)),
+        Route::Overflow { series, plan, limit } => {
+            let update = updated(series, plan, value, group.rate)?;
+            Ok(("series", format!("{update}, as one of its own would be over the {limit}")))
         }
-        Outcome::Drop => line(out, "dropped", "the rule says drop: counted, and not exposed"),
-        Outcome::Feed(metric, conversion) => {
-            let update = feed(pipeline, metric, conversion, value, group.rate)?;
-            line(out, "series", &update);
+        Route::Drop if group.statsd_type == StatsdType::ServiceCheck && !pipeline.rules.exposes_service_checks() => {
+            Ok(("dropped", "[defaults] service_checks is false: counted, and not exposed".to_owned()))
         }
+        Route::Drop => Ok(("dropped", "the rule says drop: counted, and not exposed".to_owned())),
+        Route::Reject(reason) => Err(*reason),
     }
-    Ok(())
 }
 
-/// Makes the series of a sample, and says what the sample does to it.
-fn feed(
-    pipeline: &Pipeline,
-    metric: &Metric,
-    conversion: &Conversion,
-    value: Value<'_>,
-    rate: Result<f64, Reject>,
-) -> Result<String, Reject> {
-    let update = pipeline::first_change(&pipeline.registry, metric, conversion, value, rate)?;
-    let now = pipeline.clock.now();
-    let (series, limit) = pipeline.registry.get_or_collapse(metric, pipeline.rules.constants(), now)?;
-    series.cells.apply(update, Sharing::SingleWriter, now);
-    let what = match update {
+/// How a sample updates its series.
+fn updated(series: &Series, plan: &Plan, value: Value<'_>, rate: Result<f64, Reject>) -> Result<String, Reject> {
+    let update = match plan.conversion.update(value, rate?)? {
         Update::Count(n) => format!("adds {n}"),
         Update::Add(x) => format!("adds {x}"),
         Update::Set(x) => format!("is set to {x}"),
@@ -131,8 +119,7 @@ fn feed(
         Update::Observe { value, weight } => format!("observes {value} with weight {weight}"),
         Update::Member(member) => format!("sees the member {:?}", String::from_utf8_lossy(member)),
     };
-    let why = limit.map(|limit| format!(", as one of its own would be over the {limit}")).unwrap_or_default();
-    Ok(format!("{} ({}) {what}{why}", series.text(), series.cells.type_of().as_str()))
+    Ok(format!("{} ({}) {update}", series.text(), series.cells.type_of().as_str()))
 }
 
 fn parsed(out: &mut String, group: &Group<'_>, context: &Context<'_>) {
@@ -150,20 +137,20 @@ fn parsed(out: &mut String, group: &Group<'_>, context: &Context<'_>) {
     if !context.container.is_empty() {
         text.push_str(&format!(", container {:?}", context.container));
     }
-    line(out, "parsed", &text);
+    step(out, "parsed", &text);
     for Tag { dialect, pair } in context.tags {
         if let Ok((key, value)) = pair {
-            line(out, "tag", &format!("{key:?} is {value:?} ({})", dialect.as_str()));
+            step(out, "tag", &format!("{key:?} is {value:?} ({})", dialect.as_str()));
         }
     }
     for section in group.unknown_sections() {
-        line(out, "skipped", &format!("section {:?}, which is not known", String::from_utf8_lossy(section)));
+        step(out, "skipped", &format!("section {:?}, which is not known", String::from_utf8_lossy(section)));
     }
 }
 
 fn mapped(out: &mut String, pipeline: &Pipeline, mapping: &Mapping<'_>) {
     match &mapping.rule {
-        None => line(out, "rule", "none matches; the name is the line's own"),
+        None => step(out, "rule", "none matches; the name is the line's own"),
         Some((index, captures)) => {
             let pattern = pipeline.rules.pattern(*index).map(|pattern| (pattern.key(), pattern.quoted()));
             let (key, pattern) = pattern.unwrap_or_default();
@@ -174,24 +161,21 @@ fn mapped(out: &mut String, pipeline: &Pipeline, mapping: &Mapping<'_>) {
                     None => text.push_str(&format!(", ${number} = {capture:?}")),
                 }
             }
-            line(out, "rule", &text);
+            step(out, "rule", &text);
         }
     }
     for (error, count) in mapping.tag_errors.iter().filter(|(_, count)| *count > 0) {
-        line(out, "tags", &format!("{count} with {}: left out or renamed", error.reason()));
+        step(out, "tags", &format!("{count} with {}: left out or renamed", error.reason()));
     }
 }
 
-/// What the intake says of bytes that are not text, whatever else is wrong with them.
+/// Says why bytes are rejected, as the intake counts it.
 fn reject(out: &mut String, bytes: &[u8], reason: Reject) {
-    let reason = if std::str::from_utf8(bytes).is_err() { Reject::NotUtf8 } else { reason };
-    line(
-        out,
-        "rejected",
-        &format!("{reason} ({}): {}", String::from_utf8_lossy(bytes).escape_debug(), reason.remedy()),
-    );
+    let reason = reason.of_line(bytes);
+    let text = format!("{reason} ({}): {}", String::from_utf8_lossy(bytes).escape_debug(), reason.remedy());
+    step(out, "rejected", &text);
 }
 
-fn line(out: &mut String, step: &str, text: &str) {
-    let _ = writeln!(out, "  {step:<9}{text}");
+fn step(out: &mut String, name: &str, text: &str) {
+    let _ = writeln!(out, "  {name:<9}{text}");
 }

@@ -19,8 +19,9 @@ use tokio::time::MissedTickBehavior;
 use crate::config::{Address, Config};
 use crate::forward::Relay;
 use crate::http;
-use crate::intake::{self, Socket, StreamSocket, Streams, Turns};
+use crate::intake::{self, Socket, StreamSocket, Streams, Tickets};
 use crate::mapping::Rules;
+use crate::metric::Sharing;
 use crate::pipeline::{Pipeline, Worker};
 use crate::reject::Reject;
 use crate::telemetry::Snapshot;
@@ -81,7 +82,7 @@ pub fn pipeline(config: &Config, rules: Rules) -> Result<Pipeline, Error> {
     Ok(pipeline)
 }
 
-/// Runs until SIGTERM, SIGINT or SIGHUP; then applies what the kernel has queued, and returns.
+/// Runs until SIGTERM, SIGINT or SIGHUP; then applies what the kernel has queued, and retickets.
 pub fn run(config: &Config, rules: Rules) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -132,16 +133,17 @@ fn relay(pipeline: &Arc<Pipeline>, listeners: &[Address]) -> Result<Option<Relay
 }
 
 /// Sets the pipeline's clock each second, for ever, and takes out what is over by then.
-async fn tell_time(pipeline: &Pipeline) {
+async fn tell_time(pipeline: &Arc<Pipeline>) {
     let start = Instant::now();
     let mut seconds = tokio::time::interval(Duration::from_secs(1));
     seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         seconds.tick().await;
         let now = start.elapsed().as_secs() as u32;
-        pipeline.clock.set(now);
-        while pipeline.registry.sweep(now).is_some() {
-            tokio::task::yield_now().await;
+        if pipeline.set_time(now) {
+            let pipeline = Arc::clone(pipeline);
+            // The sweep waits for workers, and this thread must not.
+            let _ = tokio::task::spawn_blocking(move || pipeline.sweep()).await;
         }
     }
 }
@@ -201,7 +203,8 @@ impl Intake {
         let threads = sockets.len() * workers;
         // All streams together have one worker.
         let is_alone = threads + usize::from(!stream_sockets.is_empty()) == 1;
-        let worker = if is_alone { Worker::alone } else { Worker::new };
+        let sharing = if is_alone { Sharing::SingleWriter } else { Sharing::Shared };
+        let worker = move |pipeline| Worker::new(pipeline, sharing);
         let mut intake = Self {
             sockets: sockets.into(),
             threads: Vec::new(),
@@ -210,13 +213,13 @@ impl Intake {
             streams: None,
         };
         for socket in &*Arc::clone(&intake.sockets) {
-            let turns = Arc::new(Turns::default());
+            let tickets = Arc::new(Tickets::default());
             for _ in 0..workers {
                 let (socket, pipeline) = (Arc::clone(socket), Arc::clone(pipeline));
-                let (tap, turns) = (relay.map(Relay::tap), Arc::clone(&turns));
+                let (tap, tickets) = (relay.map(Relay::tap), Arc::clone(&tickets));
                 intake.spawn(move || match workers {
                     1 => intake::receive(&socket, worker(pipeline), tap),
-                    _ => intake::receive_shared(&socket, worker(pipeline), tap, &turns),
+                    _ => intake::receive_shared(&socket, worker(pipeline), tap, &tickets),
                 })?;
             }
         }
@@ -244,10 +247,10 @@ impl Intake {
         let (sockets, streams) = (Arc::clone(&self.sockets), Arc::clone(&self.stream_sockets));
         let (pipeline, relays) = (Arc::clone(pipeline), relay.map(Relay::snapshot));
         Box::new(move || {
-            let (series, families) = pipeline.registry.counts();
+            let counts = pipeline.registry.counts();
             Snapshot {
-                series,
-                families,
+                series: counts.series,
+                families: counts.families,
                 series_limit: pipeline.registry.limit(),
                 series_expired: pipeline.registry.expired(),
                 listeners: (sockets.iter().map(|socket| socket.snapshot()))

@@ -1,7 +1,7 @@
 //! The page and what stands around it, over HTTP/1.1: one route match, read-only.
 
 mod body;
-mod page;
+mod exposition;
 mod scrape;
 mod status;
 
@@ -25,7 +25,7 @@ use crate::pipeline::Pipeline;
 use crate::telemetry::Snapshot;
 
 use body::{Body, Impatient};
-pub use page::page;
+pub use exposition::exposition;
 
 /// How long a client may take to send the head of a request, and may keep an idle connection.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);

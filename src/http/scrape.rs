@@ -12,7 +12,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::mpsc;
 
 use super::body::{Body, END};
-use super::page::{PIECE, Page};
+use super::exposition::{Exposition, PIECE};
 use super::{State, answer};
 use crate::expose::text;
 
@@ -54,7 +54,7 @@ fn make(state: &State, gzip: bool, client: &mpsc::Sender<Option<Bytes>>) -> io::
         let mut piece = Bytes::new();
         let turn = state.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let begun = Instant::now();
-        let page = page.get_or_insert_with(|| Page::new(&state.pipeline, &(state.snapshot)()));
+        let page = page.get_or_insert_with(|| Exposition::new(&state.pipeline, &(state.snapshot)()));
         if gzip {
             encoder.gzip.get_or_insert_with(|| GzEncoder::new(Vec::new(), Compression::fast()));
         }

@@ -3,15 +3,16 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use rustix::net::{self, Shutdown, sockopt};
 
 use super::bind::{self, SocketFile};
 use super::sys::{self, ReceiveBuffers, Wait};
 use crate::config::{Address, IntakeConfig};
 use crate::forward::Tap;
-use crate::pipeline::{self, Order, Worker};
+use crate::pipeline::{Ticket, TicketOrder, Worker};
 use crate::telemetry::{Listener, ListenerSnapshot, SocketSnapshot};
 
 /// How many datagrams one call receives at most.
@@ -80,7 +81,7 @@ impl Socket {
 
     /// What it has received, and what the kernel knows of it now.
     pub fn snapshot(&self) -> ListenerSnapshot {
-        let mut drops = self.drops.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut drops = self.drops.lock();
         if let Ok(memory) = sys::memory(self.fd.as_fd()) {
             drops.total += u64::from(memory.dropped.wrapping_sub(drops.last));
             drops.last = memory.dropped;
@@ -120,93 +121,90 @@ impl AsFd for Socket {
 
 /// Hands every datagram of `socket` to `worker`, and its lines to `tap`, until [`Socket::stop`] and then until all that
 /// was queued at that moment is applied.
-pub fn receive(socket: &Socket, worker: Worker, tap: Option<Tap>) {
-    let mut reader = Reader { socket, batch: ReceiveBuffers::new(BATCH), worker, tap };
+pub(crate) fn receive(socket: &Socket, worker: Worker, tap: Option<Tap>) {
+    let mut reader = Reader { socket, buffers: ReceiveBuffers::new(BATCH), worker, tap };
     while !socket.is_stopping() {
-        reader.take_or_warn(Wait::ForOne, |_, _| {});
+        reader.take_or_warn(Wait::ForOne, |_| None);
     }
-    reader.drain(|_, _| {});
+    reader.drain(|_| None);
 }
 
-/// As [`receive`] does, one of several threads that share the datagrams of `socket`, those of one sender too.
+/// Does what [`receive`] does, on one of several threads that share the datagrams of `socket`, those of a single sender
+/// too.
 ///
-/// One thread waits for datagrams; the others wait for their turn. Only where a whole batch came, so that more is likely
-/// to be queued, does the next one take over while this one applies the batch. So a load that one worker bears costs no
-/// more than with one.
-pub fn receive_shared(socket: &Socket, worker: Worker, tap: Option<Tap>, turns: &Turns) {
-    let mut reader = Reader { socket, batch: ReceiveBuffers::new(BATCH), worker, tap };
+/// One thread waits for datagrams; the others wait for their turn. The next thread takes over only when a whole batch
+/// arrived, because more is likely to be queued then. So a load that one worker bears costs no more than with one worker.
+pub(crate) fn receive_shared(socket: &Socket, worker: Worker, tap: Option<Tap>, tickets: &Tickets) {
+    let mut reader = Reader { socket, buffers: ReceiveBuffers::new(BATCH), worker, tap };
     let mut lead = None;
     while !socket.is_stopping() {
-        let mut next = lead.take().unwrap_or_else(|| turns.lock());
-        reader.take_or_warn(Wait::ForOne, |packets, worker| {
-            worker.takes_turn(turns.order.turn(*next));
-            *next += 1;
+        let mut next = lead.take().unwrap_or_else(|| tickets.next.lock());
+        reader.take_or_warn(Wait::ForOne, |packets| {
+            let ticket = tickets.take(&mut next);
             if packets < BATCH {
                 lead = Some(next);
             }
+            Some(ticket)
         });
     }
-    let mut next = lead.take().unwrap_or_else(|| turns.lock());
-    reader.drain(|_, worker| {
-        worker.takes_turn(turns.order.turn(*next));
-        *next += 1;
-    });
+    let mut next = lead.take().unwrap_or_else(|| tickets.next.lock());
+    reader.drain(|_| Some(tickets.take(&mut next)));
 }
 
-/// The turns of the threads that share a socket.
+/// The tickets of the threads that share a socket.
 #[derive(Debug, Default)]
-pub struct Turns {
-    /// The number of the next batch. Who holds it receives.
+pub(crate) struct Tickets {
+    /// The number of the next ticket. The thread that holds it receives.
     next: Mutex<u64>,
-    order: Arc<Order>,
+    order: Arc<TicketOrder>,
 }
 
-impl Turns {
-    fn lock(&self) -> MutexGuard<'_, u64> {
-        // A number is whole at any moment.
-        self.next.lock().unwrap_or_else(PoisonError::into_inner)
+impl Tickets {
+    fn take(&self, next: &mut u64) -> Ticket {
+        let ticket = self.order.ticket(*next);
+        *next += 1;
+        ticket
     }
 }
 
 /// What a thread reads with.
 struct Reader<'a> {
     socket: &'a Socket,
-    batch: ReceiveBuffers,
+    buffers: ReceiveBuffers,
     worker: Worker,
     tap: Option<Tap>,
 }
 
 impl Reader<'_> {
-    /// Reads what is queued. Senders may go on sending, so it ends at the latest when as much was read as was there: the
-    /// kernel charges a datagram its bytes and [`OVERHEAD`] at the least.
-    fn drain(&mut self, mut before: impl FnMut(usize, &mut Worker)) {
+    /// Reads what is queued. Senders may go on sending, so it ends at the latest when as much was read as was queued: the
+    /// kernel charges a datagram its bytes and at least [`OVERHEAD`].
+    fn drain(&mut self, mut ticket: impl FnMut(usize) -> Option<Ticket>) {
         const OVERHEAD: usize = 256;
         let mut queued = self.socket.queued();
         while queued > 0 {
-            match self.take(Wait::No, &mut before) {
+            match self.take(Wait::No, &mut ticket) {
                 Ok((packets, bytes)) => queued = queued.saturating_sub(bytes + packets * OVERHEAD),
                 Err(_) => return,
             }
         }
     }
 
-    fn take_or_warn(&mut self, wait: Wait, before: impl FnOnce(usize, &mut Worker)) {
-        if let Err(error) = self.take(wait, before) {
+    fn take_or_warn(&mut self, wait: Wait, ticket: impl FnOnce(usize) -> Option<Ticket>) {
+        if let Err(error) = self.take(wait, ticket) {
             tracing::warn!(listener = %self.socket.address, %error, "receiving failed; going on");
         }
     }
 
-    /// Receives a batch and applies it; gives its packets and bytes. `before` is called in between with the number of
-    /// packets that came. A signal that comes in between is no error.
-    fn take(&mut self, wait: Wait, before: impl FnOnce(usize, &mut Worker)) -> io::Result<(usize, usize)> {
-        let packets = match self.batch.receive(self.socket.as_fd(), wait) {
+    /// Receives datagrams and applies them; gives their number and their bytes. `ticket` is called in between, with the
+    /// number of datagrams. A signal that arrives in between is no error.
+    fn take(&mut self, wait: Wait, ticket: impl FnOnce(usize) -> Option<Ticket>) -> io::Result<(usize, usize)> {
+        let packets = match self.buffers.receive(self.socket.as_fd(), wait) {
             Ok(packets) => packets,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok((0, 0)),
             Err(error) => return Err(error),
         };
-        before(packets.len(), &mut self.worker);
-        let is_lone = packets.len() == 1;
-        let mut waiting = pipeline::Batch::default();
+        let mut work = self.worker.begin(&self.socket.listener, ticket(packets.len()));
+        let mut batch = work.batch();
         let (mut count, mut bytes) = (0, 0);
         for packet in packets {
             // A socket that is shut down gives an empty datagram that nobody sent.
@@ -216,12 +214,8 @@ impl Reader<'_> {
             count += 1;
             bytes += packet.bytes.len();
             match packet.is_cut {
-                false if is_lone => self.worker.packet(packet.bytes),
-                false => self.worker.packet_of(packet.bytes, &mut waiting),
-                true => {
-                    self.worker.apply_batch(&mut waiting);
-                    self.worker.cut_packet(packet.bytes);
-                }
+                false => batch.packet(packet.bytes),
+                true => batch.cut_packet(packet.bytes),
             }
             if let Some(tap) = &mut self.tap {
                 match packet.is_cut {
@@ -229,18 +223,16 @@ impl Reader<'_> {
                     true => tap.cut_packet(packet.bytes),
                 }
                 if tap.has_much() {
-                    self.worker.catch_up();
+                    batch.catch_up();
                     tap.flush();
                 }
             }
         }
-        self.worker.apply_batch(&mut waiting);
         if let Some(tap) = &mut self.tap {
-            // Targets get the lines in the order that they came in, whichever worker is faster.
-            self.worker.catch_up();
+            // Targets get the lines in the order of their arrival, whichever worker is faster.
+            batch.catch_up();
             tap.flush();
         }
-        self.worker.flush(&self.socket.listener);
         Ok((count, bytes))
     }
 }

@@ -13,7 +13,8 @@ mod stream;
 #[allow(unsafe_code, reason = "the only module that calls the kernel without a safe wrapper")]
 mod sys;
 
-pub use datagram::{BATCH, Socket, Turns, receive, receive_shared};
+pub use datagram::{BATCH, Socket};
+pub(crate) use datagram::{Tickets, receive, receive_shared};
 pub use framing::{BadLength, End, Frames, MAX_MESSAGE, Piece};
 pub use stream::{StreamSocket, Streams};
 pub use sys::{Datagram, ReceiveBuffers, Wait};

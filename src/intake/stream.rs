@@ -21,7 +21,7 @@ use super::client::{Acceptor, Client};
 use super::framing::{BadLength, End, Frames, Piece};
 use crate::config::{Address, Framing, IntakeConfig};
 use crate::forward::Tap;
-use crate::pipeline::Worker;
+use crate::pipeline::{Work, Worker};
 use crate::reject::Reject;
 use crate::telemetry::{Closed, Listener, ListenerSnapshot, SocketSnapshot};
 
@@ -270,10 +270,11 @@ impl Connection {
         if len == 0 {
             return Ok(Err(Closed::End));
         }
-        worker.received(0, len as u64);
-        let pushed = self.frames.push(buffer.get(..len).unwrap_or_default(), |piece| apply(worker, tap, piece));
+        let mut work = worker.begin(&self.socket.listener, None);
+        work.received(0, len as u64);
+        let read = buffer.get(..len).unwrap_or_default();
+        let pushed = self.frames.push(read, |piece| apply(&mut work, tap, piece));
         tap.iter_mut().for_each(Tap::flush);
-        worker.flush(&self.socket.listener);
         Ok(pushed.map(|()| len).map_err(|BadLength(_)| Closed::Framing))
     }
 
@@ -281,25 +282,25 @@ impl Connection {
     fn end(&mut self, end: End) -> bool {
         let mut turn = self.shared.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let Turn { worker, tap, .. } = &mut *turn;
-        let is_whole = self.frames.end(end, |piece| apply(worker, tap, piece));
+        let mut work = worker.begin(&self.socket.listener, None);
+        let is_whole = self.frames.end(end, |piece| apply(&mut work, tap, piece));
         tap.iter_mut().for_each(Tap::flush);
-        worker.flush(&self.socket.listener);
         is_whole
     }
 }
 
-fn apply(worker: &mut Worker, tap: &mut Option<Tap>, piece: Piece<'_>) {
+fn apply(work: &mut Work<'_>, tap: &mut Option<Tap>, piece: Piece<'_>) {
     if let (Some(tap), Piece::Lines(lines) | Piece::Message(lines)) = (tap, piece) {
         tap.lines(lines);
     }
     match piece {
-        Piece::Lines(lines) => worker.lines(lines),
+        Piece::Lines(lines) => work.batch().lines(lines),
         Piece::Message(lines) => {
-            worker.received(1, 0);
-            worker.lines(lines);
+            work.received(1, 0);
+            work.batch().lines(lines);
         }
-        Piece::TooLong => worker.lost_line(Reject::LineTooLong),
-        Piece::Cut => worker.lost_line(Reject::MalformedLine),
+        Piece::TooLong => work.lost_line(Reject::LineTooLong),
+        Piece::Cut => work.lost_line(Reject::MalformedLine),
     }
 }
 

@@ -3,7 +3,8 @@
 use memchr::{memchr, memchr2, memmem};
 
 use super::simple_line::SimpleLine;
-use super::{service_check, tags, value};
+use super::value::{self, Value};
+use super::{service_check, tags};
 use crate::config::Dialects;
 use crate::reject::Reject;
 
@@ -103,6 +104,17 @@ impl<'a> Group<'a> {
     pub fn each_value(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let is_packed = self.statsd_type != StatsdType::Set;
         self.values.split(move |&b| b == b':' && is_packed)
+    }
+
+    /// Whether it holds several values.
+    pub fn is_packed(&self) -> bool {
+        self.statsd_type != StatsdType::Set && self.values.contains(&b':')
+    }
+
+    /// The values one by one, read.
+    pub fn values(&self) -> impl Iterator<Item = Result<Value<'a>, Reject>> + use<'a> {
+        let statsd_type = self.statsd_type;
+        self.each_value().map(move |text| value::value(text, statsd_type))
     }
 
     /// The sections that are not known, as they came: a newer client's, to be counted and skipped.

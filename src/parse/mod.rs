@@ -15,6 +15,7 @@
 
 #![warn(clippy::indexing_slicing)]
 
+mod any_line;
 mod event;
 mod line;
 mod service_check;
@@ -22,6 +23,7 @@ mod simple_line;
 pub mod tags;
 pub mod value;
 
+pub use any_line::{Line, line};
 pub use event::event;
 pub use line::{Group, Groups, StatsdType, groups};
 pub use simple_line::{SimpleLine, simple_line};

@@ -1,18 +1,15 @@
-//! The series that exist: found without a lock that others wait for, made under one that only makers take.
+//! The series that exist, by family: found by workers on a miss of their caches, walked by a scrape.
 //!
 //! Limits, conflicts of type and collisions of names are decided where a series is made, and only there.
 
-mod expiry;
-mod families;
-mod presence;
+mod expiry_queue;
+mod family;
 mod series;
 
-pub use families::FamilyHead;
-pub use presence::Presence;
+pub use family::Family;
 pub use series::Series;
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use dashmap::DashMap;
 use foldhash::quality::RandomState;
@@ -21,168 +18,203 @@ use crate::config::{Limits, Overflow};
 use crate::mapping::Metric;
 use crate::metric::MetricType;
 use crate::reject::Reject;
-use expiry::Expiry;
-use families::Families;
-use presence::Generations;
-use series::ByName;
+use crate::sync::{AtomicU64, Mutex, Ordering};
+use expiry_queue::ExpiryQueue;
+use family::Removal;
 
-/// Every series, by its text.
+/// Every family, by its name.
 #[derive(Debug)]
 pub struct Registry {
-    /// What a worker asks on a miss of its own route table.
-    series: DashMap<Arc<str>, Arc<Series>, RandomState>,
-    /// The same series by family, for those who make one and for a scrape. Makers are few, and a scrape holds it only
-    /// to copy some handles.
-    families: Mutex<Families>,
-    /// Those that have a time to live. Its lock is taken with that of the families held, never the other way round.
-    expiry: Mutex<Expiry>,
-    generations: Generations,
-    limits: Limits,
-    counts: [Counts; MetricType::ALL.len()],
+    families: DashMap<Arc<str>, Arc<Family>, RandomState>,
+    /// Held by whoever adds or removes a series, so that limits and conflicts are decided one after the other. It is taken
+    /// before the locks of `families` and of a family, never after.
+    population: Mutex<Population>,
+    /// How many series have expired. What was decided because of other series may be decided anew when this changes.
     expired: AtomicU64,
+    limits: Limits,
+    /// The families as they were in the order of their names when a scrape last asked.
+    in_order: Mutex<InOrder>,
 }
 
-/// The label of the series that take what is over a limit.
+/// What is known of all series together.
+#[derive(Debug, Default)]
+struct Population {
+    counts: Counts,
+    /// How many overflow series there are. The limits do not count them.
+    overflows: usize,
+    expiry: ExpiryQueue,
+    /// Changes whenever a family is added or removed.
+    generation: u64,
+}
+
+/// How many series and families there are, in the order of [`MetricType::ALL`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Series by type.
+    pub series: [u64; MetricType::ALL.len()],
+    /// Families by type.
+    pub families: [u64; MetricType::ALL.len()],
+}
+
+/// Families in the order of their names.
+pub type Families = Arc<[Arc<Family>]>;
+
+#[derive(Debug, Default)]
+struct InOrder {
+    /// The [`Population::generation`] at which `families` were collected.
+    generation: u64,
+    families: Families,
+}
+
+/// The label of overflow series.
 const OVERFLOW: &str = "overflow";
 
-/// How many there are of one type. `Relaxed`: they are written under the lock of the families and read as numbers.
-#[derive(Debug, Default)]
-struct Counts {
-    series: AtomicU64,
-    families: AtomicU64,
-}
+/// How many series the sweeper removes before it gives others a chance at the lock: about a millisecond.
+const REMOVED_AT_ONCE: usize = 256;
 
 impl Registry {
     /// A registry without series, which takes as many as `limits` says.
     pub fn new(limits: Limits) -> Self {
         Self {
-            series: DashMap::with_hasher(RandomState::default()),
-            families: Mutex::default(),
-            expiry: Mutex::default(),
-            generations: Generations::default(),
-            limits,
-            counts: Default::default(),
+            families: DashMap::with_hasher(RandomState::default()),
+            population: Mutex::default(),
             expired: AtomicU64::new(0),
+            limits,
+            in_order: Mutex::default(),
         }
     }
 
-    /// The series of `metric` for a sample that comes at `now`, made at 0 where it is not there yet, or why there can be
-    /// none.
+    /// The series of `metric`, touched at `now`; made at 0 if it does not exist, unless a conflict or a limit forbids it.
     pub fn get_or_create(&self, metric: &Metric, now: u32) -> Result<Arc<Series>, Reject> {
         let text = series::text(metric);
-        if let Some(series) = self.find(&text, metric, now)? {
+        if let Some(series) = self.find(metric, &text, now)? {
             return Ok(series);
         }
-        let mut families = self.families();
-        // Another worker may have made it meanwhile.
-        if let Some(series) = self.find(&text, metric, now)? {
+        let mut population = self.population.lock();
+        // Another worker may have made it in the meantime.
+        if let Some(series) = self.find(metric, &text, now)? {
             return Ok(series);
         }
-        let is_new = families.admits(metric)?;
-        if families.len() >= self.limits.series {
+        let family = self.admit(metric)?;
+        if population.counts.series.iter().sum::<u64>() as usize - population.overflows >= self.limits.series {
             return Err(Reject::SeriesLimit);
         }
-        if self.limits.family_series.is_some_and(|limit| families.series_of(&metric.name) >= limit) {
+        let family_len = family.as_ref().map_or(0, |family| family.len());
+        if self.limits.family_series.is_some_and(|limit| family_len >= limit) {
             return Err(Reject::FamilySeriesLimit);
         }
-        let series = families.add(metric, text, now);
-        self.show(&series, is_new);
-        Ok(series)
+        Ok(self.create(&mut population, family, metric, text, false, now))
     }
 
-    /// Why there can be no series of `metric` beside those that there are, however much room is left.
-    pub fn conflict(&self, metric: &Metric) -> Option<Reject> {
-        self.families().admits(metric).err()
-    }
-
-    /// As [`get_or_create`](Self::get_or_create), but that a metric over a limit gets its family's one series for such,
-    /// where the owner wants that, with the limit. The series has the labels `constants` and `overflow="true"`.
-    pub fn get_or_collapse(
+    /// The series that takes the samples of `metric`'s family that are over a limit, touched at `now`; made if it does not
+    /// exist. It has the labels `constants` and `overflow="true"`.
+    ///
+    /// There is none if the limits say to reject such samples. There is none either if the family does not exist, so that
+    /// there are never more families than the limit on series allows.
+    pub fn get_or_create_overflow(
         &self,
         metric: &Metric,
         constants: &[(String, String)],
         now: u32,
-    ) -> Result<(Arc<Series>, Option<Reject>), Reject> {
-        match self.get_or_create(metric, now) {
-            Err(limit @ (Reject::SeriesLimit | Reject::FamilySeriesLimit))
-                if self.limits.overflow == Overflow::Collapse =>
-            {
-                self.overflow(metric, constants, now).map_or(Err(limit), |series| Ok((series, Some(limit))))
-            }
-            made => made.map(|series| (series, None)),
+    ) -> Option<Arc<Series>> {
+        if self.limits.overflow != Overflow::Collapse {
+            return None;
         }
-    }
-
-    /// The series for what is over a limit, made even there: there is one a family at most. A family that does not exist
-    /// gets none, so that there are no more families than series may be.
-    fn overflow(&self, metric: &Metric, constants: &[(String, String)], now: u32) -> Option<Arc<Series>> {
         let constants = constants.iter().filter(|(key, _)| key != OVERFLOW).cloned();
         let mut labels: Vec<_> = constants.chain([(OVERFLOW.to_owned(), "true".to_owned())]).collect();
         labels.sort_unstable();
         let metric = Metric { labels, ..metric.clone() };
         let text = series::text(&metric);
-        if let Some(series) = self.find(&text, &metric, now).ok()? {
+        if let Some(series) = self.find(&metric, &text, now).ok()? {
             return Some(series);
         }
-        let mut families = self.families();
-        match self.find(&text, &metric, now).ok()? {
-            None if families.admits(&metric) == Ok(false) => {
-                let series = families.add_overflow(&metric, text, now);
-                self.show(&series, false);
-                Some(series)
-            }
-            found => found,
+        let mut population = self.population.lock();
+        if let Some(series) = self.find(&metric, &text, now).ok()? {
+            return Some(series);
         }
+        let family = self.admit(&metric).ok()??;
+        Some(self.create(&mut population, Some(family), &metric, text, true, now))
     }
 
-    /// Counts a new series, and shows it to those who look for it.
-    fn show(&self, series: &Arc<Series>, is_new_family: bool) {
-        let counts = &self.counts[series.cells.type_of() as usize];
-        counts.series.fetch_add(1, Ordering::Relaxed);
-        counts.families.fetch_add(u64::from(is_new_family), Ordering::Relaxed);
-        self.series.insert(Arc::clone(series.key()), Arc::clone(series));
-        self.watch(series);
+    /// Why `metric` cannot exist beside the families that do, however much room is left.
+    pub fn conflict(&self, metric: &Metric) -> Option<Reject> {
+        self.admit(metric).err()
     }
 
-    /// Puts the series that follow `after` into `chunk`, which is emptied first: about a thousand, in the order of
-    /// their names and then of their labels; none where `after` is the last. No lock is held from one call to the next.
-    pub fn next(&self, after: Option<Arc<Series>>, chunk: &mut Vec<Arc<Series>>) {
-        let after = after.map(ByName);
-        chunk.clear();
-        self.families().next(after.as_ref(), chunk);
+    /// Whether series may have expired by `now`.
+    pub(crate) fn has_due(&self, now: u32) -> bool {
+        self.population.lock().expiry.first().is_some_and(|first| first <= now)
+    }
+
+    /// Takes the series whose time to live is over at `now` out of the expiry queue. They stay in their families until
+    /// they are given to [`remove_due`](Self::remove_due), which must follow.
+    pub(crate) fn take_due(&self, now: u32) -> Vec<Arc<Series>> {
+        self.population.lock().expiry.take_due(now)
+    }
+
+    /// Removes those of `due` that are still idle at `now`, and gives them; the others go back to the queue.
+    pub(crate) fn remove_due(&self, due: Vec<Arc<Series>>, now: u32) -> Vec<Arc<Series>> {
+        let mut removed = Vec::with_capacity(due.len());
+        for chunk in due.chunks(REMOVED_AT_ONCE) {
+            let mut population = self.population.lock();
+            for series in chunk {
+                let Some(family) = self.family(series.name()) else { continue };
+                let removal = family.remove_due(series, now);
+                if removal == Removal::Kept {
+                    population.expiry.add(Arc::clone(series));
+                    continue;
+                }
+                let metric_type = series.cells.type_of() as usize;
+                population.counts.series[metric_type] -= 1;
+                population.overflows -= usize::from(series.is_overflow());
+                if removal == Removal::LastRemoved {
+                    self.families.remove(series.name());
+                    population.counts.families[metric_type] -= 1;
+                    population.generation += 1;
+                }
+                removed.push(Arc::clone(series));
+                // `Release`: a worker that sees the new number finds the place free.
+                self.expired.fetch_add(1, Ordering::Release);
+            }
+        }
+        removed
+    }
+
+    /// All families in the order of their names.
+    ///
+    /// They are collected and sorted when the names have changed since the last call. A family that is removed in the
+    /// meantime stays with the caller, empty, and one that is made in the meantime is missing.
+    pub fn families(&self) -> Families {
+        let mut in_order = self.in_order.lock();
+        // Read before the families are: a change in between leads to another sort, and never to a missing family.
+        let generation = self.population.lock().generation;
+        if in_order.generation != generation {
+            in_order.families = Families::default();
+            let mut families: Vec<_> = self.families.iter().map(|family| Arc::clone(family.value())).collect();
+            families.sort_unstable_by(|one, other| one.name().cmp(other.name()));
+            *in_order = InOrder { generation, families: families.into() };
+        }
+        Arc::clone(&in_order.families)
     }
 
     /// How many series there are.
     pub fn len(&self) -> usize {
-        self.series.len()
+        self.counts().series.iter().sum::<u64>() as usize
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.series.is_empty()
+        self.len() == 0
     }
 
-    /// A worker that is going to have routes to series.
-    pub fn join(&self) -> Arc<Presence> {
-        self.generations.join()
-    }
-
-    /// Says that a worker begins to apply. `review` is called where series are about to leave: the worker gives up its
-    /// routes to those that [are](Series::is_leaving), and to nowhere.
-    #[inline]
-    pub fn enter(&self, worker: &Presence, review: impl FnOnce()) {
-        self.generations.enter(worker, review);
-    }
-
-    /// Says that a worker has applied all it had.
-    #[inline]
-    pub fn leave(&self, worker: &Presence) {
-        self.generations.leave(worker);
+    /// How many series and families there are, by type.
+    pub fn counts(&self) -> Counts {
+        self.population.lock().counts
     }
 
     /// How many series have expired.
     pub fn expired(&self) -> u64 {
-        self.expired.load(Ordering::Relaxed)
+        self.expired.load(Ordering::Acquire)
     }
 
     /// How many series there may be.
@@ -190,125 +222,67 @@ impl Registry {
         self.limits.series
     }
 
-    /// Series and families by type, in the order of [`MetricType::ALL`].
-    pub fn counts(&self) -> ([u64; MetricType::ALL.len()], [u64; MetricType::ALL.len()]) {
-        let read = |count: fn(&Counts) -> &AtomicU64| {
-            MetricType::ALL.map(|t| count(&self.counts[t as usize]).load(Ordering::Relaxed))
-        };
-        (read(|c| &c.series), read(|c| &c.families))
+    fn family(&self, name: &str) -> Option<Arc<Family>> {
+        self.families.get(name).map(|family| Arc::clone(&family))
     }
 
-    fn find(&self, text: &str, metric: &Metric, now: u32) -> Result<Option<Arc<Series>>, Reject> {
-        match self.series.get(text) {
-            Some(series) if series.cells.type_of() == metric.metadata.metric_type() => {
-                // Before the lock is given back: who would take it out sees that it is met.
-                series.touch(now);
-                series.set_leaving(false);
-                Ok(Some(Arc::clone(&series)))
-            }
+    /// The series of `metric` with this text, touched at `now`.
+    fn find(&self, metric: &Metric, text: &str, now: u32) -> Result<Option<Arc<Series>>, Reject> {
+        match self.families.get(metric.name.as_str()) {
+            None => Ok(None),
+            Some(family) if family.metadata().metric_type() != metric.metadata.metric_type() => Err(Reject::TypeConflict),
+            Some(family) => Ok(family.find(text.get(metric.name.len()..).unwrap_or_default(), now)),
+        }
+    }
+
+    /// The family that a series of `metric` belongs to, `None` if that does not exist yet.
+    fn admit(&self, metric: &Metric) -> Result<Option<Arc<Family>>, Reject> {
+        match self.family(&metric.name) {
+            Some(family) if family.metadata().metric_type() == metric.metadata.metric_type() => Ok(Some(family)),
             Some(_) => Err(Reject::TypeConflict),
+            None if self.collides(metric) => Err(Reject::NameCollision),
             None => Ok(None),
         }
     }
 
-    fn families(&self) -> MutexGuard<'_, Families> {
-        // What it guards is whole between any two statements, so a panic elsewhere spoils nothing.
-        self.families.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::sync::mpsc;
-    use std::thread;
-    use std::time::Duration;
-
-    use super::*;
-    use crate::config::Config;
-    use crate::mapping::{FamilyMetadata, MetricSpec, Rules};
-    use crate::pipeline::{Pipeline, Worker};
-    use crate::telemetry::Listener;
-
-    fn metric(name: &str, n: usize) -> Metric {
-        let labels = vec![("n".to_owned(), n.to_string())];
-        let ttl = Some(Duration::from_secs(1));
-        let metadata = FamilyMetadata { help: "".into(), unit: None, spec: MetricSpec::Counter }.into();
-        Metric { name: name.to_owned(), labels, metadata, ttl }
+    /// Whether a new family would expose a series that another one does.
+    fn collides(&self, metric: &Metric) -> bool {
+        let own = metric.metadata.metric_type().suffixes();
+        // A histogram has the suffixes of all types.
+        MetricType::Histogram.suffixes().iter().any(|suffix| {
+            let owner = metric.name.strip_suffix(suffix).and_then(|name| self.family(name));
+            owner.is_some_and(|owner| owner.metadata().metric_type().suffixes().contains(suffix))
+                || own.contains(suffix) && self.families.contains_key(format!("{}{suffix}", metric.name).as_str())
+        })
     }
 
-    /// The series for what is over a limit takes no place of others, and leaves as they do.
-    #[test]
-    fn a_place_that_becomes_free_is_taken_by_a_series_of_its_own() {
-        let limits = Limits { family_series: Some(1), overflow: Overflow::Collapse, ..Limits::default() };
-        let registry = Registry::new(limits);
-        let limit_of = |n, now| registry.get_or_collapse(&metric("a", n), &[], now).unwrap().1;
-        assert_eq!((limit_of(1, 0), limit_of(2, 0)), (None, Some(Reject::FamilySeriesLimit)));
-        assert_eq!(limit_of(2, 9), Some(Reject::FamilySeriesLimit));
-        while registry.sweep(9).is_some() {}
-        assert_eq!(registry.len(), 1, "the one that a sample came for is left");
-        assert_eq!((limit_of(2, 9), limit_of(3, 9)), (None, Some(Reject::FamilySeriesLimit)));
-        assert_eq!(registry.len(), 2);
-        while registry.sweep(99).is_some() {}
-        assert!(registry.is_empty() && registry.families().len() == 0);
-        assert_eq!((limit_of(4, 99), limit_of(5, 99)), (None, Some(Reject::FamilySeriesLimit)));
-    }
-
-    #[test]
-    fn makers_who_meet_at_the_limit_make_one_series_for_what_is_over_it() {
-        let limits = Limits { series: 4, overflow: Overflow::Collapse, ..Limits::default() };
-        let registry = Registry::new(limits);
-        let collapsed: usize = thread::scope(|scope| {
-            let makers: Vec<_> = (0..4)
-                .map(|_| {
-                    let maker = || {
-                        (0..1000).filter(|&n| registry.get_or_collapse(&metric("a", n), &[], 0).unwrap().1.is_some())
-                    };
-                    scope.spawn(move || maker().count())
-                })
-                .collect();
-            makers.into_iter().map(|maker| maker.join().unwrap()).sum()
-        });
-        assert_eq!(collapsed, 4 * 996, "those of the first four series have their own");
-        let (series, families) = registry.counts();
-        assert_eq!((registry.len(), series.iter().sum(), families.iter().sum()), (5, 5_u64, 1_u64));
-        assert_eq!(registry.get_or_collapse(&metric("b", 1), &[], 0).err(), Some(Reject::SeriesLimit));
-    }
-
-    #[test]
-    fn known_lines_take_no_lock() {
-        let (rules, _) = Rules::compile(&Config::default());
-        let pipeline = Arc::new(Pipeline::new(&Config::default(), rules));
-        let lines = b"a:1|c\na:1|c|@0.3|#k:v\nb:1|g\nb:+1|g\nd:5:6|ms\ne:1|h|@0.5\nf:1|d\ng:1|m\na_total:1|g\nh:x|c";
-        let listener = Listener::new("udp://test".to_owned());
-        let mut worker = Worker::new(Arc::clone(&pipeline));
-        worker.packet(lines);
-        worker.flush(&listener);
-
-        let registry = &pipeline.registry;
-        let families = registry.families();
-        let mut texts = Vec::new();
-        for series in registry.series.iter() {
-            texts.push(Arc::clone(series.key()));
-        }
-        // A shard that is held already counts as held: this thread cannot take it twice.
-        let guards: Vec<_> = texts.iter().map(|text| registry.series.try_get_mut(text)).collect();
-        assert_eq!(guards.len(), 7);
-        assert!(texts.iter().all(|text| registry.series.try_get(text).is_locked()), "every shard in use is held");
-
-        let (done, is_done) = mpsc::channel();
-        let its_listener = Arc::clone(&listener);
-        let thread = thread::spawn(move || {
-            for _ in 0..1000 {
-                worker.packet(lines);
-                worker.flush(&its_listener);
+    /// Makes a series, and its family unless that exists.
+    fn create(
+        &self,
+        population: &mut Population,
+        family: Option<Arc<Family>>,
+        metric: &Metric,
+        text: String,
+        is_overflow: bool,
+        now: u32,
+    ) -> Arc<Series> {
+        let metadata = family.as_ref().map_or(&metric.metadata, |family| family.metadata());
+        let metric_type = metadata.metric_type() as usize;
+        let name = family.as_ref().map_or_else(|| metric.name.as_str().into(), |family| Arc::clone(family.name()));
+        let text = if metric.labels.is_empty() { Arc::clone(&name) } else { text.into() };
+        let series = Arc::new(Series::new(metric, text, &metadata.spec, is_overflow, now));
+        match family {
+            Some(family) => family.insert(Arc::clone(&series)),
+            None => {
+                let family = Family::new(Arc::clone(&name), Arc::clone(metadata), Arc::clone(&series));
+                self.families.insert(name, Arc::new(family));
+                population.counts.families[metric_type] += 1;
+                population.generation += 1;
             }
-            done.send(()).expect("the test is waiting");
-        });
-        let result = is_done.recv_timeout(Duration::from_secs(10));
-        drop((guards, families));
-        result.expect("it did not wait for the registry");
-        thread.join().expect("it has not panicked");
-        assert_eq!(pipeline.telemetry.rejected(Reject::TypeConflict), 1001, "routes of rejected lines are known too");
-        assert_eq!(listener.lines(), 10 * 1001);
+        }
+        population.counts.series[metric_type] += 1;
+        population.overflows += usize::from(is_overflow);
+        population.expiry.add(Arc::clone(&series));
+        series
     }
 }

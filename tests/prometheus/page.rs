@@ -18,6 +18,7 @@ use proptest::test_runner::{Config, TestRunner};
 use statsidecar::config::{self, Severity};
 use statsidecar::http;
 use statsidecar::mapping::Rules;
+use statsidecar::metric::Sharing;
 use statsidecar::pipeline::{Pipeline, Worker};
 use statsidecar::telemetry::{Listener, Snapshot};
 
@@ -92,18 +93,16 @@ fn prop_any_bytes_leave_the_page_valid() {
         // All that one config's cases send, on one page, for promtool, which takes long to start.
         let all = pipeline(config);
         let listener = Listener::new("udp://test".to_owned());
-        let mut all_worker = Worker::new(Arc::clone(&all));
+        let mut all_worker = Worker::new(Arc::clone(&all), Sharing::Shared);
         check(300, 5000, |packets| {
             let one = pipeline(config);
-            let mut worker = Worker::new(Arc::clone(&one));
+            let mut worker = Worker::new(Arc::clone(&one), Sharing::Shared);
             for packet in packets {
-                worker.packet(packet);
-                all_worker.packet(packet);
+                worker.begin(&listener, None).batch().packet(packet);
+                all_worker.begin(&listener, None).batch().packet(packet);
             }
-            worker.flush(&listener);
             reference.judge(&page(&one))
         });
-        all_worker.flush(&listener);
         let page = page(&all);
         assert!(all.registry.len() >= 50, "only {} series", all.registry.len());
         assert!(matches!(promtool(&page), Ok(Verdict::Good | Verdict::Unusual)), "{:?}\n{page}", promtool(&page));
@@ -187,7 +186,7 @@ fn pipeline(config: &str) -> Arc<Pipeline> {
 }
 
 fn page(pipeline: &Pipeline) -> String {
-    String::from_utf8(http::page(pipeline, &Snapshot::default())).expect("the page is UTF-8")
+    String::from_utf8(http::exposition(pipeline, &Snapshot::default())).expect("the page is UTF-8")
 }
 
 /// How many samples a page has by its lines, which must all be such, and differ.

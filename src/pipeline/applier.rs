@@ -1,0 +1,124 @@
+//! The one place where a sample is applied and counted.
+
+use std::sync::Arc;
+
+use super::key::Key;
+use super::resolver::Unresolved;
+use super::route::{Plan, Route, RouteRef};
+use super::ticket::Ticket;
+use crate::config::Dialects;
+use crate::mapping::TagErrors;
+use crate::metric::{Sharing, Update};
+use crate::parse::Value;
+use crate::parse::tags;
+use crate::registry::Series;
+use crate::reject::Reject;
+use crate::telemetry::WorkerStats;
+
+/// Applies and counts the samples of one piece of work.
+#[derive(Debug)]
+pub(super) struct Applier<'w> {
+    pub stats: &'w mut WorkerStats,
+    pub sharing: Sharing,
+    /// The time at which the work began, in seconds.
+    pub now: u32,
+    dialects: Dialects,
+    ticket: Option<Ticket>,
+    /// True while earlier batches of the socket are still being applied; updates of gauges are held back until then.
+    is_ahead: bool,
+    held_back: Vec<(Arc<Series>, Update<'static>)>,
+}
+
+impl<'w> Applier<'w> {
+    #[inline]
+    pub fn new(
+        stats: &'w mut WorkerStats,
+        sharing: Sharing,
+        now: u32,
+        dialects: Dialects,
+        ticket: Option<Ticket>,
+    ) -> Self {
+        let is_ahead = ticket.as_ref().is_some_and(|ticket| !ticket.is_due());
+        Self { stats, sharing, now, dialects, ticket, is_ahead, held_back: Vec::new() }
+    }
+
+    /// Applies a sample by the route of its key. Gives the tag errors of the line.
+    #[inline(always)]
+    pub fn apply(
+        &mut self,
+        route: RouteRef<'_>,
+        key: &Key<'_>,
+        value: Value<'_>,
+        rate: Result<f64, Reject>,
+    ) -> Result<TagErrors, Reject> {
+        match route {
+            Route::Apply { series, plan } => self.update(series, plan, key, value, rate),
+            Route::Overflow { series, plan, limit } => {
+                let applied = self.update(series, plan, key, value, rate)?;
+                self.stats.over_limit(series.name().as_bytes(), limit);
+                Ok(applied)
+            }
+            Route::Drop => {
+                self.stats.dropped(1);
+                Ok(TagErrors::NONE)
+            }
+            Route::Reject(reject) => {
+                if reject == Reject::TagLimit {
+                    // A bomb of tags is one name, wherever the tags are.
+                    self.stats.over_limit(tags::before_tags(key.name, self.dialects), reject);
+                }
+                Err(reject)
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn update(
+        &mut self,
+        series: &Arc<Series>,
+        plan: &Plan,
+        key: &Key<'_>,
+        value: Value<'_>,
+        rate: Result<f64, Reject>,
+    ) -> Result<TagErrors, Reject> {
+        let update = plan.conversion.update(value, rate?)?;
+        series.touch(self.now);
+        match update {
+            Update::Set(x) if self.is_ahead => self.held_back.push((Arc::clone(series), Update::Set(x))),
+            Update::Move(x) if self.is_ahead => self.held_back.push((Arc::clone(series), Update::Move(x))),
+            _ => series.cells.apply(update, self.sharing, self.now),
+        }
+        self.stats.applied(key.statsd_type, plan.is_mapped);
+        Ok(plan.tag_errors)
+    }
+
+    /// Counts what [`apply`](Self::apply) gave.
+    #[inline(always)]
+    pub fn count(&mut self, applied: Result<TagErrors, Reject>) {
+        match applied {
+            Ok(tag_errors) if tag_errors.is_empty() => {}
+            Ok(tag_errors) => tag_errors.iter().for_each(|(error, count)| self.stats.tag_error(error, count)),
+            Err(reject) => self.stats.rejected(reject, 1),
+        }
+    }
+
+    /// Counts a sample that has no route, but for its rejection.
+    #[cold]
+    pub fn unresolved(&mut self, unresolved: Unresolved) -> Reject {
+        if let Some(metric) = unresolved.over_limit {
+            self.stats.over_limit(metric.as_bytes(), unresolved.reject);
+        }
+        unresolved.reject
+    }
+
+    /// Waits for the ticket, and applies the updates of gauges that were held back.
+    pub fn catch_up(&mut self) {
+        if let Some(ticket) = &mut self.ticket {
+            ticket.wait();
+        }
+        self.is_ahead = false;
+        for (series, update) in self.held_back.drain(..) {
+            series.cells.apply(update, self.sharing, self.now);
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Simple lines that are looked up together, so that their cache misses overlap.
+//!
+//! With many series, every line misses the processor's cache in the slots, in its route and in its cells, one after the
+//! other. Looked up step by step for a batch of lines, the misses of one step overlap, because none depends on another.
+
+use arrayvec::ArrayVec;
+
+use super::key::Key;
+use super::route_cache::{NO_SERIES, RouteCache};
+use super::slots::RouteId;
+use crate::metric::MetricType;
+use crate::parse::SimpleLine;
+
+/// How many lines are looked up together: about as many as fit a packet of 1,432 bytes.
+const LEN: usize = 32;
+
+/// Simple lines in the order of their arrival, hashed.
+#[derive(Debug, Default)]
+pub(super) struct LineBatch<'p>(ArrayVec<HashedLine<'p>, LEN>);
+
+/// A simple line with the hash of its key.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HashedLine<'p> {
+    pub line: SimpleLine<'p>,
+    pub hash: u32,
+}
+
+impl<'p> HashedLine<'p> {
+    /// The key, which has no container.
+    #[inline]
+    pub fn key(&self) -> Key<'p> {
+        key(&self.line)
+    }
+}
+
+#[inline]
+fn key<'p>(line: &SimpleLine<'p>) -> Key<'p> {
+    Key { name: line.name, statsd_type: line.statsd_type, tags: line.tags, container: &[] }
+}
+
+impl<'p> LineBatch<'p> {
+    /// Adds a line to a batch that is not full; tells whether it is full now.
+    #[inline]
+    pub fn push(&mut self, line: SimpleLine<'p>, cache: &RouteCache) -> bool {
+        let hash = cache.hash(&key(&line));
+        cache.prefetch_slot(hash);
+        self.0.push(HashedLine { line, hash });
+        self.0.is_full()
+    }
+
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Takes all lines out.
+    #[inline]
+    pub fn take(&mut self) -> ArrayVec<HashedLine<'p>, LEN> {
+        std::mem::take(&mut self.0)
+    }
+}
+
+/// The routes of the lines of a batch, in an order in which they may be applied.
+///
+/// The order is by type, because a processor cannot predict which type comes next in a mix. Lines of one series have one
+/// type, so they stay in the order of their arrival.
+pub(super) struct Found {
+    routes: [RouteId; LEN],
+    order: [[u8; LEN]; NO_SERIES + 1],
+    lens: [usize; NO_SERIES + 1],
+}
+
+impl Found {
+    /// Looks up all lines, step by step; `None` unless every one has a route that holds for good.
+    #[inline]
+    pub fn all(lines: &[HashedLine<'_>], cache: &RouteCache) -> Option<Self> {
+        let mut found =
+            Self { routes: [RouteId::default(); LEN], order: [[0; LEN]; NO_SERIES + 1], lens: [0; NO_SERIES + 1] };
+        let mut is_known = true;
+        for (line, route) in lines.iter().zip(&mut found.routes) {
+            match cache.candidate(line.hash) {
+                Some(candidate) => *route = candidate,
+                None => is_known = false,
+            }
+        }
+        if !is_known {
+            return None;
+        }
+        for (number, (line, &route)) in lines.iter().zip(&found.routes).enumerate() {
+            let class = cache.class(route, &line.key())?;
+            found.order[class][found.lens[class]] = number as u8;
+            found.lens[class] += 1;
+        }
+        const HISTOGRAM: usize = MetricType::Histogram as usize;
+        for &number in &found.order[HISTOGRAM][..found.lens[HISTOGRAM]] {
+            cache.prefetch_cells(found.routes[usize::from(number)]);
+        }
+        Some(found)
+    }
+
+    /// Calls `apply` for each line, with its number in the batch and its route.
+    #[inline(always)]
+    pub fn each(&self, mut apply: impl FnMut(usize, RouteId)) {
+        for (order, len) in self.order.iter().zip(self.lens) {
+            for &number in &order[..len] {
+                apply(usize::from(number), self.routes[usize::from(number)]);
+            }
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The cold half of the path: which route a key has. Asked once for a series and worker, and by `explain`.
+
+use super::key::Key;
+use super::route::{Plan, Route};
+use crate::mapping::{Context, Mapping, Outcome, Rules};
+use crate::parse::Value;
+use crate::parse::tags::Tagged;
+use crate::registry::Registry;
+use crate::reject::Reject;
+
+/// Maps keys by the rules, and finds or makes their series.
+#[derive(Clone, Copy, Debug)]
+pub struct Resolver<'p> {
+    pub(super) rules: &'p Rules,
+    pub(super) registry: &'p Registry,
+}
+
+/// What becomes of the samples of a key.
+pub type Resolution = Result<Route, Unresolved>;
+
+/// A sample that has no route. No cache remembers that, because the next sample of the key may have one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unresolved {
+    /// Why the sample is rejected.
+    pub reject: Reject,
+    /// The metric that is over a limit on series, if that is why.
+    pub over_limit: Option<String>,
+}
+
+impl From<Reject> for Unresolved {
+    fn from(reject: Reject) -> Self {
+        Self { reject, over_limit: None }
+    }
+}
+
+impl<'p> Resolver<'p> {
+    /// The route of the samples of `key`, of which this one arrives at `now`.
+    #[cold]
+    pub(super) fn resolve(&self, key: &Key<'_>, value: Value<'_>, rate: Result<f64, Reject>, now: u32) -> Resolution {
+        let tagged = self.tagged(key)?;
+        let mapping = self.map(&self.context(key, &tagged)?);
+        self.route(&mapping, value, rate, now)
+    }
+
+    /// The name and the tags of a key, told apart.
+    pub fn tagged<'k>(&self, key: &Key<'k>) -> Result<Tagged<'k>, Reject> {
+        Ok(Tagged::new(text(key.name)?, text(key.tags)?, self.rules.dialects()))
+    }
+
+    /// The key as the rules see it.
+    pub fn context<'k>(&self, key: &Key<'k>, tagged: &'k Tagged<'k>) -> Result<Context<'k>, Reject> {
+        let Key { statsd_type, container, .. } = *key;
+        Ok(Context { name: &tagged.name, statsd_type, tags: &tagged.tags, container: text(container)? })
+    }
+
+    /// What the rules make of a key.
+    pub fn map<'k>(&self, context: &Context<'k>) -> Mapping<'k> {
+        self.rules.map(*context)
+    }
+
+    /// The route of a mapped key. A sample that is rejected makes no series.
+    pub fn route(&self, mapping: &Mapping<'_>, value: Value<'_>, rate: Result<f64, Reject>, now: u32) -> Resolution {
+        let (metric, conversion) = match &mapping.outcome {
+            Ok(Outcome::Feed(metric, conversion)) => (metric, *conversion),
+            Ok(Outcome::Drop) => return Ok(Route::Drop),
+            Err(reject) => return Ok(Route::Reject(*reject)),
+        };
+        if let Err(reject) = rate.and_then(|rate| conversion.update(value, rate)) {
+            // A conflict rejects every sample of the key, so it comes before what is wrong with this one.
+            return Err(self.registry.conflict(metric).unwrap_or(reject).into());
+        }
+        let plan = Plan { conversion, tag_errors: mapping.tag_errors, is_mapped: mapping.rule.is_some() };
+        match self.registry.get_or_create(metric, now) {
+            Ok(series) => Ok(Route::Apply { series, plan }),
+            Err(limit @ (Reject::SeriesLimit | Reject::FamilySeriesLimit)) => {
+                match self.registry.get_or_create_overflow(metric, self.rules.constants(), now) {
+                    Some(series) => Ok(Route::Overflow { series, plan, limit }),
+                    None => Err(Unresolved { reject: limit, over_limit: Some(metric.name.clone()) }),
+                }
+            }
+            Err(conflict) => Ok(Route::Reject(conflict)),
+        }
+    }
+}
+
+fn text(bytes: &[u8]) -> Result<&str, Reject> {
+    std::str::from_utf8(bytes).map_err(|_| Reject::NotUtf8)
+}

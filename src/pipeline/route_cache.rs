@@ -1,0 +1,323 @@
+//! A worker's private cache: from the raw bytes that identify a series to where its samples go.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::key::{Key, KeyHasher};
+use super::route::{Plan, Route, RouteRef};
+use super::slots::{RouteId, Slots};
+use crate::metric::MetricType;
+use crate::prefetch::prefetch;
+use crate::registry::Series;
+use crate::reject::Reject;
+
+/// Routes by key, each in one cache line with its key.
+///
+/// The cache is bounded: when it is full, a new route takes the place of an old one, because every route can be resolved
+/// again. Only the route of a key over a limit does not: a flood of such keys must not cost the others their routes.
+#[derive(Debug)]
+pub(super) struct RouteCache {
+    slots: Slots,
+    entries: Vec<Entry>,
+    plans: Plans,
+    hasher: KeyHasher,
+    max_routes: usize,
+    /// Bytes of all keys that are too long for their entry.
+    long_key_bytes: usize,
+    /// The index from which the next victim is taken when the cache is full.
+    victim: usize,
+}
+
+#[derive(Debug)]
+#[repr(align(64))]
+struct Entry {
+    /// The lengths of the key's parts, and its type: see [`Key::shape`].
+    shape: u64,
+    key: KeyBytes,
+    route: Stored,
+}
+
+/// The parts of a key, one after the other.
+#[derive(Debug)]
+enum KeyBytes {
+    Short([u8; SHORT]),
+    Long(Box<[u8]>),
+}
+
+/// How many bytes of key an entry holds.
+const SHORT: usize = 39;
+
+/// A [`Route`] as an entry keeps it.
+///
+/// `as_of` says how many series had expired when the route was resolved. What a route owes to other series (a limit, a
+/// conflict) holds until one of them expires.
+#[derive(Debug)]
+enum Stored {
+    Apply { metric_type: MetricType, has_ttl: bool, plan: PlanId, series: Arc<Series> },
+    Overflow { limit: Reject, plan: PlanId, as_of: u32, series: Arc<Series> },
+    Drop,
+    Reject { reject: Reject, as_of: u32 },
+}
+
+/// How many bytes of long keys the cache holds for each route that it may have.
+const KEY_BYTES: usize = 256;
+
+/// How many entries [`RouteCache::forget_due`] looks at: the worker waits for some 20 us.
+pub(super) const FORGET_CHUNK: usize = 1024;
+
+/// The class of a route by what its sample changes: a metric type, or nothing.
+pub(super) const NO_SERIES: usize = MetricType::ALL.len();
+
+impl RouteCache {
+    /// An empty cache for a registry of at most `series` series, each of which may come under two spellings.
+    pub fn new(series: usize) -> Self {
+        Self {
+            slots: Slots::new(),
+            entries: Vec::new(),
+            plans: Plans::default(),
+            hasher: KeyHasher::new(),
+            // 2^24 routes: their indexes fit a slot with room to spare.
+            max_routes: series.saturating_mul(2).clamp(1024, 1 << 24),
+            long_key_bytes: 0,
+            victim: 0,
+        }
+    }
+
+    /// The hash of a key.
+    #[inline(always)]
+    pub fn hash(&self, key: &Key<'_>) -> u32 {
+        self.hasher.hash(key)
+    }
+
+    /// Asks for the memory where the lookup of a key with this hash begins.
+    #[inline(always)]
+    pub fn prefetch_slot(&self, hash: u32) {
+        self.slots.prefetch(hash);
+    }
+
+    /// The route that a key with this hash most likely has. Asks for its memory.
+    #[inline]
+    pub fn candidate(&self, hash: u32) -> Option<RouteId> {
+        let route = self.slots.first(hash)?;
+        prefetch(&self.entries[route.index()]);
+        Some(route)
+    }
+
+    /// The class of a candidate if it is the key's own route and holds for good; asks for the memory of its series.
+    #[inline(always)]
+    pub fn class(&self, candidate: RouteId, key: &Key<'_>) -> Option<usize> {
+        let entry = &self.entries[candidate.index()];
+        match &entry.route {
+            _ if !entry.is(key) => None,
+            Stored::Apply { metric_type, series, .. } => {
+                prefetch(&**series);
+                Some(*metric_type as usize)
+            }
+            Stored::Drop => Some(NO_SERIES),
+            Stored::Overflow { .. } | Stored::Reject { .. } => None,
+        }
+    }
+
+    /// Asks for the cells of a route's series that lie elsewhere.
+    #[inline(always)]
+    pub fn prefetch_cells(&self, route: RouteId) {
+        if let Stored::Apply { series, .. } = &self.entries[route.index()].route {
+            series.cells.prefetch();
+        }
+    }
+
+    /// The route of a key, if it still holds when `expired` series have expired.
+    pub fn find(&self, key: &Key<'_>, hash: u32, expired: u32) -> Option<RouteRef<'_>> {
+        let route = self.slots.find(hash, |route| self.entries[route.index()].is(key))?;
+        match self.entries[route.index()].route {
+            Stored::Overflow { as_of, .. } | Stored::Reject { as_of, .. } if as_of != expired => None,
+            _ => Some(self.route(route)),
+        }
+    }
+
+    /// A route.
+    #[inline(always)]
+    pub fn route(&self, route: RouteId) -> RouteRef<'_> {
+        match &self.entries[route.index()].route {
+            Stored::Apply { plan, series, .. } => Route::Apply { series, plan: self.plans.get(*plan) },
+            Stored::Overflow { limit, plan, series, .. } => {
+                Route::Overflow { series, plan: self.plans.get(*plan), limit: *limit }
+            }
+            Stored::Drop => Route::Drop,
+            Stored::Reject { reject, .. } => Route::Reject(*reject),
+        }
+    }
+
+    /// Keeps the route of a key, resolved when `expired` series had expired.
+    pub fn insert(&mut self, key: &Key<'_>, hash: u32, route: Route, expired: u32) {
+        if self.plans.is_full() {
+            self.clear();
+        }
+        let route = self.stored(route, expired);
+        if let Some(old) = self.slots.find(hash, |route| self.entries[route.index()].is(key)) {
+            self.entries[old.index()].route = route;
+            return;
+        }
+        while self.is_full(key.len()) {
+            if self.entries.is_empty() || matches!(route, Stored::Overflow { .. }) {
+                return;
+            }
+            self.victim = (self.victim + 1) % self.entries.len();
+            self.forget(RouteId::new(self.victim));
+        }
+        let entry = Entry::new(key, route);
+        self.long_key_bytes += entry.key.long_len();
+        self.slots.insert(hash, RouteId::new(self.entries.len()));
+        self.entries.push(entry);
+    }
+
+    /// Forgets the routes to series whose time to live is over at `now` among the [`FORGET_CHUNK`] entries before `end`;
+    /// gives the end of the next chunk, `None` after the last.
+    ///
+    /// A chunk costs the worker a bounded time, however many routes there are: nothing is hashed but the forgotten keys,
+    /// and nothing moves but the last entry into each gap. Entries at and behind `end` were looked at before, or are
+    /// newer than the sweep, so going backwards misses none.
+    pub fn forget_due(&mut self, end: usize, now: u32) -> Option<usize> {
+        let end = end.min(self.entries.len());
+        let start = end.saturating_sub(FORGET_CHUNK);
+        for index in (start..end).rev() {
+            if self.entries[index].route.is_due(now) {
+                self.forget(RouteId::new(index));
+            }
+        }
+        if start > 0 {
+            return Some(start);
+        }
+        self.slots.shrink();
+        if self.entries.len() * 4 < self.entries.capacity() {
+            self.entries.shrink_to(self.entries.len() * 2);
+        }
+        None
+    }
+
+    fn is_full(&self, key_len: usize) -> bool {
+        let more = if key_len > SHORT { key_len } else { 0 };
+        self.entries.len() >= self.max_routes || self.long_key_bytes + more > self.max_routes * KEY_BYTES
+    }
+
+    fn forget(&mut self, route: RouteId) {
+        self.slots.remove(self.hash_of(route), route);
+        let last = RouteId::new(self.entries.len() - 1);
+        if last != route {
+            self.slots.replace(self.hash_of(last), last, route);
+        }
+        let gone = self.entries.swap_remove(route.index());
+        self.long_key_bytes -= gone.key.long_len();
+    }
+
+    fn hash_of(&self, route: RouteId) -> u32 {
+        self.hasher.hash_parts(self.entries[route.index()].parts())
+    }
+
+    fn clear(&mut self) {
+        self.slots = Slots::new();
+        self.entries = Vec::new();
+        self.plans = Plans::default();
+        self.long_key_bytes = 0;
+    }
+
+    fn stored(&mut self, route: Route, as_of: u32) -> Stored {
+        match route {
+            Route::Apply { series, plan } => Stored::Apply {
+                metric_type: series.cells.type_of(),
+                has_ttl: series.has_ttl(),
+                plan: self.plans.id(plan),
+                series,
+            },
+            Route::Overflow { series, plan, limit } => {
+                Stored::Overflow { limit, plan: self.plans.id(plan), as_of, series }
+            }
+            Route::Drop => Stored::Drop,
+            Route::Reject(reject) => Stored::Reject { reject, as_of },
+        }
+    }
+}
+
+impl Stored {
+    /// Whether it leads to a series whose time to live is over.
+    fn is_due(&self, now: u32) -> bool {
+        match self {
+            Self::Apply { has_ttl, series, .. } => *has_ttl && series.is_due(now),
+            Self::Overflow { series, .. } => series.is_due(now),
+            Self::Drop | Self::Reject { .. } => false,
+        }
+    }
+}
+
+impl Entry {
+    fn new(key: &Key<'_>, route: Stored) -> Self {
+        let bytes = [key.name, key.tags, key.container].concat();
+        let mut short = [0; SHORT];
+        let key_bytes = match short.get_mut(..bytes.len()) {
+            Some(place) => {
+                place.copy_from_slice(&bytes);
+                KeyBytes::Short(short)
+            }
+            None => KeyBytes::Long(bytes.into()),
+        };
+        Self { shape: key.shape(), key: key_bytes, route }
+    }
+
+    #[inline(always)]
+    fn is(&self, key: &Key<'_>) -> bool {
+        self.shape == key.shape() && key.is(self.key.get(key.len()))
+    }
+
+    /// The parts of its key.
+    fn parts(&self) -> [&[u8]; 3] {
+        let [name, tags, container] = [0, 16, 32].map(|shift| usize::from((self.shape >> shift) as u16));
+        let (name, rest) = self.key.get(name + tags + container).split_at(name);
+        let (tags, container) = rest.split_at(tags);
+        [name, tags, container]
+    }
+}
+
+impl KeyBytes {
+    #[inline(always)]
+    fn get(&self, len: usize) -> &[u8] {
+        match self {
+            Self::Short(short) => &short[..len],
+            Self::Long(long) => long,
+        }
+    }
+
+    fn long_len(&self) -> usize {
+        match self {
+            Self::Short(_) => 0,
+            Self::Long(long) => long.len(),
+        }
+    }
+}
+
+/// The plans of all routes. Few are different, so routes share them.
+#[derive(Debug, Default)]
+struct Plans {
+    plans: Vec<Plan>,
+    ids: HashMap<Plan, PlanId>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct PlanId(u16);
+
+impl Plans {
+    #[inline(always)]
+    fn get(&self, id: PlanId) -> &Plan {
+        &self.plans[usize::from(id.0)]
+    }
+
+    fn is_full(&self) -> bool {
+        self.plans.len() >= usize::from(u16::MAX)
+    }
+
+    fn id(&mut self, plan: Plan) -> PlanId {
+        *self.ids.entry(plan).or_insert_with(|| {
+            self.plans.push(plan);
+            PlanId((self.plans.len() - 1) as u16)
+        })
+    }
+}

@@ -1,0 +1,167 @@
+//! A family: what its series share, and the series.
+
+use std::borrow::Borrow;
+use std::cmp::Ordering;
+use std::collections::BTreeSet;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use super::series::Series;
+use crate::mapping::FamilyMetadata;
+use crate::sync::Mutex;
+
+/// The series of one name.
+///
+/// Its lock is held for one lookup, insertion or removal, or while a scrape copies some handles. A worker that looks a
+/// series up touches it under this lock, and the sweeper removes a series under it only if it is still idle: so either
+/// the worker finds the series and it stays, or the worker does not find it and makes a new one.
+#[derive(Debug)]
+pub struct Family {
+    name: Arc<str>,
+    metadata: Arc<FamilyMetadata>,
+    members: Mutex<Members>,
+}
+
+#[derive(Debug)]
+struct Members {
+    series: SeriesSet,
+    /// Whether one of them is the overflow series.
+    has_overflow: bool,
+}
+
+/// Series in the order of their labels. Most families have one series, which needs no tree.
+#[derive(Debug)]
+enum SeriesSet {
+    One(Arc<Series>),
+    Many(Box<BTreeSet<ByLabels>>),
+}
+
+impl Family {
+    /// A family with its first series. Its metadata holds for all series to come.
+    pub(super) fn new(name: Arc<str>, metadata: Arc<FamilyMetadata>, first: Arc<Series>) -> Self {
+        let members = Members { has_overflow: first.is_overflow(), series: SeriesSet::One(first) };
+        Self { name, metadata, members: Mutex::new(members) }
+    }
+
+    /// Its name.
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// What its series share.
+    pub(crate) fn metadata(&self) -> &Arc<FamilyMetadata> {
+        &self.metadata
+    }
+
+    /// How many series it has, the overflow series not counted.
+    pub(super) fn len(&self) -> usize {
+        let members = self.members.lock();
+        let all = match &members.series {
+            SeriesSet::One(_) => 1,
+            SeriesSet::Many(many) => many.len(),
+        };
+        all - usize::from(members.has_overflow)
+    }
+
+    /// The series with these labels, touched at `now`.
+    pub(super) fn find(&self, braced_labels: &str, now: u32) -> Option<Arc<Series>> {
+        let members = self.members.lock();
+        let found = match &members.series {
+            SeriesSet::One(only) => Some(only).filter(|only| only.braced_labels() == braced_labels),
+            SeriesSet::Many(many) => many.get(braced_labels).map(|ByLabels(series)| series),
+        };
+        found.inspect(|series| series.touch(now)).cloned()
+    }
+
+    /// Adds a series with labels that no other has.
+    pub(super) fn insert(&self, series: Arc<Series>) {
+        let mut members = self.members.lock();
+        members.has_overflow |= series.is_overflow();
+        match &mut members.series {
+            SeriesSet::Many(many) => _ = many.insert(ByLabels(series)),
+            SeriesSet::One(only) => {
+                let both = [Arc::clone(only), series].map(ByLabels);
+                members.series = SeriesSet::Many(Box::new(BTreeSet::from(both)));
+            }
+        }
+    }
+
+    /// Removes a series if its time to live is over at `now`.
+    pub(super) fn remove_due(&self, series: &Series, now: u32) -> Removal {
+        let mut members = self.members.lock();
+        if !series.is_due(now) {
+            return Removal::Kept;
+        }
+        members.has_overflow &= !series.is_overflow();
+        match &mut members.series {
+            SeriesSet::One(_) => members.series = SeriesSet::Many(Box::default()),
+            SeriesSet::Many(many) => _ = many.remove(series.braced_labels()),
+        }
+        match &members.series {
+            SeriesSet::Many(many) if many.is_empty() => Removal::LastRemoved,
+            _ => Removal::Removed,
+        }
+    }
+
+    /// Copies up to `most` series that follow `after` in the order of their labels to the end of `into`; all of them
+    /// from the first if `after` is `None`.
+    pub(crate) fn copy_after<T>(
+        &self,
+        after: Option<&Series>,
+        most: usize,
+        into: &mut Vec<T>,
+        copy: impl Fn(&Arc<Series>) -> T,
+    ) {
+        match &self.members.lock().series {
+            SeriesSet::One(only) if after.is_none_or(|after| after.braced_labels() < only.braced_labels()) => {
+                into.push(copy(only));
+            }
+            SeriesSet::One(_) => {}
+            SeriesSet::Many(many) => {
+                let from = after.map_or(Bound::Unbounded, |after| Bound::Excluded(after.braced_labels()));
+                let following = many.range::<str, _>((from, Bound::Unbounded)).take(most);
+                into.extend(following.map(|ByLabels(series)| copy(series)));
+            }
+        }
+    }
+}
+
+/// What became of a series that was to expire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Removal {
+    /// A sample arrived in the meantime.
+    Kept,
+    Removed,
+    /// It was the last one, so the family is empty.
+    LastRemoved,
+}
+
+/// A series in the order of its labels.
+#[derive(Debug)]
+struct ByLabels(Arc<Series>);
+
+impl Borrow<str> for ByLabels {
+    fn borrow(&self) -> &str {
+        self.0.braced_labels()
+    }
+}
+
+impl Ord for ByLabels {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.braced_labels().cmp(other.0.braced_labels())
+    }
+}
+
+impl PartialOrd for ByLabels {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for ByLabels {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for ByLabels {}
