@@ -1,15 +1,15 @@
 //! StatsD in, Prometheus out, beside the program that emits it.
 //!
-//! `statsidecar` takes StatsD lines over UDP, TCP and Unix sockets, keeps counters, gauges, histograms, sets and
-//! summaries of them in memory, and serves these as a Prometheus page. This page is the map of its code; `README.md` is
-//! for those who run it.
+//! `statsidecar` reads StatsD lines from UDP, TCP and Unix sockets. It keeps counters, gauges, histograms, sets and
+//! summaries in memory, and serves them to Prometheus. This page is the map of the code; `README.md` and `docs/` are for
+//! people who run it.
 //!
 //! # Promises
 //!
 //! 1. The numbers are right: `sent = applied + rejected (by reason) + dropped by rule + events + dropped by the kernel
 //!    (per socket)`, and every term but the first is on `/metrics`.
 //! 2. It is never felt: a line of a known series costs a lookup and an atomic addition.
-//! 3. Nothing that arrives can hurt it: no datagram, scrape or config file crashes it, blanks the page, or grows it
+//! 3. Nothing that arrives can hurt it: no datagram, scrape or config file crashes it, spoils `/metrics`, or makes it grow
 //!    without limit.
 //!
 //! # The data path
@@ -22,82 +22,97 @@
 //! | step | takes | gives | runs |
 //! |---|---|---|---|
 //! | [`intake`] | readable sockets | packets, lines of streams | once a batch of packets, or a read |
-//! | [`parse`] | the bytes of a line | borrowed [`parse::Group`]s, or one [`reject::Reject`] | once a line |
-//! | route | the raw bytes that identify a series | a handle to its cells, or a miss | once a line |
-//! | [`mapping`] | name, tags, kind | name, labels, type, buckets, ttl, operation, or drop | once a series and worker |
-//! | [`registry`] | the mapped metric | the series' cells, made or found | once a series and worker |
-//! | [`metric`] | a change | changed atomics | once a line |
+//! | [`parse`] | the bytes of a line | borrowed parts of it, or one [`reject::Reject`] | once a line |
+//! | route cache | the raw bytes that identify a series | a route to the series, or a miss | once a line |
+//! | [`mapping`] | name, tags and type of a line | a metric and the conversion of its values, or drop | on a miss |
+//! | [`registry`] | the metric | its series, found or made | on a miss |
+//! | [`metric`] | an update | changed atomics | once a line |
 //! | [`expose`] | values that were read | bytes of one format | once a scrape |
 //!
-//! [`pipeline`] shows this on one screen; `explain` calls the same functions. Each worker owns a private route table
-//! from the bytes of a line that identify its series (name, type and tags, as they came) to the shared cells. What is
-//! expensive (tag parsing, escaping, rules, limits, the shared map) happens on a miss of that table only. Plain lines go
-//! through the table in batches that ask for the memory of all their lines at once, so that the cache misses of many
+//! **[`pipeline`] is where a line becomes a metric**; it fits on one screen. Each worker owns a private route cache: from
+//! the bytes of a line that identify its series (name, type and tags, as they came) to the series. Everything expensive (tag
+//! parsing, escaping, rules, limits, the shared map) happens on a miss of that cache. The [`pipeline::Resolver`] does it,
+//! and `explain` prints what the resolver gives. Simple lines are looked up in batches, so that the cache misses of many
 //! series overlap.
 //!
-//! Where several workers share a socket, what they add up needs no order; gauges are applied in the order of arrival
-//! ([`pipeline::Order`]).
+//! **A [`registry::Family`] owns its metadata and its series.** A scrape walks the families, so a name has one header. The
+//! shared map of families is a `DashMap`; whoever adds or removes a series holds one lock beside it.
 //!
-//! Intake of datagrams runs on threads of its own, blocking in `recvmmsg`; streams, HTTP and signals are tokio, on the
-//! main thread. All streams share one worker: each is read once in its turn, so that none holds up the others. A page is
-//! written on a thread that may wait for its client, one page at any moment, and never with a lock of the registry held.
-//! The relay, where there is one, is a thread with a runtime of its own: workers copy whole packets to it, and wait for
-//! nothing.
+//! **A series expires without losing a sample.** A worker holds the lock of its own route cache for the length of a batch.
+//! The sweeper takes the lock of each worker in turn and makes it forget the routes that are due. A worker that resolves
+//! such a series again touches it under the lock of its family. Last, the sweeper removes, under that lock, what is still
+//! idle.
+//!
+//! **Several workers can share one socket.** Counters and histograms add up the same in any order. Updates of gauges are
+//! applied in the order of arrival, by [`pipeline::Ticket`].
+//!
+//! # Threads
+//!
+//! | thread | does | may block on |
+//! |---|---|---|
+//! | intake, one or more for each datagram socket | receives and applies packets | `recvmmsg`; its own route cache's lock while the sweeper has it (some 20 us); the ticket of an earlier batch; on a miss the registry's locks |
+//! | main | the runtime of tokio: streams, HTTP, signals, the clock | nothing but the locks above, for its streams |
+//! | blocking pool | writes expositions, sweeps | slow clients, workers |
+//! | relay, if there is one | sends lines on | its targets |
+//!
+//! All streams share one worker, and each connection is read once in its turn, so that none holds up the others. One
+//! exposition is written at any moment, some series at a time, and never while a lock of the registry is held. Workers copy
+//! packets to the relay's inbox and never wait for a target.
 //!
 //! # Where things are
 //!
 //! ```text
 //! main.rs        the program
-//! pipeline.rs    * a line becomes a metric here; Worker, its route table, and the batch that known lines go through
-//! reject.rs      the closed list of reasons why a line or sample is lost
-//! intake/        bind (sockets and their files), datagram (the receive loop), sys (recvmmsg: unsafe code),
-//!                stream and client (connections), framing (a stream taken apart; pure)
-//! parse/         simple_line (the shape of nearly every line), line, service_check, event, value, tags: pure, bytes to groups
-//! mapping/       pattern, glob, condition, template, labels, names, conversion; compile, consistency, unreachable (what is wrong
-//!                with the rules): the only place names become legal; relay_filter (which lines a target of the relay gets)
-//! metric/        counter, gauge, histogram: cells; know no key, clock, text or socket; set, summary: those that look
-//!                back over a window of time
-//! registry/      series, families: get-or-create, limits, conflicts; expiry, presence: how series leave
-//! expose/        text: values to bytes; pure
-//! telemetry.rs   the sidecar's own metrics: table, tally, snapshot, and heavy_hitters (the names that hit a limit)
-//! forward/       relay: lines sent on as they came; inbox (what workers hand over), queue (packets, bounded; pure), target and
-//!                link (one task and socket each)
-//! http/          server and one route match, scrape, page (written piece by piece), body, status page
-//! daemon/        start, drain, what is said at the start, open files, loops of the relay, what /proc says of the process
-//! config/        structs and defaults, load (file:line:column), address, dialect, units, re2 (regexes as that reads
-//!                them), statsd_exporter (its mapping files)
-//! clock.rs       the time by which series grow old
-//! prefetch.rs    memory asked for ahead of its use (unsafe code)
-//! workload.rs    lines to measure with
+//! pipeline.rs    * a line becomes a metric here; worker, route cache, resolver, sweep, and the ticket order of gauges
+//! reject.rs      the closed list of reasons why a line or a sample is lost
+//! intake/        sockets and their files, datagrams, streams, framing; sys has the unsafe code
+//! parse/         simple lines (nearly all), lines of any shape, service checks, events, values, tags: pure
+//! mapping/       rules compiled once; the only place where names become legal; what is wrong with rules
+//! metric/        counter, gauge, histogram, set, summary: cells; know no key, clock, text or socket
+//! registry/      families and series; limits and conflicts; the expiry queue
+//! expose/        values to text: pure
+//! telemetry.rs   the sidecar's own metrics: one table, and the counters behind it
+//! forward/       the relay: lines sent on as they came
+//! http/          server, routes, scrape, exposition, status page
+//! daemon/        start, drain, clock, signals, limits of the process
+//! config/        structs and defaults, the reader of TOML files, addresses, units, diagnostics
+//! import/        mapping files of statsd_exporter as config files
 //! command/       run, check, explain, convert, load
+//! clock.rs       the time by which series expire
+//! sync.rs        the lock and the atomics, or the model checker's
+//! prefetch.rs    memory asked for ahead of its use; unsafe
+//! workload.rs    lines to measure with
 //! ```
+//!
+//! A new tag dialect goes to `parse/tags.rs` and `config/dialect.rs`; a new output format to a file in `expose/` and the
+//! writer in `http/exposition.rs`; a new command to a file in `command/`; a new own metric to `telemetry/table.rs`.
 //!
 //! | layer | modules | may use |
 //! |---|---|---|
-//! | leaves | `clock` `prefetch` `metric` `reject` `config` `workload` | std and data crates; `config` the types of `metric` |
+//! | leaves | `clock` `prefetch` `sync` `metric` `reject` `config` `workload` | std and data crates; `config` the types of `metric` |
 //! | pure | `parse` `telemetry` `expose` `mapping` | leaves; `mapping` and `telemetry` what `parse` gives |
 //! | state | `registry` | leaves, what `mapping` gives, the label text of `expose` |
 //! | join | `pipeline` | the above |
-//! | edges | `forward` `intake` `http` | the above; `intake` hands lines to `forward` |
+//! | edges | `forward` `intake` `http` `import` | the above; `intake` hands lines to `forward` |
 //! | top | `daemon`, then `command` | anything below |
 //!
 //! # Invariants
 //!
-//! Each has a test; `tests/layers.rs` holds those that are about the code itself.
+//! Each has a test; `tests/layers.rs` holds those about the code itself.
 //!
 //! 1. Shared mutable state is the registry, the telemetry counters, the clock and the shutdown signal: nothing else.
-//!    (Streams, tasks of one thread, share their worker too. Workers that share a socket share the order of what they took; where lines are
-//!    relayed, its inbox.)
-//! 2. A line of a known series allocates nothing and takes no lock; that of a set or a summary takes its own. What is
-//!    locked once a batch, if at all: the order of workers that share a socket, the relay's inbox, the names over a limit.
-//! 3. Limits, kind conflicts and name collisions are decided where a series is made, and there only.
+//!    Workers that share a socket also share its tickets; with a relay, all workers share its inbox.
+//! 2. A line of a known series allocates nothing and takes no lock that another thread holds for long: its worker's own
+//!    lock, once a batch; that of its set or summary; those of tickets, of the relay's inbox and of the names over a limit,
+//!    once a batch and only if there are any.
+//! 3. Limits, type conflicts and name collisions are decided where a series is made, and only there.
 //! 4. `parse`, `mapping`, `metric` and `expose` do no I/O, read no clock, log nothing, hold no global.
 //! 5. Untrusted bytes never panic.
-//! 6. Every sample ends in exactly one place: applied, dropped by a rule, or one reject reason. An event is no sample,
-//!    and is counted as one event. No sample is lost to a series that expires.
-//! 7. `/metrics` is always a valid page, whatever was sent.
+//! 6. Every sample ends in exactly one place: applied, dropped by a rule, or one reject reason. An event is no sample and
+//!    is counted as one event. No sample is lost to a series that expires.
+//! 7. `/metrics` is always valid, whatever was sent. Every family has one header.
 //! 8. Output is sorted and byte-stable.
-//! 9. `unsafe` stands in `intake/sys.rs` and `prefetch.rs` alone, each block with its argument.
+//! 9. `unsafe` is in `intake/sys.rs` and `prefetch.rs` alone, each block with its argument.
 
 pub mod clock;
 pub mod command;

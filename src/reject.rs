@@ -1,34 +1,34 @@
-//! The closed list of reasons why a line or a sample is lost.
+//! The closed list of reasons why a line or a sample is rejected.
 //!
-//! One word serves everywhere: it is the `reason` of `statsidecar_rejected_samples_total`, what `explain` prints and
-//! what the README lists. A line that cannot be taken apart counts once; one that can, once for each of its values.
+//! The label `reason` of `statsidecar_rejected_samples_total`, the output of `explain` and the README use the same words.
+//! A line that cannot be taken apart counts once. Otherwise each value that is rejected counts once.
 
 use std::fmt;
 
 macro_rules! rejects {
     ($($(#[$doc:meta])* $variant:ident = $reason:literal, $remedy:literal;)*) => {
-        /// Why a sample was not applied.
+        /// Why a sample is not applied.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         pub enum Reject {
             $($(#[$doc])* $variant,)*
         }
 
         impl Reject {
-            /// Every reason, in the order of their names.
+            /// Every reason, in alphabetical order.
             pub const ALL: [Self; [$($reason),*].len()] = [$(Self::$variant),*];
 
-            /// The reason's one word, as it stands in the label.
+            /// The word for the reason, as in the label `reason`.
             pub fn reason(self) -> &'static str {
                 match self { $(Self::$variant => $reason,)* }
             }
 
-            /// Why a sample of `line` was not applied, if this is why it cannot be read: bytes that are not text come first.
-            /// Known bytes are not looked at twice, so this is asked only once something else is wrong.
-            pub fn of_line(self, line: &[u8]) -> Self {
+            /// Why a sample of `line` was not applied, given this reason not to read it. Bytes that are not UTF-8 come first.
+            /// The line is checked only now, because a line that can be read is never checked twice.
+            pub(crate) fn of_line(self, line: &[u8]) -> Self {
                 if std::str::from_utf8(line).is_err() { Self::NotUtf8 } else { self }
             }
 
-            /// How the person who sends the line, or who runs the sidecar, can mend it.
+            /// What the sender of the line, or the operator of the sidecar, can change.
             pub fn remedy(self) -> &'static str {
                 match self { $(Self::$variant => $remedy,)* }
             }
@@ -37,36 +37,36 @@ macro_rules! rejects {
 }
 
 rejects! {
-    /// The sample rate is not a number in (0, 1], or is below 1e-9.
-    BadSampleRate = "bad_sample_rate", "the rate after @ is a decimal number above 0 (at least 1e-9) and at most 1";
-    /// The value is not a finite decimal number, or what is to be added to the metric overflows an f64. A member of a
-    /// set is empty, or a status is not 0 to 3.
-    BadValue = "bad_value", "the value is one finite decimal number without blanks: 5, -5, +5, .5, 1e3; of a set any text but none; of a service check 0 to 3";
-    /// No letter of the name is left.
-    EmptyName = "empty_name", "give the metric a name before the first ':' (or in the rule's name)";
-    /// The name already has as many series as one name may have.
+    /// The sample rate is not a number from 1e-9 to 1.
+    BadSampleRate = "bad_sample_rate", "write a decimal number from 1e-9 to 1 after the @";
+    /// The value is not a finite decimal number, or the update of the metric overflows an f64. The member of a set is
+    /// empty, or the status of a service check is not 0 to 3.
+    BadValue = "bad_value", "write a finite decimal number without blanks (5, -5, +5, .5, 1e3); in a set, any text that is not empty; in a service check, 0 to 3";
+    /// The line, or the name that a rule makes, has no characters left.
+    EmptyName = "empty_name", "write a name before the first ':', or in the name of the rule";
+    /// The name already has as many series as `[limits] family_series` allows.
     FamilySeriesLimit = "family_series_limit", "send fewer label values under this name, or raise [limits] family_series";
     /// The line is longer than `[intake] max_line`.
     LineTooLong = "line_too_long", "shorten the line, or raise [intake] max_line";
-    /// There is no `:` after the name, or no `|type` after the value; a service check is cut off, or an event is not as
-    /// long as it says.
-    MalformedLine = "malformed_line", "a line is name:value|type, then |@rate and |#tag:value where wanted; _sc|name|status; or _e{5,4}:title|text";
-    /// The name is one of the series that another metric exposes, as `x_count` is for a histogram `x`.
-    NameCollision = "name_collision", "rename one of the two metrics: a histogram owns its _bucket, _sum and _count, a summary its _sum and _count";
-    /// A counter goes up only.
-    NegativeCounter = "negative_counter", "send counts of 0 or more; for a number that falls, use a gauge or declare type = \"gauge\"";
-    /// The line holds bytes that are not UTF-8.
-    NotUtf8 = "not_utf8", "send the name and the tags as UTF-8";
+    /// The line has no `:` after its name or no `|type` after its value, a service check is incomplete, or an event is
+    /// not as long as it says.
+    MalformedLine = "malformed_line", "write name:value|type, and after it |@rate or |#tag:value if needed; _sc|name|status; or _e{5,4}:title|text";
+    /// Another metric already exposes a series of this name, for example `x_count` of the histogram `x`.
+    NameCollision = "name_collision", "rename one of the two metrics: a histogram exposes its name with _bucket, _sum and _count, a summary with _sum and _count";
+    /// The value is negative, and a counter only goes up.
+    NegativeCounter = "negative_counter", "send counts of 0 or more; for a number that can fall, use a gauge, or set type = \"gauge\" in a rule";
+    /// The line has bytes that are not UTF-8.
+    NotUtf8 = "not_utf8", "send names and tags as UTF-8";
     /// The name belongs to the sidecar's own metrics.
-    ReservedName = "reserved_name", "names that start with statsidecar_ and the process_ metrics are the sidecar's own: choose another";
-    /// There are as many series as there may be.
+    ReservedName = "reserved_name", "choose another name: those that start with statsidecar_, and the process_ metrics, belong to the sidecar itself";
+    /// There are already as many series as `[limits] series` allows.
     SeriesLimit = "series_limit", "send fewer different names and label values, or raise [limits] series";
-    /// The line carries more tags than `[limits] tags`.
+    /// The line has more tags than `[limits] tags` allows.
     TagLimit = "tag_limit", "send fewer tags in one line, or raise [limits] tags";
-    /// The metric is of another type than what this line can feed.
-    TypeConflict = "type_conflict", "one name has one type: rename one of the two metrics, or declare the type in a rule";
-    /// The type after the value is none that is known.
-    UnknownType = "unknown_type", "the type is one of c, m, g, ms, h, d, s; a line of several types has no # section";
+    /// The metric has a type that this line cannot feed.
+    TypeConflict = "type_conflict", "a name has only one type: rename one of the two metrics, or set the type in a rule";
+    /// The type after the value is unknown.
+    UnknownType = "unknown_type", "write one of the types c, m, g, ms, h, d, s; a line with several types cannot have a # section";
 }
 
 impl fmt::Display for Reject {
@@ -80,7 +80,7 @@ mod tests {
     use super::Reject;
 
     #[test]
-    fn reasons_are_sorted_words_and_unlike() {
+    fn reasons_are_sorted_and_unique_words() {
         assert!(Reject::ALL.is_sorted_by(|a, b| a.reason() < b.reason()));
         for reject in Reject::ALL {
             assert!(reject.reason().bytes().all(|b| b.is_ascii_lowercase() || b == b'_' || b == b'8'), "{reject}");

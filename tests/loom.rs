@@ -13,7 +13,12 @@ use std::sync::Mutex;
 
 use loom::sync::Arc;
 use loom::thread;
-use statsidecar::metric::{Bounds, Counter, Gauge, Histogram, Sharing, Total};
+use statsidecar::config;
+use statsidecar::mapping::Rules;
+use statsidecar::metric::{Bounds, Cells, Counter, Gauge, Histogram, Sharing, Total};
+use statsidecar::pipeline::{Pipeline, Worker};
+use statsidecar::registry::Series;
+use statsidecar::telemetry::Listener;
 
 /// Runs `model` in every order with at most so many interruptions; it must have been run more than once.
 fn check(interruptions: usize, model: impl Fn() + Send + Sync + 'static) {
@@ -248,4 +253,41 @@ fn number(total: Total) -> f64 {
         Total::Whole(n) => n as f64,
         Total::Real(x) => x,
     }
+}
+
+/// The real pipeline: workers and the sweeper meet in every order, and no sample is lost to a series that expires.
+#[test]
+fn no_sample_is_lost_to_a_series_that_expires() {
+    let seen: &'static Mutex<Vec<(usize, usize)>> = Box::leak(Box::default());
+    check(2, move || {
+        let (config, _) = config::load("[defaults]\nttl = \"1s\"\n");
+        let pipeline = std::sync::Arc::new(Pipeline::new(&config, Rules::compile(&config).0));
+        let workers = [1, 2].map(|packets| {
+            let mut worker = Worker::new(std::sync::Arc::clone(&pipeline), Sharing::Shared);
+            thread::spawn(move || {
+                let listener = Listener::new("udp://model".to_owned());
+                for _ in 0..packets {
+                    worker.begin(&listener, None).batch().packet(b"a:1|c");
+                }
+            })
+        });
+        pipeline.set_time(2);
+        let expired = pipeline.sweep();
+        for worker in workers {
+            worker.join().expect("a worker does not panic");
+        }
+        pipeline.set_time(9);
+        let left = pipeline.sweep();
+        let total = |series: &std::sync::Arc<Series>| match &series.cells {
+            Cells::Counter(counter) => number(counter.total()) as u64,
+            cells => panic!("{cells:?}"),
+        };
+        assert_eq!(expired.iter().chain(&left).map(total).sum::<u64>(), 3);
+        seen.lock().expect("no model panicked").push((expired.len(), left.len()));
+    });
+    let mut seen = std::mem::take(&mut *seen.lock().expect("no model panicked"));
+    seen.sort_unstable();
+    seen.dedup();
+    // Nothing was there yet, or all had arrived before; or the series expired and came back.
+    assert_eq!(seen, [(0, 1), (1, 0), (1, 1)]);
 }

@@ -16,7 +16,7 @@ use statsidecar::config::{self, Config, Dialects, Framing, Severity};
 use statsidecar::intake::{BadLength, End, Frames, Piece};
 use statsidecar::mapping::Rules;
 use statsidecar::parse::tags::Tagged;
-use statsidecar::parse::{self, StatsdType, Value, value};
+use statsidecar::parse::{self, StatsdType, SampleValue, value};
 use statsidecar::metric::Sharing;
 use statsidecar::pipeline::{Pipeline, Worker};
 use statsidecar::telemetry::{Listener, Snapshot};
@@ -45,8 +45,8 @@ pub fn line(line: &[u8]) {
         assert!(group.rate.is_ok_and(|rate| (1e-9..=1.0).contains(&rate)) || group.rate.is_err());
         for text in group.each_value() {
             match value::value(text, group.statsd_type) {
-                Ok(Value::Number(number)) => assert!(number.to_f64().is_finite()),
-                Ok(Value::Member(member)) => assert_eq!(member, group.values),
+                Ok(SampleValue::Number(number)) => assert!(number.to_f64().is_finite()),
+                Ok(SampleValue::Member(member)) => assert_eq!(member, group.values),
                 Err(_) => assert_ne!(group.statsd_type, StatsdType::ServiceCheck),
             }
         }

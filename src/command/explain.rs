@@ -12,7 +12,7 @@ use crate::daemon;
 use crate::mapping::{Context, Mapping};
 use crate::metric::Update;
 use crate::parse::tags::Tag;
-use crate::parse::{self, Group, Line, StatsdType, Value};
+use crate::parse::{self, Group, Line, SampleValue, StatsdType};
 use crate::pipeline::{Key, Pipeline, Plan, Route};
 use crate::registry::Series;
 use crate::reject::Reject;
@@ -74,7 +74,7 @@ fn explain_group(pipeline: &Pipeline, group: &Group<'_>, out: &mut String) -> Re
     parsed(out, group, &context);
     let mapping = resolver.map(&context);
     mapped(out, pipeline, &mapping);
-    for (text, value) in group.each_value().zip(group.values()) {
+    for (text, value) in group.each_value().zip(group.samples()) {
         let explained = value.and_then(|value| {
             let route = resolver.route(&mapping, value, group.rate, pipeline.clock.now());
             routed(pipeline, group, &route.map_err(|unresolved| unresolved.reject)?, value)
@@ -92,7 +92,7 @@ fn routed(
     pipeline: &Pipeline,
     group: &Group<'_>,
     route: &Route,
-    value: Value<'_>,
+    value: SampleValue<'_>,
 ) -> Result<(&'static str, String), Reject> {
     match route {
         Route::Apply { series, plan } => Ok(("series", updated(series, plan, value, group.rate)?)),
@@ -109,7 +109,7 @@ fn routed(
 }
 
 /// How a sample updates its series.
-fn updated(series: &Series, plan: &Plan, value: Value<'_>, rate: Result<f64, Reject>) -> Result<String, Reject> {
+fn updated(series: &Series, plan: &Plan, value: SampleValue<'_>, rate: Result<f64, Reject>) -> Result<String, Reject> {
     let update = match plan.conversion.update(value, rate?)? {
         Update::Count(n) => format!("adds {n}"),
         Update::Add(x) => format!("adds {x}"),

@@ -184,3 +184,45 @@ impl FamilyWriter<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+    use crate::mapping::Rules;
+    use crate::metric::Sharing;
+    use crate::pipeline::Worker;
+    use crate::telemetry::Listener;
+
+    /// A slow client reads a family of more series than are copied at once. Meanwhile they expire, and the name comes back
+    /// with another type.
+    #[test]
+    fn a_family_that_comes_back_while_it_is_written_has_one_header() {
+        let (config, _) = config::load("[defaults]\nttl = \"1s\"\nnaming = \"verbatim\"\n");
+        let pipeline = Arc::new(Pipeline::new(&config, Rules::compile(&config).0));
+        let listener = Listener::new("udp://test".to_owned());
+        let mut worker = Worker::new(Arc::clone(&pipeline), Sharing::SingleWriter);
+        let mut send = |statsd_type: &str, series: std::ops::Range<usize>| {
+            let filler = "x".repeat(100);
+            for n in series {
+                let line = format!("a:1|{statsd_type}|#n:{n:04},filler:{filler}");
+                worker.begin(&listener, None).batch().packet(line.as_bytes());
+            }
+        };
+        send("c", 0..3000);
+        let (mut piece, mut whole) = (Vec::new(), Vec::new());
+        let mut exposition = Exposition::new(&pipeline, &Snapshot::default());
+        assert!(exposition.write(&mut piece), "more than a piece");
+        whole.append(&mut piece);
+        assert!(pipeline.set_time(9));
+        assert_eq!(pipeline.sweep().len(), 3000);
+        send("g", 2000..3000);
+        while exposition.write(&mut piece) {
+            whole.append(&mut piece);
+        }
+        whole.append(&mut piece);
+        let whole = String::from_utf8(whole).expect("it is UTF-8");
+        let headers: Vec<_> = whole.lines().filter(|line| line.starts_with("# TYPE a ")).collect();
+        assert_eq!(headers, ["# TYPE a counter"]);
+    }
+}

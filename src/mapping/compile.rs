@@ -6,13 +6,18 @@ use std::sync::Arc;
 
 use super::condition::Conditions;
 use super::consistency::Consistency;
+use super::conversion::Conversion;
 use super::family_metadata::{MetadataByType, RuleMetadata};
-use super::glob::Part;
-use super::labels::{Kept, TagPolicy};
-use super::pattern::{Automaton, Pattern};
-use super::template::Template;
+use super::glob::GlobPart;
+use super::labels::{Kept, SeriesLabels, TagPolicy};
+use super::metric::Metric;
+use super::pattern::{Automaton, NamePattern};
+use super::relay_filter::RelayFilter;
+use super::rule::CompiledRule;
+use super::rules::Rules;
+use super::template::CaptureTemplate;
 use super::unreachable::unreachable_rules;
-use super::{Conversion, Metric, RelayFilter, Rule, Rules, consistency, names};
+use super::{consistency, names};
 use crate::config::{Config, Diagnostic, KeptTags, Labels, MetricRule, Spanned, Timer};
 use crate::metric::MetricType;
 use crate::parse::StatsdType;
@@ -81,11 +86,11 @@ impl<'c> Compiler<'c> {
         self.diagnostics.push(Diagnostic::error(span, message));
     }
 
-    fn rule(&mut self, rule: &'c MetricRule) -> Option<Rule> {
+    fn rule(&mut self, rule: &'c MetricRule) -> Option<CompiledRule> {
         let conditions = self.conditions(rule);
         self.idle_options(rule, &conditions);
         let tags = self.tags(rule);
-        let pattern = Pattern::new(&rule.pattern).map_err(|message| self.error(rule.pattern.span(), message)).ok();
+        let pattern = NamePattern::new(&rule.pattern).map_err(|message| self.error(rule.pattern.span(), message)).ok();
         let name = rule.name.as_ref().and_then(|name| self.name(rule, name, pattern.as_ref()));
         let pattern = pattern?;
         let labels = rule
@@ -94,7 +99,7 @@ impl<'c> Compiler<'c> {
             .filter_map(|(key, value)| Some((key.get_ref().clone(), self.template(value, &pattern)?)))
             .collect();
         let ttl = rule.ttl.as_ref().map(|ttl| *ttl.get_ref()).or(self.config.defaults.ttl);
-        Some(Rule {
+        Some(CompiledRule {
             written: rule.pattern.clone(),
             pattern,
             conditions,
@@ -132,7 +137,7 @@ impl<'c> Compiler<'c> {
         statsd_types.sort_unstable();
         statsd_types.dedup();
         let tags = self.by_key("match_tags", &rule.match_tags);
-        Conditions { statsd_types, tags: tags.into_iter().map(|(key, value)| (key, Part::new(value))).collect() }
+        Conditions { statsd_types, tags: tags.into_iter().map(|(key, value)| (key, GlobPart::new(value))).collect() }
     }
 
     /// Warns of `buckets` and `quantiles` in a rule whose metrics are never what has them. Where the rule has a type, it
@@ -207,7 +212,7 @@ impl<'c> Compiler<'c> {
     }
 
     /// The automaton over all rules.
-    fn automaton(&mut self, rules: &[Rule]) -> Automaton {
+    fn automaton(&mut self, rules: &[CompiledRule]) -> Automaton {
         let automaton = Automaton::new(rules.iter().map(|rule| &rule.pattern));
         let largest = rules.iter().max_by_key(|rule| (rule.written.key().len(), rule.written.text().len()));
         if let (None, Some(largest)) = (&automaton, largest) {
@@ -218,12 +223,17 @@ impl<'c> Compiler<'c> {
         automaton.unwrap_or_default()
     }
 
-    fn template(&mut self, text: &Spanned<String>, pattern: &Pattern) -> Option<Template> {
-        Template::new(text.get_ref(), pattern).map_err(|message| self.error(text.span(), message)).ok()
+    fn template(&mut self, text: &Spanned<String>, pattern: &NamePattern) -> Option<CaptureTemplate> {
+        CaptureTemplate::new(text.get_ref(), pattern).map_err(|message| self.error(text.span(), message)).ok()
     }
 
     /// The name that a rule gives; without a pattern, one without `$` can be judged all the same.
-    fn name(&mut self, rule: &'c MetricRule, name: &'c Spanned<String>, pattern: Option<&Pattern>) -> Option<Template> {
+    fn name(
+        &mut self,
+        rule: &'c MetricRule,
+        name: &'c Spanned<String>,
+        pattern: Option<&NamePattern>,
+    ) -> Option<CaptureTemplate> {
         let Some(pattern) = pattern else {
             if !name.get_ref().contains('$') {
                 self.declared.add(rule, name, &mut self.diagnostics);
@@ -240,7 +250,7 @@ impl<'c> Compiler<'c> {
     }
 
     /// The series that a rule declares with `init`.
-    fn initial(&mut self, rule: &MetricRule, compiled: &Rule, rules: &Rules) -> Vec<Metric> {
+    fn initial(&mut self, rule: &MetricRule, compiled: &CompiledRule, rules: &Rules) -> Vec<Metric> {
         let mut made = Vec::new();
         for set in &rule.init {
             let (Some(name), RuleMetadata::Fixed(metadata)) =
@@ -281,8 +291,13 @@ impl<'c> Compiler<'c> {
         }
     }
 
-    fn initial_labels(&mut self, set: &Spanned<Labels>, rule: &Rule, rules: &Rules) -> Option<Vec<(String, String)>> {
-        let mut labels = super::labels::Labels::from(rules.constants.clone());
+    fn initial_labels(
+        &mut self,
+        set: &Spanned<Labels>,
+        rule: &CompiledRule,
+        rules: &Rules,
+    ) -> Option<Vec<(String, String)>> {
+        let mut labels = SeriesLabels::from(rules.constants.clone());
         for (key, value) in plain(set.get_ref()) {
             if rules.constants.iter().any(|(constant, _)| *constant == key)
                 && !rule.labels.iter().any(|(k, _)| *k == key)

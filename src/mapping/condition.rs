@@ -1,6 +1,6 @@
 //! What a rule asks of a line beside its name: `match_type` and `match_tags`.
 
-use super::glob::Part;
+use super::glob::GlobPart;
 use super::labels::ClientTags;
 use crate::parse::StatsdType;
 
@@ -10,7 +10,7 @@ pub struct Conditions {
     /// Sorted; empty where any type will do.
     pub statsd_types: Vec<StatsdType>,
     /// The labels' keys that the tags would get, sorted, each with what its value must match.
-    pub tags: Vec<(String, Part)>,
+    pub tags: Vec<(String, GlobPart)>,
 }
 
 impl Conditions {
@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     fn conditions(statsd_types: &[StatsdType], tags: &[(&str, &str)]) -> Conditions {
-        let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), Part::new(value))).collect();
+        let tags = tags.iter().map(|(key, value)| ((*key).to_owned(), GlobPart::new(value))).collect();
         Conditions { statsd_types: statsd_types.to_vec(), tags }
     }
 

@@ -13,11 +13,11 @@ use crate::telemetry;
 /// The literal names so far, with what the rules say of each.
 #[derive(Default)]
 pub(super) struct Consistency<'c> {
-    names: BTreeMap<&'c str, Said<'c>>,
+    names: BTreeMap<&'c str, Declaration<'c>>,
 }
 
 /// What is said of a name: by the first rule that says it, for each thing.
-struct Said<'c> {
+struct Declaration<'c> {
     /// Where it is named, and where it is named together with its type.
     first: &'c Spanned<String>,
     typed: Option<&'c Spanned<String>>,
@@ -36,7 +36,7 @@ impl<'c> Consistency<'c> {
             return found.push(error);
         }
         conventions(rule, name, found);
-        let new = Said {
+        let new = Declaration {
             first: name,
             typed: None,
             metric_type: None,
@@ -80,7 +80,7 @@ impl<'c> Consistency<'c> {
     }
 }
 
-impl<'c> Said<'c> {
+impl<'c> Declaration<'c> {
     /// Two rules may feed one metric, as long as they do not say different things of it.
     fn agrees(&mut self, rule: &'c MetricRule, name: &str, found: &mut Vec<Diagnostic>) {
         if let Some((two, one)) = differs(&mut self.metric_type, rule.metric_type.as_ref()) {

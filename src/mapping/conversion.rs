@@ -3,7 +3,7 @@
 use std::hash::{Hash, Hasher};
 
 use crate::metric::{MetricType, Update};
-use crate::parse::value::{Magnitude, Sign, Value};
+use crate::parse::value::{Magnitude, SampleValue, Sign};
 use crate::parse::{Number, StatsdType};
 use crate::reject::Reject;
 
@@ -61,11 +61,11 @@ impl Conversion {
     /// The change that one sample makes. `rate` is in (0, 1]: a counter's value is divided by it, an observation
     /// counts 1/rate times, a gauge and a set ignore it.
     #[inline(always)]
-    pub fn update<'a>(&self, value: Value<'a>, rate: f64) -> Result<Update<'a>, Reject> {
+    pub fn update<'a>(&self, value: SampleValue<'a>, rate: f64) -> Result<Update<'a>, Reject> {
         match value {
-            Value::Number(number) => self.update_by(number, rate),
-            Value::Member(member) if self.effect == Effect::See => Ok(Update::Member(member)),
-            Value::Member(_) => Err(Reject::BadValue),
+            SampleValue::Number(number) => self.update_by(number, rate),
+            SampleValue::Member(member) if self.effect == Effect::See => Ok(Update::Member(member)),
+            SampleValue::Member(_) => Err(Reject::BadValue),
         }
     }
 

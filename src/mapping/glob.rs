@@ -3,7 +3,7 @@
 /// A compiled glob.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Glob {
-    parts: Vec<Part>,
+    parts: Vec<GlobPart>,
     /// Whether the glob ends in `**`, which takes all further parts, one or more.
     rest: bool,
 }
@@ -11,7 +11,7 @@ pub struct Glob {
 /// One part between two dots, or the value of a tag: the texts between its `*`, so `a*b` is `["a", "b"]` and a
 /// literal is alone.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Part(Vec<String>);
+pub struct GlobPart(Vec<String>);
 
 impl Glob {
     /// Compiles a glob; the error says what is wrong with it and what would be right.
@@ -37,7 +37,7 @@ impl Glob {
         if head.split('.').any(str::is_empty) {
             return Err(format!("the glob {text:?} has an empty part; remove the dot too many, or write * for a part"));
         }
-        let parts = head.split('.').map(Part::new).collect();
+        let parts = head.split('.').map(GlobPart::new).collect();
         Ok(Self { parts, rest })
     }
 
@@ -49,7 +49,7 @@ impl Glob {
     /// The same as a regex for bytes that are UTF-8.
     pub fn to_regex(&self) -> String {
         // A character is no more than its bytes here, and the automaton of a byte is the smaller one.
-        let parts = self.parts.iter().map(|Part(texts)| {
+        let parts = self.parts.iter().map(|GlobPart(texts)| {
             let texts: Vec<_> = texts.iter().map(|text| regex::escape(text)).collect();
             texts.join("(?-u:[^.])*")
         });
@@ -65,7 +65,7 @@ impl Glob {
     /// Names of which this is true: a glob that matches all of them matches whatever this one does. Each `*` stands for
     /// itself in them; what takes it as text takes any text in its place. `**` may be one part or more.
     pub fn specimens(&self) -> Vec<String> {
-        let parts: Vec<_> = self.parts.iter().map(|Part(texts)| texts.join("*")).collect();
+        let parts: Vec<_> = self.parts.iter().map(|GlobPart(texts)| texts.join("*")).collect();
         let rests: &[&[&str]] = if self.rest { &[&["*"], &["*", "*"]] } else { &[&[]] };
         let specimen = |rest: &&[&str]| {
             let all: Vec<_> = parts.iter().map(String::as_str).chain(rest.iter().copied()).collect();
@@ -97,7 +97,7 @@ impl Glob {
     }
 }
 
-impl Part {
+impl GlobPart {
     /// Any text is one; a `*` in it stands for any text.
     pub fn new(text: &str) -> Self {
         Self(text.split('*').map(str::to_owned).collect())

@@ -1,7 +1,9 @@
 //! The labels of a series: what becomes of a line's tags, and who wins where several set one label.
 
-use super::template::Template;
-use super::{Context, TagErrors, names};
+use super::context::Context;
+use super::names;
+use super::tag_errors::TagErrors;
+use super::template::CaptureTemplate;
 use crate::config::{Naming, Prefer};
 use crate::parse::tags::TagError;
 use crate::reject::Reject;
@@ -9,14 +11,14 @@ use crate::reject::Reject;
 /// The tags of a line as its client gave them, but for the escaping of their keys.
 #[derive(Debug)]
 pub struct ClientTags<'a> {
-    tags: Vec<Tag<'a>>,
+    tags: Vec<KeyedTag<'a>>,
     errors: TagErrors,
     /// There were more of them than a line may carry.
     is_too_many: bool,
 }
 
 #[derive(Debug)]
-struct Tag<'a> {
+struct KeyedTag<'a> {
     /// The label's key that it becomes, if no rule says otherwise.
     key: String,
     /// The client's key was one that Prometheus keeps for itself.
@@ -33,7 +35,7 @@ impl<'a> ClientTags<'a> {
             match tag.pair {
                 Ok((key, value)) => {
                     let (key, is_reserved) = names::label_key(key, naming);
-                    read.tags.push(Tag { key, is_reserved, value });
+                    read.tags.push(KeyedTag { key, is_reserved, value });
                 }
                 Err(error) => read.errors.add(error),
             }
@@ -80,9 +82,9 @@ impl Kept {
 
 /// The labels that a series gets, each set by one who may set those of others before it.
 #[derive(Debug)]
-pub struct Labels(Vec<(String, String)>);
+pub struct SeriesLabels(Vec<(String, String)>);
 
-impl Labels {
+impl SeriesLabels {
     /// Those that the line itself gives: its tags, as `policy` has it. What is wrong with them is added to `errors`.
     pub fn of_line(tags: &ClientTags<'_>, policy: &TagPolicy, errors: &mut TagErrors) -> Result<Self, Reject> {
         if tags.is_too_many {
@@ -111,7 +113,7 @@ impl Labels {
     pub fn add(
         &mut self,
         constants: &[(String, String)],
-        rule: &[(String, Template)],
+        rule: &[(String, CaptureTemplate)],
         prefer: Prefer,
         captures: &[&str],
     ) {
@@ -153,7 +155,7 @@ impl Labels {
     }
 }
 
-impl From<Vec<(String, String)>> for Labels {
+impl From<Vec<(String, String)>> for SeriesLabels {
     fn from(labels: Vec<(String, String)>) -> Self {
         Self(labels)
     }

@@ -21,12 +21,12 @@ pub fn is_reserved_label(key: &str) -> bool {
 /// Makes a metric's name, or a label's key, legal: each character that is not allowed becomes `_`, and a leading
 /// digit gets `_` in front. Under [`Naming::Verbatim`] a run of dashes becomes a single `_`.
 pub fn escape(text: &str, naming: Naming) -> String {
-    join([Part::Found(text)].into_iter(), naming)
+    join([NamePart::Found(text)].into_iter(), naming)
 }
 
 /// A piece of a name.
 #[derive(Clone, Copy, Debug)]
-pub enum Part<'t> {
+pub enum NamePart<'t> {
     /// What a rule says. It is legal, and stays as it is.
     Said(&'t str),
     /// What a line has.
@@ -34,17 +34,17 @@ pub enum Part<'t> {
 }
 
 /// A name of several parts, made legal as [`escape`] does: what stands side by side is one text.
-pub fn join<'t>(parts: impl Iterator<Item = Part<'t>>, naming: Naming) -> String {
+pub fn join<'t>(parts: impl Iterator<Item = NamePart<'t>>, naming: Naming) -> String {
     let mut name = String::new();
     let mut dash = false;
     for part in parts {
         let text = match part {
-            Part::Said(text) => {
+            NamePart::Said(text) => {
                 name.push_str(text);
                 dash = false;
                 continue;
             }
-            Part::Found(text) => text,
+            NamePart::Found(text) => text,
         };
         for c in text.chars() {
             let dashes = dash && c == '-' && naming == Naming::Verbatim;
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn what_a_rule_says_stays_as_it_is() {
-        use Part::{Found, Said};
+        use NamePart::{Found, Said};
         for (parts, prometheus, verbatim) in [
             (&[Said("job:"), Found("a:b"), Said(":rate")][..], "job:a_b:rate", "job:a_b:rate"),
             (&[Found("a-"), Found("-b")], "a__b", "a_b"),

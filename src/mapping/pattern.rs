@@ -19,14 +19,14 @@ const STATES: (usize, usize) = (2 * 1024 * 1024, 32 * 1024 * 1024);
 
 /// A compiled `match` or `match_regex`.
 #[derive(Clone, Debug)]
-pub enum Pattern {
+pub enum NamePattern {
     /// A glob.
     Glob(Glob),
     /// A regex that is anchored at both ends.
     Regex(Regex),
 }
 
-impl Pattern {
+impl NamePattern {
     /// Compiles a pattern; the error says what is wrong with it and what would be right.
     pub fn new(pattern: &config::RulePattern) -> Result<Self, String> {
         match pattern {
@@ -98,12 +98,12 @@ pub struct Automaton(Option<RegexSet>);
 
 impl Automaton {
     /// The automaton over `patterns`; `None` where it would be too large.
-    pub fn new<'p>(patterns: impl ExactSizeIterator<Item = &'p Pattern>) -> Option<Self> {
+    pub fn new<'p>(patterns: impl ExactSizeIterator<Item = &'p NamePattern>) -> Option<Self> {
         if patterns.len() == 0 {
             return Some(Self(None));
         }
         let states = (patterns.len() * STATES_SIZE).clamp(STATES.0, STATES.1);
-        let mut builder = RegexSetBuilder::new(patterns.map(Pattern::to_regex));
+        let mut builder = RegexSetBuilder::new(patterns.map(NamePattern::to_regex));
         let set = builder.size_limit(ALL_SIZE).dfa_size_limit(states).build();
         set.ok().map(|set| Self(Some(set)))
     }
@@ -176,12 +176,12 @@ mod tests {
     use super::*;
     use crate::config::Spanned;
 
-    fn glob(text: &str) -> Pattern {
-        Pattern::new(&config::RulePattern::Glob(Spanned::new(0..0, text.to_owned()))).unwrap()
+    fn glob(text: &str) -> NamePattern {
+        NamePattern::new(&config::RulePattern::Glob(Spanned::new(0..0, text.to_owned()))).unwrap()
     }
 
-    fn regex(text: &str) -> Result<Pattern, String> {
-        Pattern::new(&config::RulePattern::Regex(Spanned::new(0..0, text.to_owned())))
+    fn regex(text: &str) -> Result<NamePattern, String> {
+        NamePattern::new(&config::RulePattern::Regex(Spanned::new(0..0, text.to_owned())))
     }
 
     #[test]
@@ -282,8 +282,8 @@ mod tests {
             ("*.*", "a.b.c", false),
         ] {
             let specimens = match glob(narrow) {
-                Pattern::Glob(glob) => glob.specimens(),
-                Pattern::Regex(_) => unreachable!(),
+                NamePattern::Glob(glob) => glob.specimens(),
+                NamePattern::Regex(_) => unreachable!(),
             };
             let found = specimens.iter().all(|specimen| glob(wide).captures(specimen).is_some());
             assert_eq!(found, covers, "{wide} over {narrow}");

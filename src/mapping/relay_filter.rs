@@ -1,6 +1,6 @@
 //! Which lines the targets of the relay get: by the same globs as rules have.
 
-use super::pattern::{Automaton, Pattern};
+use super::pattern::{Automaton, NamePattern};
 use crate::config::{Address, Diagnostic, RelayConfig};
 
 /// A target of the relay, and which lines go there.
@@ -28,9 +28,9 @@ impl RelayFilter {
 
     /// The targets of all tables, in file order; what is wrong with the tables goes to `diagnostics`.
     pub(super) fn compile(relays: &[RelayConfig], diagnostics: &mut Vec<Diagnostic>) -> Vec<Self> {
-        let mut targets: Vec<(&RelayConfig, Vec<Pattern>)> = Vec::new();
+        let mut targets: Vec<(&RelayConfig, Vec<NamePattern>)> = Vec::new();
         for relay in relays {
-            let pattern = match relay.pattern.as_ref().map(|pattern| (pattern, Pattern::new(pattern))) {
+            let pattern = match relay.pattern.as_ref().map(|pattern| (pattern, NamePattern::new(pattern))) {
                 Some((written, Err(message))) => {
                     diagnostics.push(Diagnostic::error(written.span(), message));
                     continue;
@@ -54,7 +54,7 @@ impl RelayFilter {
         targets.into_iter().filter_map(|(first, patterns)| Self::new(first, &patterns, diagnostics)).collect()
     }
 
-    fn new(first: &RelayConfig, patterns: &[Pattern], diagnostics: &mut Vec<Diagnostic>) -> Option<Self> {
+    fn new(first: &RelayConfig, patterns: &[NamePattern], diagnostics: &mut Vec<Diagnostic>) -> Option<Self> {
         let names = match first.pattern {
             None => None,
             Some(_) => {

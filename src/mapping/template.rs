@@ -1,24 +1,24 @@
 //! Texts with `$1` in them, for names and label values.
 
-use super::names::{self, Part};
-use super::pattern::Pattern;
+use super::names::{self, NamePart};
+use super::pattern::NamePattern;
 use crate::config::Naming;
 
 /// A compiled template.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Template(Vec<Piece>);
+pub struct CaptureTemplate(Vec<TemplatePart>);
 
 #[derive(Clone, Debug, PartialEq)]
-enum Piece {
+enum TemplatePart {
     Text(String),
     /// What a `*` or a group took; 0 is the whole name.
     Capture(usize),
 }
 
-impl Template {
+impl CaptureTemplate {
     /// Compiles `text`, in which `$1` and `${1}` stand for the first text that `pattern` captures, `$0` for the whole
     /// name and `$$` for a dollar sign; `$name` and `${name}` for a named group. The error says what would be right.
-    pub fn new(text: &str, pattern: &Pattern) -> Result<Self, String> {
+    pub fn new(text: &str, pattern: &NamePattern) -> Result<Self, String> {
         let mut pieces = Vec::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('$') {
@@ -29,16 +29,16 @@ impl Template {
                 continue;
             }
             let (name, after) = reference(after, pattern).ok_or_else(|| match pattern {
-                Pattern::Glob(_) => {
+                NamePattern::Glob(_) => {
                     format!("in {text:?}, a $ needs a number behind it: $1 or ${{1}}; for the sign itself write $$")
                 }
-                Pattern::Regex(_) => format!(
+                NamePattern::Regex(_) => format!(
                     "in {text:?}, a $ needs a number or a name behind it: $1, ${{1}} or $name; for the sign itself \
                      write $$"
                 ),
             })?;
             match pattern.group(name) {
-                Some(number) => pieces.push(Piece::Capture(number)),
+                Some(number) => pieces.push(TemplatePart::Capture(number)),
                 None => return Err(format!("in {text:?}, {}", no_group(name, pattern))),
             }
             rest = after;
@@ -49,14 +49,14 @@ impl Template {
 
     /// Whether it is the same text for every match.
     pub fn is_literal(&self) -> bool {
-        !self.0.iter().any(|piece| matches!(piece, Piece::Capture(_)))
+        !self.0.iter().any(|piece| matches!(piece, TemplatePart::Capture(_)))
     }
 
     /// A text that it could be, with a letter for each capture: it is a metric's name if every text can be made one.
     pub fn specimen(&self) -> String {
         let pieces = self.0.iter().map(|piece| match piece {
-            Piece::Text(text) => text.as_str(),
-            Piece::Capture(_) => "x",
+            TemplatePart::Text(text) => text.as_str(),
+            TemplatePart::Capture(_) => "x",
         });
         pieces.collect()
     }
@@ -64,8 +64,8 @@ impl Template {
     /// The metric's name for one match: what was captured is made legal.
     pub fn name(&self, captures: &[&str], naming: Naming) -> String {
         let parts = self.0.iter().map(|piece| match piece {
-            Piece::Text(text) => Part::Said(text),
-            Piece::Capture(number) => Part::Found(captures.get(*number).copied().unwrap_or_default()),
+            TemplatePart::Text(text) => NamePart::Said(text),
+            TemplatePart::Capture(number) => NamePart::Found(captures.get(*number).copied().unwrap_or_default()),
         });
         names::join(parts, naming)
     }
@@ -75,28 +75,28 @@ impl Template {
         self.0
             .iter()
             .map(|piece| match piece {
-                Piece::Text(text) => text.as_str(),
-                Piece::Capture(number) => captures.get(*number).copied().unwrap_or_default(),
+                TemplatePart::Text(text) => text.as_str(),
+                TemplatePart::Capture(number) => captures.get(*number).copied().unwrap_or_default(),
             })
             .collect()
     }
 }
 
 /// Adds literal text, to the piece before it where that is text too.
-fn push_text(pieces: &mut Vec<Piece>, text: &str) {
+fn push_text(pieces: &mut Vec<TemplatePart>, text: &str) {
     match pieces.last_mut() {
         _ if text.is_empty() => {}
-        Some(Piece::Text(last)) => last.push_str(text),
-        _ => pieces.push(Piece::Text(text.to_owned())),
+        Some(TemplatePart::Text(last)) => last.push_str(text),
+        _ => pieces.push(TemplatePart::Text(text.to_owned())),
     }
 }
 
 /// What stands behind a `$` that was read: a number or, for a regex, a name; and what follows it. Without braces, a
 /// name is as long as it can be, as the regex crate has it.
-fn reference<'t>(text: &'t str, pattern: &Pattern) -> Option<(&'t str, &'t str)> {
+fn reference<'t>(text: &'t str, pattern: &NamePattern) -> Option<(&'t str, &'t str)> {
     let is_part = |b: &u8| match pattern {
-        Pattern::Glob(_) => b.is_ascii_digit(),
-        Pattern::Regex(_) => b.is_ascii_alphanumeric() || *b == b'_',
+        NamePattern::Glob(_) => b.is_ascii_digit(),
+        NamePattern::Regex(_) => b.is_ascii_alphanumeric() || *b == b'_',
     };
     let (name, after) = match text.strip_prefix('{') {
         Some(braced) => braced.split_once('}')?,
@@ -106,7 +106,7 @@ fn reference<'t>(text: &'t str, pattern: &Pattern) -> Option<(&'t str, &'t str)>
 }
 
 /// Why `$name` stands for nothing.
-fn no_group(name: &str, pattern: &Pattern) -> String {
+fn no_group(name: &str, pattern: &NamePattern) -> String {
     let behind = name.trim_start_matches(|c: char| c.is_ascii_digit());
     match name.strip_suffix(behind) {
         _ if behind.is_empty() => {
@@ -128,12 +128,12 @@ mod tests {
     use super::*;
     use crate::config::{self, Spanned};
 
-    fn glob() -> Pattern {
-        Pattern::new(&config::RulePattern::Glob(Spanned::new(0..0, "a.*.*".to_owned()))).unwrap()
+    fn glob() -> NamePattern {
+        NamePattern::new(&config::RulePattern::Glob(Spanned::new(0..0, "a.*.*".to_owned()))).unwrap()
     }
 
-    fn regex() -> Pattern {
-        Pattern::new(&config::RulePattern::Regex(Spanned::new(0..0, r"a\.(?P<svc>.*)\.(.*)".to_owned()))).unwrap()
+    fn regex() -> NamePattern {
+        NamePattern::new(&config::RulePattern::Regex(Spanned::new(0..0, r"a\.(?P<svc>.*)\.(.*)".to_owned()))).unwrap()
     }
 
     #[test]
@@ -151,23 +151,23 @@ mod tests {
             ("", ""),
         ] {
             for pattern in [glob(), regex()] {
-                let compiled = Template::new(template, &pattern).unwrap();
+                let compiled = CaptureTemplate::new(template, &pattern).unwrap();
                 assert_eq!(compiled.expand(&captures), expected, "{template}");
                 assert_eq!(compiled.is_literal(), template.replace("$$", "").find('$').is_none(), "{template}");
             }
         }
-        assert_eq!(Template::new("$1_x", &glob()).unwrap().expand(&captures), "b_x");
-        assert_eq!(Template::new("$svc-${svc}_$2", &regex()).unwrap().expand(&captures), "b-b_c");
+        assert_eq!(CaptureTemplate::new("$1_x", &glob()).unwrap().expand(&captures), "b_x");
+        assert_eq!(CaptureTemplate::new("$svc-${svc}_$2", &regex()).unwrap().expand(&captures), "b-b_c");
     }
 
     #[test]
     fn bad_templates() {
         for bad in ["$", "${1", "${}", "${x}", "$x", "$3", "$99999999999999999999", "${-1}", "${1 }", "$é"] {
             for pattern in [glob(), regex()] {
-                assert!(Template::new(bad, &pattern).is_err(), "{bad}");
+                assert!(CaptureTemplate::new(bad, &pattern).is_err(), "{bad}");
             }
         }
-        assert!(Template::new("$svc", &glob()).is_err());
+        assert!(CaptureTemplate::new("$svc", &glob()).is_err());
         for (bad, expected) in [
             ("$1_x", "in \"$1_x\", $1_x is the group 1_x, which the regex lacks; for group 1 write ${1}_x"),
             ("$3", "in \"$3\", $3 has nothing to stand for: the match captures 2"),
@@ -178,7 +178,7 @@ mod tests {
             ),
             ("$", "in \"$\", a $ needs a number or a name behind it: $1, ${1} or $name; for the sign itself write $$"),
         ] {
-            assert_eq!(Template::new(bad, &regex()).unwrap_err(), expected);
+            assert_eq!(CaptureTemplate::new(bad, &regex()).unwrap_err(), expected);
         }
     }
 }

@@ -4,12 +4,12 @@
 
 use std::collections::HashMap;
 
-use super::Rule;
-use super::pattern::{Automaton, Pattern};
+use super::pattern::{Automaton, NamePattern};
+use super::rule::CompiledRule;
 use crate::config::Diagnostic;
 
 /// What is wrong with the order of the rules.
-pub fn unreachable_rules(rules: &[Rule], automaton: &Automaton) -> Vec<Diagnostic> {
+pub fn unreachable_rules(rules: &[CompiledRule], automaton: &Automaton) -> Vec<Diagnostic> {
     let mut same: HashMap<(&str, &str), Vec<usize>> = HashMap::new();
     let mut wide: Vec<usize> = Vec::new();
     let mut found = Vec::new();
@@ -35,9 +35,9 @@ pub fn unreachable_rules(rules: &[Rule], automaton: &Automaton) -> Vec<Diagnosti
 }
 
 /// The globs that match whatever the glob of `rule` does, itself among them.
-fn wider_globs(rule: &Rule, rules: &[Rule], automaton: &Automaton) -> Vec<usize> {
-    let Pattern::Glob(glob) = &rule.pattern else { return Vec::new() };
-    let is_glob = |at: &usize| rules.get(*at).is_some_and(|rule| matches!(rule.pattern, Pattern::Glob(_)));
+fn wider_globs(rule: &CompiledRule, rules: &[CompiledRule], automaton: &Automaton) -> Vec<usize> {
+    let NamePattern::Glob(glob) = &rule.pattern else { return Vec::new() };
+    let is_glob = |at: &usize| rules.get(*at).is_some_and(|rule| matches!(rule.pattern, NamePattern::Glob(_)));
     let mut specimens = glob.specimens().into_iter();
     let mut wider: Vec<_> = specimens.next().iter().flat_map(|name| automaton.matches(name)).filter(is_glob).collect();
     for name in specimens {
@@ -47,7 +47,7 @@ fn wider_globs(rule: &Rule, rules: &[Rule], automaton: &Automaton) -> Vec<usize>
     wider
 }
 
-fn said(rule: &Rule, earlier: &Rule, is_twin: bool) -> Diagnostic {
+fn said(rule: &CompiledRule, earlier: &CompiledRule, is_twin: bool) -> Diagnostic {
     let (span, key, text) = (rule.written.span(), rule.written.key(), rule.written.quoted());
     if is_twin && earlier.conditions == rule.conditions {
         let message = format!("{key} {text} is declared twice, and only the first can match; remove one of the two");

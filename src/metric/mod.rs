@@ -22,6 +22,8 @@ pub use set::Set;
 pub use summary::Summary;
 pub use window::Window;
 
+use strum::{EnumCount, IntoStaticStr, VariantArray};
+
 /// The atomics of the cells; the model checker's own where a model of them runs.
 mod sync {
     #[cfg(loom_cells)]
@@ -54,34 +56,29 @@ impl Sharing {
     }
 }
 
-/// What a metric is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// The type of a metric.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumCount, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 pub enum MetricType {
-    /// Goes up only.
+    /// A number that only goes up.
     Counter,
-    /// Goes up and down.
+    /// A number that goes up and down.
     Gauge,
-    /// Counts observations by size.
+    /// Observations, counted by size.
     Histogram,
-    /// Tells how many different members were seen of late.
+    /// The number of different members seen in a window of time.
     Set,
-    /// Tells quantiles of the observations of late.
+    /// Quantiles of the observations in a window of time.
     Summary,
 }
 
 impl MetricType {
-    /// Every type, in the order of its discriminant.
-    pub const ALL: [Self; 5] = [Self::Counter, Self::Gauge, Self::Histogram, Self::Set, Self::Summary];
+    /// Every type, in the order of the discriminants.
+    pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("there are COUNT variants");
 
     /// The type as the config and the sidecar's own metrics name it.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Counter => "counter",
-            Self::Gauge => "gauge",
-            Self::Histogram => "histogram",
-            Self::Set => "set",
-            Self::Summary => "summary",
-        }
+        self.into()
     }
 
     /// The type as the exposition formats have it, which know no sets.

@@ -1,19 +1,19 @@
-//! `_e{title length,text length}:title|text[|section]...`: something that happened, and no number.
+//! Events: `_e{title length,text length}:title|text[|section]...`. They hold no samples.
 //!
 //! Source: <https://docs.datadoghq.com/developers/dogstatsd/datagram_shell/?tab=events>.
 
 use memchr::memchr;
 
-use super::line::cut;
+use super::section::cut;
 use crate::reject::Reject;
 
-/// What an event begins with.
+/// The start of every event.
 pub(super) const BEGIN: &[u8] = b"_e{";
 
-/// Whether a line is an event: `None` where it is not, and then whether it is one that can be read.
+/// Checks a line that is an event; `None`: it is not an event.
 ///
-/// What it says is for nobody here. The lengths are looked at because a line break in a text, which is not allowed
-/// there, cuts an event in two.
+/// The content is not used. The lengths are checked, because a line break in the text, which is not allowed, cuts the
+/// event in two.
 #[inline]
 pub fn event(line: &[u8]) -> Option<Result<(), Reject>> {
     line.strip_prefix(BEGIN).map(|rest| {
@@ -22,7 +22,7 @@ pub fn event(line: &[u8]) -> Option<Result<(), Reject>> {
     })
 }
 
-/// Reads what follows the brace.
+/// Reads an event from behind its `{`.
 #[cold]
 fn read(rest: &[u8]) -> Option<()> {
     let (title, rest) = cut(rest, memchr(b',', rest));
@@ -34,10 +34,10 @@ fn read(rest: &[u8]) -> Option<()> {
     matches!(rest.get(text..)?, [] | [b'|', ..]).then_some(())
 }
 
-/// A number of bytes, in digits alone.
+/// A length in bytes, written with digits only.
 fn length(digits: &[u8]) -> Option<usize> {
-    let is_right = digits.iter().all(u8::is_ascii_digit);
-    std::str::from_utf8(digits).ok().filter(|_| is_right)?.parse().ok()
+    let is_number = digits.iter().all(u8::is_ascii_digit);
+    std::str::from_utf8(digits).ok().filter(|_| is_number)?.parse().ok()
 }
 
 #[cfg(test)]
@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn events() {
+    fn events_must_be_as_long_as_they_say() {
         for line in [
             "_e{5,4}:title|text",
             "_e{5,4}:title|text|d:1|h:x|p:low|#a:b",

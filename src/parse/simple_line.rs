@@ -1,15 +1,16 @@
-//! The plain shape of a line, read in one pass: `name:number|type[|@rate][|#tags]`.
+//! Simple lines, read in one pass: `name:number|type[|@rate][|#tags]`.
 //!
-//! Nearly every line has it. What has not, an error among it, is left to [`groups`](super::groups), which knows the
-//! whole grammar; on what is plain the two agree, which a property test holds.
+//! Nearly every line is simple. All others, wrong ones included, go to [`groups`](super::groups), which knows the whole
+//! grammar. A property test checks that both readers agree on simple lines.
 
 use wide::u8x16;
 
-use super::line::StatsdType;
+use super::group::Group;
+use super::statsd_type::StatsdType;
 use super::value::{self, Magnitude, Number, Sign};
 use super::{event, service_check};
 
-/// A plain line, borrowed.
+/// A simple line, borrowed.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SimpleLine<'a> {
     /// Everything before the `:`.
@@ -24,7 +25,15 @@ pub struct SimpleLine<'a> {
     pub statsd_type: StatsdType,
 }
 
-/// Reads the line that `bytes` begin with, where it is plain; gives it with its length, its `\n` not counted.
+impl<'a> From<SimpleLine<'a>> for Group<'a> {
+    /// The group of a simple line, without the value, which is already read.
+    fn from(line: SimpleLine<'a>) -> Self {
+        let SimpleLine { name, tags, rate, statsd_type, .. } = line;
+        Self { rate: Ok(rate), tags, ..Self::new(name, &[], statsd_type) }
+    }
+}
+
+/// Reads the first line of `bytes`, and returns it with its length without the `\n`; `None`: the line is not simple.
 #[inline]
 pub fn simple_line(bytes: &[u8]) -> Option<(SimpleLine<'_>, usize)> {
     let colon = find_either(bytes, 0, b':', b'\n');
@@ -51,26 +60,26 @@ pub fn simple_line(bytes: &[u8]) -> Option<(SimpleLine<'_>, usize)> {
         }
     }
     let tags = tags.unwrap_or_default();
-    // The general reader takes a `\r` off the end.
+    // The general reader removes the `\r`.
     if tags.last() == Some(&b'\r') {
         return None;
     }
     Some((SimpleLine { name: bytes.get(..colon)?, tags, number, rate, statsd_type }, end))
 }
 
-/// Whether the line is a service check or an event, which may look as a metric does: `_e{1,1}:1|c`.
+/// Whether the line is a service check or an event, which can look like a simple line: `_e{1,1}:1|c`.
 #[cold]
 fn is_no_metric(bytes: &[u8]) -> bool {
     bytes.starts_with(service_check::BEGIN) || bytes.starts_with(event::BEGIN)
 }
 
-/// Reads a type at `at`; gives it with the place behind it.
+/// Reads the type at `at`, and returns it with the index behind it.
 ///
-/// From a table rather than by comparing: which type comes next is not to be guessed.
+/// A table is faster than comparisons, because a processor cannot predict which type comes next.
 #[inline]
 fn statsd_type(bytes: &[u8], at: usize) -> Option<(StatsdType, usize)> {
-    #[expect(clippy::indexing_slicing, reason = "the compiler would not take an index that is none")]
-    const KINDS: [Option<StatsdType>; 256] = {
+    #[expect(clippy::indexing_slicing, reason = "the compiler checks indexes in constants")]
+    const TYPES: [Option<StatsdType>; 256] = {
         let mut statsd_types = [None; 256];
         statsd_types[b'c' as usize] = Some(StatsdType::Counter);
         statsd_types[b'g' as usize] = Some(StatsdType::Gauge);
@@ -81,11 +90,11 @@ fn statsd_type(bytes: &[u8], at: usize) -> Option<(StatsdType, usize)> {
     };
     let first = byte(bytes, at);
     let is_timer = first == b'm' && byte(bytes, at + 1) == b's';
-    let statsd_type = if is_timer { Some(StatsdType::Timer) } else { KINDS.get(usize::from(first)).copied().flatten() };
+    let statsd_type = if is_timer { Some(StatsdType::Timer) } else { TYPES.get(usize::from(first)).copied().flatten() };
     statsd_type.map(|statsd_type| (statsd_type, at + 1 + usize::from(is_timer)))
 }
 
-/// Reads a short number at `at`: a sign, up to seven digits, a point and up to seven digits more.
+/// Reads a short number at `at`: a sign, up to seven digits, a point and up to seven more digits.
 #[inline]
 fn number(bytes: &[u8], at: usize) -> Option<(Number, usize)> {
     let (sign, start) = match byte(bytes, at) {
@@ -105,7 +114,7 @@ fn number(bytes: &[u8], at: usize) -> Option<(Number, usize)> {
     if places == 8 {
         return None;
     }
-    // Up to 14 digits are exact in an f64, and so is the power: the division rounds once, correctly.
+    // 14 digits and the power are both exact in an f64, so the division rounds only once.
     const POWERS: [(u64, f64); 8] = [
         (1, 1e0),
         (10, 1e1),
@@ -121,17 +130,17 @@ fn number(bytes: &[u8], at: usize) -> Option<(Number, usize)> {
     Some((Number { sign, magnitude }, point + 1 + places))
 }
 
-/// The digits that a word of eight bytes begins with: their value, and how many there are.
+/// The value and the number of the digits at the start of a word of eight bytes.
 ///
-/// Source: the carry tricks of "Bit Twiddling Hacks" (S. E. Anderson), and the three multiplications by which eight
-/// digits are added up at once.
+/// The digits are read eight at a time (SWAR, "SIMD within a register"): byte tests as in "Bit Twiddling Hacks" by S. E.
+/// Anderson (<https://graphics.stanford.edu/~seander/bithacks.html>), then three multiplications that add the digits up.
 #[inline]
 fn digits(word: u64) -> (u64, usize) {
     let values = word ^ (EACH * 0x30);
-    // The high bit of each byte that is above 9. A carry out of such a byte reaches later ones only.
+    // The high bit of each byte above 9. A carry out of such a byte changes later bytes only.
     let others = (values.wrapping_add(EACH * 0x76) | values) & (EACH * 0x80);
     let bits = others.trailing_zeros() & !7;
-    // Leading zeros in front, so that the last digit is in the last byte.
+    // Shifted so that the last digit is in the last byte, with zeros before the first.
     let aligned = values.checked_shl(64 - bits).unwrap_or_default();
     let pairs = aligned.wrapping_mul(10).wrapping_add(aligned >> 8);
     let low = (pairs & 0x0000_00ff_0000_00ff).wrapping_mul(0x000f_4240_0000_0064);
@@ -139,13 +148,13 @@ fn digits(word: u64) -> (u64, usize) {
     (low.wrapping_add(high) >> 32, (bits / 8) as usize)
 }
 
-/// The byte at `at`, 0 behind the end.
+/// The byte at `at`; 0 past the end.
 #[inline]
 fn byte(bytes: &[u8], at: usize) -> u8 {
     bytes.get(at).copied().unwrap_or_default()
 }
 
-/// Eight bytes from `at`, the first of them lowest, with 0 behind the end.
+/// The eight bytes from `at` in little-endian order; 0 past the end.
 #[inline]
 fn word(bytes: &[u8], at: usize) -> u64 {
     let rest = bytes.get(at..).unwrap_or_default();
@@ -155,7 +164,7 @@ fn word(bytes: &[u8], at: usize) -> u64 {
     }
 }
 
-/// The place of the first `one` or `two` from `at` on, or the length.
+/// The index of the first `one` or `two` from `at` on; the length if there is none.
 #[inline]
 fn find_either(bytes: &[u8], at: usize, one: u8, two: u8) -> usize {
     let mut start = at;
@@ -180,25 +189,25 @@ mod tests {
     use crate::parse::groups;
     use proptest::prelude::*;
 
-    /// What is plain, the general reader reads alike.
+    /// Whether the line is simple. If it is, the general reader must read the same.
     fn agrees(bytes: &[u8]) -> bool {
-        let Some((plain, len)) = simple_line(bytes) else { return false };
+        let Some((simple, len)) = simple_line(bytes) else { return false };
         let line = &bytes[..len];
-        assert!(matches!(bytes.get(len), None | Some(b'\n')), "{line:?} ends where a line does");
+        assert!(matches!(bytes.get(len), None | Some(b'\n')), "{line:?} must end at a line break or at the end");
         let mut groups = groups(line.strip_suffix(b"\r").unwrap_or(line));
         let group = groups.next().unwrap().unwrap();
         assert_eq!(groups.next(), None);
         assert_eq!(
-            (plain.name, plain.tags, plain.statsd_type, Ok(plain.rate)),
+            (simple.name, simple.tags, simple.statsd_type, Ok(simple.rate)),
             (group.name, group.tags, group.statsd_type, group.rate)
         );
-        assert_eq!(Ok(plain.number), value::number(group.values));
+        assert_eq!(Ok(simple.number), value::number(group.values));
         assert!(!group.unknown && group.container.is_empty());
         true
     }
 
     #[test]
-    fn what_is_plain() {
+    fn which_lines_are_simple() {
         for line in [
             "a:1|c",
             "jobs.done:3|c",
@@ -217,7 +226,7 @@ mod tests {
             "_score:1|c",
         ] {
             assert!(agrees(line.as_bytes()), "{line}");
-            assert!(agrees(format!("{line}\nnext:1|c").as_bytes()), "{line}, and another");
+            assert!(agrees(format!("{line}\nnext:1|c").as_bytes()), "{line}, before another");
         }
         for line in [
             "",
@@ -253,7 +262,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn prop_plain_agrees_with_the_general_reader(
+        fn prop_simple_lines_agree_with_the_general_reader(
             line in "[a-c:]{0,40}:[-+]?[0-9]{0,9}(\\.[0-9]{0,9})?\\|(c|g|ms|h|d|m|x)(\\|@[0-9.]{0,5}|\\|#[a-z:,]{0,20}|\\|[a-z]){0,3}\r?",
             next in "(\n.{0,20})?",
         ) {
@@ -261,12 +270,12 @@ mod tests {
         }
 
         #[test]
-        fn prop_any_bytes(bytes in prop::collection::vec(prop_oneof![any::<u8>(), prop::sample::select(&b":|#@\n1.c"[..])], 0..60)) {
+        fn prop_any_bytes_agree_with_the_general_reader(bytes in prop::collection::vec(prop_oneof![any::<u8>(), prop::sample::select(&b":|#@\n1.c"[..])], 0..60)) {
             agrees(&bytes);
         }
 
         #[test]
-        fn prop_digits_are_added_up(n in 0_u64..100_000_000, tail in "[^0-9].{7}") {
+        fn prop_digits_give_their_value(n in 0_u64..100_000_000, tail in "[^0-9].{7}") {
             let text = format!("{n}{tail}");
             prop_assert_eq!(digits(word(text.as_bytes(), 0)), (n, n.to_string().len()));
         }

@@ -1,86 +1,74 @@
-//! Tags out of the text that holds them: one function a dialect.
+//! Reads tags in all dialects.
 //!
-//! All of it happens once a series: what identifies a series on the way there is the text as it came.
+//! This is done once a series and worker, because the received bytes identify a known series.
 
 use std::borrow::Cow;
 
 use memchr::{memchr, memrchr};
+use strum::{EnumCount, IntoStaticStr, VariantArray};
 
 use super::value;
 use crate::config::{Dialect, Dialects};
 
-/// A tag that is left out or mended, and counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why a tag is left out or changed. Each such tag is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumCount, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
 #[repr(u8)]
 pub enum TagError {
-    /// A key that was there before: the later tag wins.
+    /// An earlier tag has the same key: the later tag wins.
     DuplicateKey,
     /// `:v`: left out.
     EmptyKey,
     /// Nothing between two commas: left out.
     EmptyTag,
-    /// `k:`: left out, since to Prometheus an empty label is none.
+    /// `k:`: left out, because Prometheus does not tell an empty label from a missing one.
     EmptyValue,
-    /// A key that Prometheus keeps for itself, as `le` is: renamed `exported_le`.
+    /// Prometheus reserves the key, `le` for example: renamed to `exported_le`.
     ReservedKey,
-    /// A bracket in the name without the other of its pair: the name is left as it is.
+    /// One bracket of a pair is missing in the name: the name stays as it is.
     UnpairedBracket,
 }
 
 impl TagError {
-    /// Every error, in the order of its discriminant.
-    pub const ALL: [Self; 6] = [
-        Self::DuplicateKey,
-        Self::EmptyKey,
-        Self::EmptyTag,
-        Self::EmptyValue,
-        Self::ReservedKey,
-        Self::UnpairedBracket,
-    ];
+    /// Every error, in the order of the discriminants.
+    pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("there are COUNT variants");
 
-    /// The error's one word, as it stands in a label.
+    /// The word for the error in the label `reason`.
     pub fn reason(self) -> &'static str {
-        match self {
-            Self::DuplicateKey => "duplicate_key",
-            Self::EmptyKey => "empty_key",
-            Self::EmptyTag => "empty_tag",
-            Self::EmptyValue => "empty_value",
-            Self::ReservedKey => "reserved_key",
-            Self::UnpairedBracket => "unpaired_bracket",
-        }
+        self.into()
     }
 }
 
-/// A tag as the line has it: its key and its value, or why it has none.
+/// The key and the value of a tag, or why the tag is left out.
 pub type Pair<'a> = Result<(&'a str, &'a str), TagError>;
 
-/// A tag with the dialect that it is written in.
+/// A tag with its dialect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tag<'a> {
-    /// How it is written.
+    /// The dialect in which the tag is written.
     pub dialect: Dialect,
-    /// Its key and its value.
+    /// The key and the value.
     pub pair: Pair<'a>,
 }
 
-/// The name and the tags of a line, told apart.
+/// The name of a line and its tags.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tagged<'a> {
-    /// The name without tags: what rules match.
+    /// The name without tags, which the rules match.
     pub name: Cow<'a, str>,
-    /// The tags in the order of the line. Of two with one key the later one holds.
+    /// The tags in the order of the line. Of two tags with the same key, the later one counts.
     pub tags: Vec<Tag<'a>>,
 }
 
 impl<'a> Tagged<'a> {
-    /// Reads what stands before the value, and the text of the `#` sections ([`Group::tags`](super::Group::tags)).
+    /// Reads the name of a group and its `#` sections ([`Group::tags`](super::Group::tags)).
     ///
-    /// The name ends at the first `,`, `;` or `#` outside of brackets, and all behind it is tags of that one dialect: a
-    /// value may hold the characters of the others. What a dialect that is not among `dialects` writes is part of the
-    /// name, and `#` sections are passed by.
+    /// The name ends at the first `,`, `;` or `#` outside of brackets. The rest is tags of that one dialect, because
+    /// their values may contain the characters of the others. Tags of dialects that are not in `dialects` are part of
+    /// the name; without DogStatsD, `#` sections are ignored.
     pub fn new(name: &'a str, sections: &'a str, dialects: Dialects) -> Self {
         let mut tags = Vec::new();
-        let name = bare(name, dialects, &mut tags);
+        let name = take_tags(name, dialects, &mut tags);
         if dialects.has(Dialect::DogStatsD) {
             add(&mut tags, Dialect::DogStatsD, dogstatsd(sections));
         }
@@ -88,23 +76,19 @@ impl<'a> Tagged<'a> {
     }
 }
 
-/// Takes the tags out of a name.
-fn bare<'a>(text: &'a str, dialects: Dialects, tags: &mut Vec<Tag<'a>>) -> Cow<'a, str> {
+/// Moves the tags in a name to `tags`, and returns the name without them.
+fn take_tags<'a>(text: &'a str, dialects: Dialects, tags: &mut Vec<Tag<'a>>) -> Cow<'a, str> {
     let mut name = Cow::Borrowed("");
     let mut rest = text;
-    while let Some((before, mark, after)) = cut_at_mark(rest, dialects) {
+    while let Some((before, mark, after)) = split_at_mark(rest, dialects) {
         let brackets = if mark == Mark::Open { after.split_once(']') } else { None };
         match (mark, brackets) {
             (Mark::Rest(dialect), _) => {
-                match dialect {
-                    Dialect::Graphite => add(tags, dialect, graphite(after)),
-                    Dialect::Librato => add(tags, dialect, librato(after)),
-                    _ => add(tags, dialect, influxdb(after)),
-                }
+                add(tags, dialect, in_name(after, dialect));
                 return name + before;
             }
             (_, Some((inside, after))) => {
-                add(tags, Dialect::SignalFx, signalfx(inside));
+                add(tags, Dialect::SignalFx, in_name(inside, Dialect::SignalFx));
                 name += before;
                 rest = after;
             }
@@ -121,16 +105,16 @@ fn add<'a>(tags: &mut Vec<Tag<'a>>, dialect: Dialect, pairs: impl Iterator<Item 
     tags.extend(pairs.map(|pair| Tag { dialect, pair }));
 }
 
-/// Cuts `text` at its first mark: what stands before it, the mark, and what stands behind it.
-fn cut_at_mark(text: &str, dialects: Dialects) -> Option<(&str, Mark, &str)> {
+/// Splits `text` at its first mark: the text before it, the mark, and the text after it.
+fn split_at_mark(text: &str, dialects: Dialects) -> Option<(&str, Mark, &str)> {
     let (at, mark) = next_mark(text.as_bytes(), dialects)?;
     Some((text.get(..at)?, mark, text.get(at + 1..)?))
 }
 
-/// What ends a name, or interrupts it.
+/// A character at which tags begin or end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mark {
-    /// All that follows is tags of this dialect.
+    /// The rest is tags of this dialect.
     Rest(Dialect),
     /// `[`.
     Open,
@@ -138,7 +122,7 @@ enum Mark {
     Close,
 }
 
-/// The first character of `text` that means something to one of the dialects, and its place.
+/// The first mark of one of `dialects`, with its index.
 fn next_mark(text: &[u8], dialects: Dialects) -> Option<(usize, Mark)> {
     let mark = |byte: &u8| {
         let (dialect, mark) = match byte {
@@ -154,17 +138,18 @@ fn next_mark(text: &[u8], dialects: Dialects) -> Option<(usize, Mark)> {
     text.iter().enumerate().find_map(|(at, byte)| Some((at, mark(byte)?)))
 }
 
-/// What stands before the tags in `name`, as far as they do not stand in the middle of it.
+/// The start of `name` up to its first tag.
 pub fn before_tags(name: &[u8], dialects: Dialects) -> &[u8] {
     next_mark(name, dialects).and_then(|(at, _)| name.get(..at)).unwrap_or(name)
 }
 
-/// The place of the `:` that ends the name in `head`, which is a line up to its first `|`; `None` is the first there is.
+/// The index of the `:` that ends the name in `head`, the line up to its first `|`; `None`: the first `:` ends it.
 ///
-/// The value of a tag may hold `:`. One in brackets is the tag's. With the other dialects nothing says where the last
-/// value ends: it ends at the first `:` if a number follows, up to the next `:` or to the end of `head`, since several
-/// values may follow a name; else at the last, so that a URL keeps its port. The member of a set may be any text, which
-/// says nothing: there it ends at the first `:`.
+/// The value of a tag may contain `:`. Inside brackets, a `:` is always part of the tag. In the other dialects, the
+/// grammar does not say where the value of the last tag ends:
+/// - It ends at the first `:` if a number follows, because several values may follow a name.
+/// - Otherwise it ends at the last `:`, so that a URL keeps its port.
+/// - In a set, it ends at the first `:`, because a member may be any text and decides nothing.
 pub(super) fn end_of_name(head: &[u8], dialects: Dialects, is_set: bool) -> Option<usize> {
     let from = |at: usize| Some(at + memchr(b':', head.get(at..)?)?);
     let (mut start, mut colon) = (0, from(0)?);
@@ -192,9 +177,9 @@ pub(super) fn end_of_name(head: &[u8], dialects: Dialects, is_set: bool) -> Opti
 
 /// The tags of DogStatsD `#` sections: `k:v,k2:v2,flag`.
 ///
-/// `sections` is the text after the first `#`; several sections may stand in it, with others between them
-/// ([`Group::tags`](super::Group::tags)). A value is everything after its first `:`. A tag without one means
-/// `"true"`. A `#` before a single tag is what some clients write, and no part of its key.
+/// `sections` is the text after the first `#`, and may include several `#` sections with other sections between them
+/// ([`Group::tags`](super::Group::tags)). The key ends at the first `:`. A tag without `:` has the value `"true"`. Some
+/// clients write a `#` before each tag; it is not part of the key.
 ///
 /// Source: <https://docs.datadoghq.com/developers/dogstatsd/datagram_shell/>, protocol 1.0.
 pub fn dogstatsd(sections: &str) -> impl Iterator<Item = Pair<'_>> {
@@ -207,38 +192,17 @@ pub fn dogstatsd(sections: &str) -> impl Iterator<Item = Pair<'_>> {
         .map(|tag| pair(tag.strip_prefix('#').unwrap_or(tag), ':'))
 }
 
-/// Tags of InfluxDB, behind the first `,` of a name: `k=v,k2=v2`.
+/// The tags in a name: `k=v` with `,` between them, or `;` in the dialect of Graphite. An empty text has no tags.
 ///
-/// Source: <https://www.influxdata.com/blog/getting-started-with-sending-statsd-metrics-to-telegraf-influxdb/>.
-pub fn influxdb(text: &str) -> impl Iterator<Item = Pair<'_>> {
-    pairs(text, ',', '=')
-}
-
-/// Tags of Graphite, behind the first `;` of a name: `k=v;k2=v2`.
-///
-/// Source: <https://graphite.readthedocs.io/en/latest/tags.html>.
-pub fn graphite(text: &str) -> impl Iterator<Item = Pair<'_>> {
-    pairs(text, ';', '=')
-}
-
-/// Tags of Librato, behind the first `#` of a name: `k=v,k2=v2`.
-///
-/// Source: <https://github.com/librato/statsd-librato-backend#tags>.
-pub fn librato(text: &str) -> impl Iterator<Item = Pair<'_>> {
-    pairs(text, ',', '=')
-}
-
-/// Tags of SignalFX, between brackets in a name: `k=v,k2=v2`.
-///
-/// Source: <https://github.com/signalfx/signalfx-agent/blob/main/docs/monitors/collectd-statsd.md>.
-pub fn signalfx(text: &str) -> impl Iterator<Item = Pair<'_>> {
-    pairs(text, ',', '=')
-}
-
-/// Tags with `between` between them; no text is no tag.
-fn pairs(text: &str, between: char, separator: char) -> impl Iterator<Item = Pair<'_>> {
+/// Sources, by dialect:
+/// - InfluxDB: <https://www.influxdata.com/blog/getting-started-with-sending-statsd-metrics-to-telegraf-influxdb/>
+/// - Graphite: <https://graphite.readthedocs.io/en/latest/tags.html>
+/// - Librato: <https://github.com/librato/statsd-librato-backend#tags>
+/// - SignalFX: <https://github.com/signalfx/signalfx-agent/blob/main/docs/monitors/collectd-statsd.md>
+fn in_name(text: &str, dialect: Dialect) -> impl Iterator<Item = Pair<'_>> {
+    let between = if dialect == Dialect::Graphite { ';' } else { ',' };
     let tags = (!text.is_empty()).then(|| text.split(between));
-    tags.into_iter().flatten().map(move |tag| pair(tag, separator))
+    tags.into_iter().flatten().map(|tag| pair(tag, '='))
 }
 
 fn pair(tag: &str, separator: char) -> Pair<'_> {
@@ -257,7 +221,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dogstatsd_tags() {
+    fn tags_of_dogstatsd_sections() {
         let read = |section| dogstatsd(section).collect::<Vec<_>>();
         assert_eq!(read("k:v,k2:v2"), [Ok(("k", "v")), Ok(("k2", "v2"))]);
         assert_eq!(read("url:http://x:80"), [Ok(("url", "http://x:80"))]);
@@ -274,7 +238,7 @@ mod tests {
     use crate::parse::{groups, simple_line};
     use proptest::prelude::*;
 
-    /// The name and the tags of what stands before a value, as `name{k=v,k2=v2}`, with the errors behind it.
+    /// The name and the tags that a name gives, as `name{k=v,k2=v2}`, and then the errors.
     fn tagged(name: &str, dialects: Dialects) -> String {
         let Tagged { name, tags } = Tagged::new(name, "", dialects);
         let pairs: Vec<String> = tags.iter().flat_map(|tag| tag.pair).map(|(k, v)| format!("{k}={v}")).collect();
@@ -293,7 +257,7 @@ mod tests {
             ("na[k=v,k2=v2]me", "name{k=v,k2=v2}"),
             ("[k=v]a", "a{k=v}"),
             ("a[k=v]b[k2=v2]c", "abc{k=v,k2=v2}"),
-            // A value is everything behind its first separator.
+            // The key ends at the first separator.
             ("a,k=b=c", "a{k=b=c}"),
             ("a#k=b#l=w", "a{k=b#l=w}"),
             ("a,k=v;l#m[0]", "a{k=v;l#m[0]}"),
@@ -301,10 +265,10 @@ mod tests {
             ("a[k=b[0]", "a{k=b[0}"),
             ("a[k=v;l#m]", "a{k=v;l#m}"),
             ("a,url=http://x:80", "a{url=http://x:80}"),
-            // Brackets and one of the others.
+            // Brackets and another dialect.
             ("a[k=v],l=w", "a{k=v,l=w}"),
             ("a[k=v]b;l=w", "ab{k=v,l=w}"),
-            // What is left out.
+            // Tags that are left out.
             ("a,prod,k=v", "a{prod=true,k=v}"),
             ("a,", "a{}"),
             ("a[]", "a{}"),
@@ -312,7 +276,7 @@ mod tests {
             ("a;;k=v", "a{k=v} empty_tag"),
             ("a#=v,k=,=", "a{} empty_key empty_value empty_tag"),
             (",k=v", "{k=v}"),
-            // Brackets that are no pair.
+            // Unpaired brackets.
             ("a]b[", "a]b[{} unpaired_bracket"),
             ("[k=v,l=wb", "[k=v,l=wb{} unpaired_bracket"),
             ("k=v]b", "k=v]b{} unpaired_bracket"),
@@ -325,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn a_dialect_that_is_off_is_part_of_the_name() {
+    fn tags_of_a_dialect_that_is_off_are_part_of_the_name() {
         use Dialect::*;
         for (off, name, expected) in [
             (InfluxDb, "a,k=v", "a,k=v{}"),
@@ -339,7 +303,7 @@ mod tests {
             (SignalFx, "a[k=v,l=w]", "a[k=v{l=w]}"),
             (DogStatsD, "a,k=v", "a{k=v}"),
         ] {
-            let dialects = Dialect::ALL.into_iter().filter(|&dialect| dialect != off).collect();
+            let dialects = Dialect::ALL.iter().copied().filter(|dialect| *dialect != off).collect();
             assert_eq!(tagged(name, dialects), expected, "{name} without {off:?}");
         }
         let sections = |dialects| Tagged::new("a,k=v", "l:w", dialects).tags.len();
@@ -349,15 +313,15 @@ mod tests {
     }
 
     #[test]
-    fn tags_stand_in_the_order_of_the_line() {
+    fn tags_keep_the_order_of_the_line() {
         let tags = Tagged::new("a[k=1]b,k=2", "k:3|#k:4", Dialects::ALL).tags;
         let expected =
             [(Dialect::SignalFx, "1"), (Dialect::InfluxDb, "2"), (Dialect::DogStatsD, "3"), (Dialect::DogStatsD, "4")];
         assert_eq!(tags, expected.map(|(dialect, value)| Tag { dialect, pair: Ok(("k", value)) }));
     }
 
-    /// Where a line is cut into name and values.
-    fn cut(line: &str, dialects: Dialects) -> (String, String) {
+    /// The name and the values of the first group of a line.
+    fn name_and_values(line: &str, dialects: Dialects) -> (String, String) {
         let group = groups(line.as_bytes()).tagged(dialects).next().unwrap().unwrap();
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         (text(group.name), text(group.values))
@@ -374,12 +338,12 @@ mod tests {
             ("a[t=x:y]:z:1|c", "a[t=x:y]", "z:1"),
             ("a[t=x:y],url=http://z:8:1|c", "a[t=x:y],url=http://z:8", "1"),
             ("a[t=x:y],u=w:1:2|c", "a[t=x:y],u=w", "1:2"),
-            // A number ends a name, since others may follow.
+            // A number ends the name, because other values may follow it.
             ("a,k=v:1:2|ms", "a,k=v", "1:2"),
             ("a,k=v:1:x:2|ms", "a,k=v", "1:x:2"),
             ("a,t=12:30:1|c", "a,t=12", "30:1"),
             ("a,k=v:1|c:2|c", "a,k=v", "1"),
-            // Not without a tag that has a value.
+            // A name without a tag that has a value ends at the first colon.
             ("a:x:1|c", "a", "x:1"),
             ("a,b:x:1|c", "a,b", "x:1"),
             ("a=b:x:1|c", "a=b", "x:1"),
@@ -387,19 +351,19 @@ mod tests {
             ("a[t=x:1|c", "a[t=x", "1"),
             ("a[t=x:y:1|c", "a[t=x", "y:1"),
             ("a]b,t=x:y:1|c", "a]b,t=x", "y:1"),
-            // Nothing fits: the last is as good as any.
+            // No number follows: the last colon ends the name.
             ("a,url=http://x:80:y|c", "a,url=http://x:80", "y"),
             ("a,url=x:|c", "a,url=x", ""),
             ("a,url=x::|c", "a,url=x:", ""),
         ] {
-            assert_eq!(cut(line, Dialects::ALL), (name.to_owned(), values.to_owned()), "{line}");
+            assert_eq!(name_and_values(line, Dialects::ALL), (name.to_owned(), values.to_owned()), "{line}");
             let (name, values) = line.split_once('|').unwrap().0.split_once(':').unwrap();
-            assert_eq!(cut(line, Dialects::NONE), (name.to_owned(), values.to_owned()), "{line}");
+            assert_eq!(name_and_values(line, Dialects::NONE), (name.to_owned(), values.to_owned()), "{line}");
         }
     }
 
     #[test]
-    fn members_of_sets_are_text_so_the_first_colon_holds() {
+    fn in_a_set_the_first_colon_ends_the_name() {
         let second = |line: &'static str| groups(line.as_bytes()).tagged(Dialects::ALL).nth(1).unwrap().unwrap();
         assert_eq!(second("a,k=v:x:y|s:1|c").name, b"a,k=v");
         assert_eq!(second("a,k=v:x:y|c:1|c").name, b"a,k=v:x");
@@ -411,7 +375,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn prop_any_line_is_read(line in prop::collection::vec(prop_oneof![
+        fn prop_any_bytes_can_be_read(line in prop::collection::vec(prop_oneof![
             prop::sample::select(&b":|#@1.a,;=[]"[..]), any::<u8>()], 0..60), dialects in dialects()) {
             for group in groups(&line).tagged(dialects).flatten() {
                 if let (Ok(name), Ok(sections)) = (std::str::from_utf8(group.name), std::str::from_utf8(group.tags)) {
@@ -426,7 +390,7 @@ mod tests {
         }
 
         #[test]
-        fn prop_without_dialects_nothing_of_it_happens(line in "[a,;=#\\[\\]:|1c@s]{0,40}") {
+        fn prop_without_dialects_a_name_has_no_tags(line in "[a,;=#\\[\\]:|1c@s]{0,40}") {
             let all: Vec<_> = groups(line.as_bytes()).collect();
             prop_assert_eq!(&groups(line.as_bytes()).tagged(Dialects::NONE).collect::<Vec<_>>(), &all);
             for group in all.into_iter().flatten() {
@@ -437,17 +401,17 @@ mod tests {
         }
 
         #[test]
-        fn prop_a_plain_line_ends_its_name_at_the_first_colon(
+        fn prop_the_first_colon_ends_the_name_of_a_simple_line(
             line in "[a,;=#\\[\\]]{0,20}:-?[0-9]{1,7}\\|(c|g|ms)(\\|#[a-z:,\\]]{0,9})?",
             dialects in dialects(),
         ) {
-            let (plain, _) = simple_line(line.as_bytes()).expect("it is plain");
+            let (simple, _) = simple_line(line.as_bytes()).expect("a simple line");
             let group = groups(line.as_bytes()).tagged(dialects).next().expect("one").expect("a group");
-            prop_assert_eq!((plain.name, plain.tags), (group.name, group.tags));
+            prop_assert_eq!((simple.name, simple.tags), (group.name, group.tags));
         }
 
         #[test]
-        fn prop_tags_come_back_as_they_were_written(
+        fn prop_tags_are_read_as_written(
             pairs in prop::collection::vec(("[a-z.]{1,5}", "[a-z0-9:=/. é]{1,8}"), 1..5),
             split in 0_usize..4,
         ) {

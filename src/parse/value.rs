@@ -1,53 +1,53 @@
-//! Numbers as lines carry them: decimal, finite, and exact where they are whole.
+//! The values of samples. Numbers are decimal and finite; whole numbers are exact.
 
-use super::StatsdType;
+use super::statsd_type::StatsdType;
 use crate::reject::Reject;
 
-/// What a sample says.
+/// The value of a sample.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Value<'a> {
+pub enum SampleValue<'a> {
     /// A number.
     Number(Number),
-    /// A member of a set, as it came: UTF-8, and not empty.
+    /// A member of a set, as received: UTF-8 and not empty.
     Member(&'a [u8]),
 }
 
-/// Reads the value of a sample of `kind`.
+/// Reads the value of a sample.
 #[inline]
-pub fn value(text: &[u8], statsd_type: StatsdType) -> Result<Value<'_>, Reject> {
+pub fn value(text: &[u8], statsd_type: StatsdType) -> Result<SampleValue<'_>, Reject> {
     match statsd_type {
         StatsdType::Set if text.is_empty() => Err(Reject::BadValue),
-        StatsdType::Set => std::str::from_utf8(text).map(|_| Value::Member(text)).map_err(|_| Reject::NotUtf8),
-        _ => number(text).map(Value::Number),
+        StatsdType::Set => std::str::from_utf8(text).map(|_| SampleValue::Member(text)).map_err(|_| Reject::NotUtf8),
+        _ => number(text).map(SampleValue::Number),
     }
 }
 
-/// A decimal number and the sign that it was written with.
+/// A decimal number with its written sign.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Number {
-    /// The sign, which says more than the value: `+5|g` moves a gauge and `5|g` sets it.
+    /// The sign, which is more than part of the value: `+5|g` moves a gauge, and `5|g` sets it.
     pub sign: Sign,
     /// The number without its sign.
     pub magnitude: Magnitude,
 }
 
-/// How a number was signed.
+/// The written sign of a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sign {
-    /// No sign was written.
+    /// No sign.
     None,
-    /// `+` was written.
+    /// `+`.
     Plus,
-    /// `-` was written.
+    /// `-`.
     Minus,
 }
 
-/// The size of a number, 0 or more.
+/// The absolute value of a number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Magnitude {
-    /// Written with digits alone, and exact.
+    /// Written with digits only, and exact.
     Whole(u64),
-    /// Anything else: finite, rounded to the nearest f64.
+    /// Any other number: finite, rounded to the nearest f64.
     Real(f64),
 }
 
@@ -61,18 +61,12 @@ impl Number {
         };
         if self.sign == Sign::Minus { -magnitude } else { magnitude }
     }
-
-    /// Whether the number is below 0 (`-0` is not).
-    #[inline]
-    pub fn is_negative(self) -> bool {
-        self.to_f64() < 0.0
-    }
 }
 
-/// Powers of ten that an f64 holds exactly, as divisors of a fraction's digits.
+/// Powers of ten that are exact in an f64, to divide the digits of a fraction by.
 const POWERS: [f64; 16] = [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
 
-/// Reads `5`, `-5`, `+5`, `5.`, `.5` or `1e3`; anything else, and what overflows an f64, is [`Reject::BadValue`].
+/// Reads `5`, `-5`, `+5`, `5.`, `.5` or `1e3`. Other text, and a number that overflows an f64, is [`Reject::BadValue`].
 #[inline]
 pub fn number(text: &[u8]) -> Result<Number, Reject> {
     let (sign, digits) = match text {
@@ -80,7 +74,7 @@ pub fn number(text: &[u8]) -> Result<Number, Reject> {
         [b'+', digits @ ..] => (Sign::Plus, digits),
         digits => (Sign::None, digits),
     };
-    // Up to 15 digits and a point are exact in a u64 and an f64 alike; one division then rounds once, correctly.
+    // Up to 15 digits are exact in a u64 and in an f64, so the one division rounds only once.
     if digits.len() > 16 || digits.is_empty() {
         return long(digits).map(|magnitude| Number { sign, magnitude });
     }
@@ -104,10 +98,10 @@ pub fn number(text: &[u8]) -> Result<Number, Reject> {
     Ok(Number { sign, magnitude })
 }
 
-/// The rest of the numbers: long ones, and those with an exponent.
+/// Reads long numbers and numbers with an exponent.
 #[cold]
 fn long(digits: &[u8]) -> Result<Magnitude, Reject> {
-    // The standard parser knows `inf`, `nan` and a sign besides, which are no numbers here.
+    // The standard parser also accepts `inf`, `nan` and a second sign.
     if !digits.first().is_some_and(|b| b.is_ascii_digit() || *b == b'.')
         || !digits.iter().all(|b| matches!(b, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-'))
     {
@@ -123,7 +117,7 @@ fn long(digits: &[u8]) -> Result<Magnitude, Reject> {
     }
 }
 
-/// Reads the text of a `@` section: a number in (0, 1], at least 1e-9, else [`Reject::BadSampleRate`].
+/// Reads the text of a `@` section: a number from 1e-9 to 1, else [`Reject::BadSampleRate`].
 #[inline]
 pub fn rate(text: &[u8]) -> Result<f64, Reject> {
     match number(text) {
@@ -138,7 +132,7 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn numbers_that_are() {
+    fn valid_numbers() {
         for (text, sign, magnitude) in [
             ("5", Sign::None, Magnitude::Whole(5)),
             ("-5", Sign::Minus, Magnitude::Whole(5)),
@@ -158,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_are_not() {
+    fn invalid_numbers() {
         for text in [
             "",
             "+",
@@ -190,17 +184,17 @@ mod tests {
     }
 
     #[test]
-    fn members_are_any_text_but_none() {
+    fn a_member_is_any_text_that_is_not_empty() {
         for text in ["a", "1", " ", "NaN", "ü:1", "\0"] {
-            assert_eq!(value(text.as_bytes(), StatsdType::Set), Ok(Value::Member(text.as_bytes())));
+            assert_eq!(value(text.as_bytes(), StatsdType::Set), Ok(SampleValue::Member(text.as_bytes())));
         }
         assert_eq!(value(b"", StatsdType::Set), Err(Reject::BadValue));
         assert_eq!(value(b"\xff", StatsdType::Set), Err(Reject::NotUtf8));
-        assert_eq!(value(b"5", StatsdType::Gauge), number(b"5").map(Value::Number));
+        assert_eq!(value(b"5", StatsdType::Gauge), number(b"5").map(SampleValue::Number));
     }
 
     #[test]
-    fn rates() {
+    fn rates_from_1e_9_to_1() {
         for (text, expected) in [("1", Some(1.0)), ("0.1", Some(0.1)), ("1e-9", Some(1e-9)), ("1.0", Some(1.0))] {
             assert_eq!(rate(text.as_bytes()).ok(), expected, "{text}");
         }

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use super::key::Key;
 use super::resolver::Unresolved;
 use super::route::{Plan, Route, RouteRef};
+use super::sample::Sample;
 use super::ticket::Ticket;
 use crate::config::Dialects;
 use crate::mapping::TagErrors;
 use crate::metric::{Sharing, Update};
-use crate::parse::Value;
 use crate::parse::tags;
 use crate::registry::Series;
 use crate::reject::Reject;
@@ -44,17 +43,11 @@ impl<'w> Applier<'w> {
 
     /// Applies a sample by the route of its key. Gives the tag errors of the line.
     #[inline(always)]
-    pub fn apply(
-        &mut self,
-        route: RouteRef<'_>,
-        key: &Key<'_>,
-        value: Value<'_>,
-        rate: Result<f64, Reject>,
-    ) -> Result<TagErrors, Reject> {
+    pub fn apply(&mut self, route: RouteRef<'_>, sample: &Sample<'_>) -> Result<TagErrors, Reject> {
         match route {
-            Route::Apply { series, plan } => self.update(series, plan, key, value, rate),
+            Route::Apply { series, plan } => self.update(series, plan, sample),
             Route::Overflow { series, plan, limit } => {
-                let applied = self.update(series, plan, key, value, rate)?;
+                let applied = self.update(series, plan, sample)?;
                 self.stats.over_limit(series.name().as_bytes(), limit);
                 Ok(applied)
             }
@@ -65,7 +58,7 @@ impl<'w> Applier<'w> {
             Route::Reject(reject) => {
                 if reject == Reject::TagLimit {
                     // A bomb of tags is one name, wherever the tags are.
-                    self.stats.over_limit(tags::before_tags(key.name, self.dialects), reject);
+                    self.stats.over_limit(tags::before_tags(sample.key.name, self.dialects), reject);
                 }
                 Err(reject)
             }
@@ -73,22 +66,15 @@ impl<'w> Applier<'w> {
     }
 
     #[inline(always)]
-    fn update(
-        &mut self,
-        series: &Arc<Series>,
-        plan: &Plan,
-        key: &Key<'_>,
-        value: Value<'_>,
-        rate: Result<f64, Reject>,
-    ) -> Result<TagErrors, Reject> {
-        let update = plan.conversion.update(value, rate?)?;
+    fn update(&mut self, series: &Arc<Series>, plan: &Plan, sample: &Sample<'_>) -> Result<TagErrors, Reject> {
+        let update = plan.conversion.update(sample.value, sample.rate?)?;
         series.touch(self.now);
         match update {
             Update::Set(x) if self.is_ahead => self.held_back.push((Arc::clone(series), Update::Set(x))),
             Update::Move(x) if self.is_ahead => self.held_back.push((Arc::clone(series), Update::Move(x))),
             _ => series.cells.apply(update, self.sharing, self.now),
         }
-        self.stats.applied(key.statsd_type, plan.is_mapped);
+        self.stats.applied(sample.key.statsd_type, plan.is_mapped);
         Ok(plan.tag_errors)
     }
 
@@ -100,6 +86,13 @@ impl<'w> Applier<'w> {
             Ok(tag_errors) => tag_errors.iter().for_each(|(error, count)| self.stats.tag_error(error, count)),
             Err(reject) => self.stats.rejected(reject, 1),
         }
+    }
+
+    /// Counts a line that is longer than a line may be.
+    #[cold]
+    pub fn too_long(&mut self, name: &[u8]) {
+        self.stats.over_limit(name, Reject::LineTooLong);
+        self.stats.rejected(Reject::LineTooLong, 1);
     }
 
     /// Counts a sample that has no route, but for its rejection.

@@ -7,9 +7,10 @@ use arrayvec::ArrayVec;
 
 use super::key::Key;
 use super::route_cache::{NO_SERIES, RouteCache};
+use super::sample::Sample;
 use super::slots::RouteId;
 use crate::metric::MetricType;
-use crate::parse::SimpleLine;
+use crate::parse::{SampleValue, SimpleLine};
 
 /// How many lines are looked up together: about as many as fit a packet of 1,432 bytes.
 const LEN: usize = 32;
@@ -21,18 +22,25 @@ pub(super) struct LineBatch<'p>(ArrayVec<HashedLine<'p>, LEN>);
 /// A simple line with the hash of its key.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HashedLine<'p> {
-    pub line: SimpleLine<'p>,
-    pub hash: u32,
+    line: SimpleLine<'p>,
+    hash: u32,
 }
 
 impl<'p> HashedLine<'p> {
-    /// The key, which has no container.
     #[inline]
-    pub fn key(&self) -> Key<'p> {
+    fn key(&self) -> Key<'p> {
         key(&self.line)
+    }
+
+    /// The one sample of the line.
+    #[inline(always)]
+    pub fn sample(&self) -> Sample<'p> {
+        let value = SampleValue::Number(self.line.number);
+        Sample { key: self.key(), hash: self.hash, value, rate: Ok(self.line.rate) }
     }
 }
 
+/// The key of a line, which has no container.
 #[inline]
 fn key<'p>(line: &SimpleLine<'p>) -> Key<'p> {
     Key { name: line.name, statsd_type: line.statsd_type, tags: line.tags, container: &[] }

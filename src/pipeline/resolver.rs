@@ -2,8 +2,9 @@
 
 use super::key::Key;
 use super::route::{Plan, Route};
+use super::sample::Sample;
 use crate::mapping::{Context, Mapping, Outcome, Rules};
-use crate::parse::Value;
+use crate::parse::SampleValue;
 use crate::parse::tags::Tagged;
 use crate::registry::Registry;
 use crate::reject::Reject;
@@ -34,12 +35,12 @@ impl From<Reject> for Unresolved {
 }
 
 impl<'p> Resolver<'p> {
-    /// The route of the samples of `key`, of which this one arrives at `now`.
+    /// The route of all samples with the key of this one, which arrives at `now`.
     #[cold]
-    pub(super) fn resolve(&self, key: &Key<'_>, value: Value<'_>, rate: Result<f64, Reject>, now: u32) -> Resolution {
-        let tagged = self.tagged(key)?;
-        let mapping = self.map(&self.context(key, &tagged)?);
-        self.route(&mapping, value, rate, now)
+    pub(super) fn resolve(&self, sample: &Sample<'_>, now: u32) -> Resolution {
+        let tagged = self.tagged(&sample.key)?;
+        let mapping = self.map(&self.context(&sample.key, &tagged)?);
+        self.route(&mapping, sample.value, sample.rate, now)
     }
 
     /// The name and the tags of a key, told apart.
@@ -59,7 +60,13 @@ impl<'p> Resolver<'p> {
     }
 
     /// The route of a mapped key. A sample that is rejected makes no series.
-    pub fn route(&self, mapping: &Mapping<'_>, value: Value<'_>, rate: Result<f64, Reject>, now: u32) -> Resolution {
+    pub fn route(
+        &self,
+        mapping: &Mapping<'_>,
+        value: SampleValue<'_>,
+        rate: Result<f64, Reject>,
+        now: u32,
+    ) -> Resolution {
         let (metric, conversion) = match &mapping.outcome {
             Ok(Outcome::Feed(metric, conversion)) => (metric, *conversion),
             Ok(Outcome::Drop) => return Ok(Route::Drop),

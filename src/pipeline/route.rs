@@ -8,7 +8,7 @@ use crate::reject::Reject;
 
 /// Where the samples of a key go: decided by the [`Resolver`](super::Resolver), remembered by a route cache, which lends
 /// it as a [`RouteRef`].
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Route<S = Arc<Series>, P = Plan> {
     /// Each sample updates this series.
     Apply {

@@ -321,3 +321,166 @@ impl Plans {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Limits};
+    use crate::mapping::{Context, Conversion, Outcome, Rules, TagErrors};
+    use crate::parse::StatsdType;
+    use crate::registry::Registry;
+
+    fn key<'a>(name: &'a [u8], tags: &'a [u8]) -> Key<'a> {
+        Key { name, statsd_type: StatsdType::Counter, tags, container: &[] }
+    }
+
+    fn insert(cache: &mut RouteCache, key: Key<'_>, route: Route) {
+        cache.insert(&key, cache.hash(&key), route, 0);
+    }
+
+    fn knows(cache: &RouteCache, key: Key<'_>) -> bool {
+        cache.find(&key, cache.hash(&key), 0).is_some()
+    }
+
+    /// A series that expires at 2, unless it is touched.
+    fn series(name: &str) -> Arc<Series> {
+        let config = Config {
+            defaults: crate::config::Defaults { ttl: Some(std::time::Duration::from_secs(1)), ..Default::default() },
+            ..Config::default()
+        };
+        let (rules, _) = Rules::compile(&config);
+        let mapping = rules.map(Context { name, statsd_type: StatsdType::Counter, tags: &[], container: "" });
+        let Ok(Outcome::Feed(metric, _)) = mapping.outcome else { panic!("{mapping:?}") };
+        Registry::new(Limits::default()).get_or_create(&metric, 0).expect("there is room")
+    }
+
+    fn plan() -> Plan {
+        let conversion = Conversion::new(StatsdType::Counter, MetricType::Counter, 1.0).expect("a counter takes it");
+        Plan { conversion, tag_errors: TagErrors::NONE, is_mapped: true }
+    }
+
+    fn overflow(series: &Arc<Series>) -> Route {
+        Route::Overflow { series: Arc::clone(series), plan: plan(), limit: Reject::SeriesLimit }
+    }
+
+    #[test]
+    fn keys_differ_by_every_part() {
+        let mut cache = RouteCache::new(10);
+        insert(&mut cache, key(b"ab", b"c"), Route::Drop);
+        assert!(knows(&cache, key(b"ab", b"c")));
+        assert!(!knows(&cache, key(b"a", b"bc")));
+        assert!(!knows(&cache, key(b"abc", b"")));
+        assert!(!knows(&cache, Key { statsd_type: StatsdType::Gauge, ..key(b"ab", b"c") }));
+        assert!(!knows(&cache, Key { container: b"x", ..key(b"ab", b"c") }));
+    }
+
+    #[test]
+    fn keys_with_one_hash_have_routes_of_their_own() {
+        let mut cache = RouteCache::new(10);
+        cache.insert(&key(b"one", b""), 7, Route::Drop, 0);
+        cache.insert(&key(b"two", b""), 7, Route::Reject(Reject::EmptyName), 0);
+        assert!(matches!(cache.find(&key(b"one", b""), 7, 0), Some(Route::Drop)));
+        assert!(matches!(cache.find(&key(b"two", b""), 7, 0), Some(Route::Reject(Reject::EmptyName))));
+        assert!(cache.find(&key(b"six", b""), 7, 0).is_none());
+    }
+
+    #[test]
+    fn a_cache_is_bounded_in_routes_and_in_bytes() {
+        let mut cache = RouteCache::new(1);
+        let names: Vec<String> = (0..10_000).map(|n| format!("{}name{n}", "long".repeat(n % 20))).collect();
+        for name in &names {
+            insert(&mut cache, key(name.as_bytes(), b""), Route::Drop);
+            assert!(knows(&cache, key(name.as_bytes(), b"")));
+            assert!(cache.entries.len() <= 1024);
+        }
+        assert_eq!(names.iter().filter(|name| knows(&cache, key(name.as_bytes(), b""))).count(), 1024);
+        let long = vec![b'x'; 1024 * KEY_BYTES];
+        insert(&mut cache, key(&long, b""), Route::Drop);
+        assert!(knows(&cache, key(&long, b"")));
+        assert_eq!(cache.long_key_bytes, long.len(), "it has taken the place of all long keys");
+        insert(&mut cache, key(&vec![b'x'; 1024 * KEY_BYTES + 1], b""), Route::Drop);
+        assert!(cache.long_key_bytes <= 1024 * KEY_BYTES);
+    }
+
+    #[test]
+    fn a_key_over_a_limit_takes_no_route_from_others() {
+        let (mut cache, series) = (RouteCache::new(1), series("a"));
+        let names: Vec<String> = (0..5000).map(|n| format!("name{n}")).collect();
+        let (own, over) = names.split_at(1000);
+        own.iter().for_each(|name| insert(&mut cache, key(name.as_bytes(), b""), Route::Drop));
+        over.iter().for_each(|name| insert(&mut cache, key(name.as_bytes(), b""), overflow(&series)));
+        assert!(own.iter().all(|name| knows(&cache, key(name.as_bytes(), b""))));
+        assert_eq!(over.iter().filter(|name| knows(&cache, key(name.as_bytes(), b""))).count(), 24);
+    }
+
+    #[test]
+    fn a_route_that_depends_on_other_series_holds_until_one_expires() {
+        let (mut cache, series) = (RouteCache::new(1), series("a"));
+        for (name, route, holds) in [
+            (&b"apply"[..], Route::Apply { series: Arc::clone(&series), plan: plan() }, true),
+            (b"drop", Route::Drop, true),
+            (b"overflow", overflow(&series), false),
+            (b"reject", Route::Reject(Reject::TypeConflict), false),
+        ] {
+            let key = key(name, b"");
+            let hash = cache.hash(&key);
+            cache.insert(&key, hash, route, 7);
+            assert!(cache.find(&key, hash, 7).is_some());
+            assert_eq!(cache.find(&key, hash, 8).is_some(), holds);
+            cache.insert(&key, hash, Route::Drop, 8);
+            assert!(matches!(cache.find(&key, hash, 8), Some(Route::Drop)), "the new route takes the old one's place");
+        }
+        assert_eq!(cache.entries.len(), 4);
+    }
+
+    /// Forgetting costs the worker a bounded time: a chunk looks at some entries only, and neither rehashes nor moves the
+    /// others.
+    #[test]
+    fn due_routes_are_forgotten_in_bounded_chunks() {
+        let (mut cache, idle, busy) = (RouteCache::new(10_000), series("idle"), series("busy"));
+        let name = |n: usize| format!("{}name{n}", "long".repeat(n % 20));
+        for n in 0..5000 {
+            let series = if n % 10 == 0 { &idle } else { &busy };
+            insert(&mut cache, key(name(n).as_bytes(), b""), Route::Apply { series: Arc::clone(series), plan: plan() });
+        }
+        busy.touch(5);
+        assert_eq!(cache.forget_due(usize::MAX, 5), Some(5000 - FORGET_CHUNK));
+        let forgotten = 5000 - cache.entries.len();
+        assert_eq!(forgotten, (5000 - FORGET_CHUNK..5000).filter(|n| n % 10 == 0).count(), "no more than the chunk's");
+        // The worker meets a new series between two chunks.
+        insert(&mut cache, key(b"new", b""), Route::Apply { series: Arc::clone(&busy), plan: plan() });
+        let mut rest = Some(5000 - FORGET_CHUNK);
+        let mut chunks = 0;
+        while let Some(end) = rest {
+            rest = cache.forget_due(end, 5);
+            chunks += 1;
+        }
+        assert_eq!(chunks, (5000 - FORGET_CHUNK).div_ceil(FORGET_CHUNK));
+        assert!(knows(&cache, key(b"new", b"")));
+        for n in 0..5000 {
+            assert_eq!(knows(&cache, key(name(n).as_bytes(), b"")), n % 10 != 0, "{n}");
+        }
+        let long: usize = (0..5000).filter(|n| n % 10 != 0).map(|n| name(n).len()).filter(|len| *len > SHORT).sum();
+        assert_eq!(cache.long_key_bytes, long);
+    }
+
+    #[test]
+    fn memory_of_forgotten_routes_is_given_back() {
+        let (mut cache, series) = (RouteCache::new(10_000), series("a"));
+        (0..10_000).for_each(|n| {
+            let route = Route::Apply { series: Arc::clone(&series), plan: plan() };
+            insert(&mut cache, key(format!("name{n}").as_bytes(), b""), route);
+        });
+        let mut rest = Some(usize::MAX);
+        while let Some(end) = rest {
+            rest = cache.forget_due(end, 2);
+        }
+        assert_eq!((cache.entries.len(), cache.entries.capacity()), (0, 0));
+        assert_eq!(Arc::strong_count(&series), 1, "this one");
+    }
+
+    #[test]
+    fn an_entry_is_a_cache_line() {
+        assert_eq!(size_of::<Entry>(), 64);
+    }
+}

@@ -103,6 +103,11 @@ impl Family {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn lock_for_test(&self) -> impl Sized {
+        self.members.lock()
+    }
+
     /// Copies up to `most` series that follow `after` in the order of their labels to the end of `into`; all of them
     /// from the first if `after` is `None`.
     pub(crate) fn copy_after<T>(

@@ -222,15 +222,18 @@ impl Registry {
         self.limits.series
     }
 
+    /// The family of this name. The lock of the map is given back before that of the family is taken.
     fn family(&self, name: &str) -> Option<Arc<Family>> {
         self.families.get(name).map(|family| Arc::clone(&family))
     }
 
     /// The series of `metric` with this text, touched at `now`.
     fn find(&self, metric: &Metric, text: &str, now: u32) -> Result<Option<Arc<Series>>, Reject> {
-        match self.families.get(metric.name.as_str()) {
+        match self.family(&metric.name) {
             None => Ok(None),
-            Some(family) if family.metadata().metric_type() != metric.metadata.metric_type() => Err(Reject::TypeConflict),
+            Some(family) if family.metadata().metric_type() != metric.metadata.metric_type() => {
+                Err(Reject::TypeConflict)
+            }
             Some(family) => Ok(family.find(text.get(metric.name.len()..).unwrap_or_default(), now)),
         }
     }
@@ -284,5 +287,162 @@ impl Registry {
         population.overflows += usize::from(is_overflow);
         population.expiry.add(Arc::clone(&series));
         series
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::mapping::{FamilyMetadata, MetricSpec, Rules};
+    use crate::metric::Sharing;
+    use crate::pipeline::{Pipeline, Worker};
+    use crate::telemetry::Listener;
+
+    fn metric_of(spec: MetricSpec, name: &str, n: usize) -> Metric {
+        let labels = vec![("n".to_owned(), n.to_string())];
+        let metadata = FamilyMetadata { help: "".into(), unit: None, spec };
+        Metric { name: name.to_owned(), labels, metadata: metadata.into(), ttl: Some(Duration::from_secs(1)) }
+    }
+
+    fn metric(name: &str, n: usize) -> Metric {
+        metric_of(MetricSpec::Counter, name, n)
+    }
+
+    /// The series of a metric or, over a limit, the overflow series, and then the limit.
+    fn any(registry: &Registry, metric: &Metric, now: u32) -> Option<Reject> {
+        let limit = registry.get_or_create(metric, now).err()?;
+        registry.get_or_create_overflow(metric, &[], now).expect("the family exists");
+        Some(limit)
+    }
+
+    fn sweep(registry: &Registry, now: u32) -> usize {
+        registry.remove_due(registry.take_due(now), now).len()
+    }
+
+    /// The text of every series, family by family.
+    fn texts(registry: &Registry) -> Vec<String> {
+        let mut all = Vec::new();
+        for family in registry.families().iter() {
+            family.copy_after(None, usize::MAX, &mut all, |series| series.text().to_owned());
+        }
+        all
+    }
+
+    #[test]
+    fn an_overflow_series_takes_no_place_and_expires_as_others_do() {
+        let limits = Limits { family_series: Some(1), overflow: Overflow::Collapse, ..Limits::default() };
+        let registry = Registry::new(limits);
+        let over = Some(Reject::FamilySeriesLimit);
+        assert_eq!((any(&registry, &metric("a", 1), 0), any(&registry, &metric("a", 2), 0)), (None, over));
+        assert_eq!(any(&registry, &metric("a", 2), 9), over);
+        assert_eq!(sweep(&registry, 9), 1);
+        assert_eq!(texts(&registry), ["a{overflow=\"true\"}"], "the one that a sample has reached is left");
+        assert_eq!((any(&registry, &metric("a", 2), 9), any(&registry, &metric("a", 3), 9)), (None, over));
+        assert_eq!(texts(&registry), ["a{n=\"2\"}", "a{overflow=\"true\"}"]);
+        assert_eq!(sweep(&registry, 99), 2);
+        assert!(registry.is_empty() && registry.families().is_empty());
+        assert_eq!((any(&registry, &metric("a", 4), 99), any(&registry, &metric("a", 5), 99)), (None, over));
+    }
+
+    #[test]
+    fn makers_that_meet_at_the_limit_make_one_overflow_series() {
+        let limits = Limits { series: 4, overflow: Overflow::Collapse, ..Limits::default() };
+        let registry = Registry::new(limits);
+        let collapsed: usize = thread::scope(|scope| {
+            let makers: Vec<_> = (0..4)
+                .map(|_| {
+                    let maker = || (0..1000).filter(|&n| any(&registry, &metric("a", n), 0).is_some());
+                    scope.spawn(move || maker().count())
+                })
+                .collect();
+            makers.into_iter().map(|maker| maker.join().unwrap()).sum()
+        });
+        assert_eq!(collapsed, 4 * 996, "the first four series are their own");
+        let counts = registry.counts();
+        let counts: [u64; 2] = [counts.series.iter().sum(), counts.families.iter().sum()];
+        assert_eq!((registry.len(), counts), (5, [5, 1]));
+        assert!(registry.get_or_create_overflow(&metric("b", 1), &[], 0).is_none(), "b has no family");
+    }
+
+    #[test]
+    fn families_are_in_order_and_an_old_list_of_them_stays_as_it_was() {
+        let registry = Registry::new(Limits::default());
+        for (name, n) in [("ab", 1), ("a", 2), ("b", 1), ("a", 1), ("ab", 0), ("a", 3)] {
+            registry.get_or_create(&metric(name, n), 0).expect("there is room");
+        }
+        let expected = ["a{n=\"1\"}", "a{n=\"2\"}", "a{n=\"3\"}", "ab{n=\"0\"}", "ab{n=\"1\"}", "b{n=\"1\"}"];
+        assert_eq!(texts(&registry), expected);
+        let old = registry.families();
+        let one = registry.get_or_create(&metric("a", 1), 5).expect("it exists");
+        assert_eq!(sweep(&registry, 5), 5);
+        assert_eq!(texts(&registry), ["a{n=\"1\"}"]);
+        let mut left = Vec::new();
+        old.iter().for_each(|family| family.copy_after(None, usize::MAX, &mut left, Arc::clone));
+        assert!(old.len() == 3 && left.len() == 1 && Arc::ptr_eq(&left[0], &one));
+    }
+
+    #[test]
+    fn copies_go_on_behind_any_series() {
+        let registry = Registry::new(Limits::default());
+        (0..10).for_each(|n| _ = registry.get_or_create(&metric("a", n), 0).expect("there is room"));
+        let family = Arc::clone(&registry.families()[0]);
+        let mut copied: Vec<Arc<Series>> = Vec::new();
+        while copied.len() < 10 {
+            let after = copied.last().cloned();
+            family.copy_after(after.as_deref(), 3, &mut copied, Arc::clone);
+        }
+        assert!(copied.is_sorted_by(|one, other| one.text() < other.text()) && copied.len() == 10);
+        let before = copied.len();
+        family.copy_after(copied.last().cloned().as_deref(), 3, &mut copied, Arc::clone);
+        assert_eq!(copied.len(), before);
+    }
+
+    #[test]
+    fn a_name_belongs_to_one_type_until_its_family_is_empty() {
+        let registry = Registry::new(Limits::default());
+        let gauge = metric_of(MetricSpec::Gauge, "a", 1);
+        registry.get_or_create(&metric("a", 1), 0).expect("there is room");
+        assert_eq!(registry.get_or_create(&gauge, 0).err(), Some(Reject::TypeConflict));
+        assert_eq!(sweep(&registry, 2), 1);
+        assert!(registry.get_or_create(&gauge, 2).is_ok());
+    }
+
+    #[test]
+    fn known_lines_take_no_lock_that_others_hold() {
+        let (rules, _) = Rules::compile(&Config::default());
+        let pipeline = Arc::new(Pipeline::new(&Config::default(), rules));
+        let lines = b"a:1|c\na:1|c|@0.3|#k:v\nb:1|g\nb:+1|g\nd:5:6|ms\ne:1|h|@0.5\nf:1|d\ng:1|m\na_total:1|g\nh:x|c";
+        let listener = Listener::new("udp://test".to_owned());
+        let mut worker = Worker::new(Arc::clone(&pipeline), Sharing::Shared);
+        worker.begin(&listener, None).batch().packet(lines);
+
+        let registry = &pipeline.registry;
+        let families = registry.families();
+        assert_eq!(families.len(), 6);
+        let population = registry.population.lock();
+        let locked: Vec<_> = families.iter().map(|family| family.lock_for_test()).collect();
+        // A shard that is held already counts as held: this thread cannot take it twice.
+        let shards: Vec<_> = families.iter().map(|family| registry.families.try_get_mut(&**family.name())).collect();
+        assert!(families.iter().all(|family| registry.families.try_get(&**family.name()).is_locked()));
+
+        let (done, is_done) = mpsc::channel();
+        let counted = Arc::clone(&listener);
+        let thread = thread::spawn(move || {
+            for _ in 0..1000 {
+                worker.begin(&counted, None).batch().packet(lines);
+            }
+            done.send(()).expect("the test is waiting");
+        });
+        let result = is_done.recv_timeout(Duration::from_secs(10));
+        drop((shards, locked, population));
+        result.expect("it did not wait for the registry");
+        thread.join().expect("it has not panicked");
+        assert_eq!(pipeline.telemetry.rejected(Reject::TypeConflict), 1001, "routes of rejected lines are known too");
+        assert_eq!(listener.lines(), 10 * 1001);
     }
 }

@@ -132,7 +132,7 @@ a:1:x:3|ms
   parsed   name "a", value "1:x:3", type ms
   rule     none matches; the name is the line's own
   series   a_seconds (histogram) observes 0.001
-  rejected bad_value (x): the value is one finite decimal number without blanks: 5, -5, +5, .5, 1e3; of a set any text but none; of a service check 0 to 3
+  rejected bad_value (x): write a finite decimal number without blanks (5, -5, +5, .5, 1e3); in a set, any text that is not empty; in a service check, 0 to 3
   series   a_seconds (histogram) observes 0.003
 b:1|c:-2|c:3|zz:4|g
   parsed   name "b", value "1", type c
@@ -140,8 +140,8 @@ b:1|c:-2|c:3|zz:4|g
   series   b_total (counter) adds 1
   parsed   name "b", value "-2", type c
   rule     none matches; the name is the line's own
-  rejected negative_counter (-2): send counts of 0 or more; for a number that falls, use a gauge or declare type = "gauge"
-  rejected unknown_type (b:1|c:-2|c:3|zz:4|g): the type is one of c, m, g, ms, h, d, s; a line of several types has no # section
+  rejected negative_counter (-2): send counts of 0 or more; for a number that can fall, use a gauge, or set type = "gauge" in a rule
+  rejected unknown_type (b:1|c:-2|c:3|zz:4|g): write one of the types c, m, g, ms, h, d, s; a line with several types cannot have a # section
   parsed   name "b", value "4", type g
   rule     none matches; the name is the line's own
   series   b (gauge) is set to 4
@@ -178,7 +178,7 @@ _sc|db.up|2|h:web1|#k:v|m:no|x
 _e{5,4}:title|text|#k:v
   event    counted by statsidecar_events_total, and not exposed
 _e{5,4}:title
-  rejected malformed_line (_e{5,4}:title): a line is name:value|type, then |@rate and |#tag:value where wanted; _sc|name|status; or _e{5,4}:title|text
+  rejected malformed_line (_e{5,4}:title): write name:value|type, and after it |@rate or |#tag:value if needed; _sc|name|status; or _e{5,4}:title|text
 "#,
     );
     explains(
@@ -292,17 +292,13 @@ fn a_conflict_is_said_before_what_is_wrong_with_the_sample() {
 #[test]
 fn explain_says_for_every_reason_what_to_do() {
     let reasons = [
-        (
-            "",
-            &["a:1|c|@2"][..],
-            "bad_sample_rate (1): the rate after @ is a decimal number above 0 (at least 1e-9) and at most 1",
-        ),
+        ("", &["a:1|c|@2"][..], "bad_sample_rate (1): write a decimal number from 1e-9 to 1 after the @"),
         (
             "",
             &["a:NaN|c"],
-            "bad_value (NaN): the value is one finite decimal number without blanks: 5, -5, +5, .5, 1e3; of a set any text but none; of a service check 0 to 3",
+            "bad_value (NaN): write a finite decimal number without blanks (5, -5, +5, .5, 1e3); in a set, any text that is not empty; in a service check, 0 to 3",
         ),
-        ("", &[":1|c"], "empty_name (1): give the metric a name before the first ':' (or in the rule's name)"),
+        ("", &[":1|c"], "empty_name (1): write a name before the first ':', or in the name of the rule"),
         (
             "[limits]\nfamily_series = 1",
             &["a:1|c|#k:1", "a:1|c|#k:2"],
@@ -317,22 +313,22 @@ fn explain_says_for_every_reason_what_to_do() {
         (
             "",
             &["a 1"],
-            "malformed_line (a 1): a line is name:value|type, then |@rate and |#tag:value where wanted; _sc|name|status; or _e{5,4}:title|text",
+            "malformed_line (a 1): write name:value|type, and after it |@rate or |#tag:value if needed; _sc|name|status; or _e{5,4}:title|text",
         ),
         (
             "",
             &["h:1|h", "h_count:1|g"],
-            "name_collision (1): rename one of the two metrics: a histogram owns its _bucket, _sum and _count, a summary its _sum and _count",
+            "name_collision (1): rename one of the two metrics: a histogram exposes its name with _bucket, _sum and _count, a summary with _sum and _count",
         ),
         (
             "",
             &["a:-1|c"],
-            "negative_counter (-1): send counts of 0 or more; for a number that falls, use a gauge or declare type = \"gauge\"",
+            "negative_counter (-1): send counts of 0 or more; for a number that can fall, use a gauge, or set type = \"gauge\" in a rule",
         ),
         (
             "",
             &["process_open_fds:1|g"],
-            "reserved_name (1): names that start with statsidecar_ and the process_ metrics are the sidecar's own: choose another",
+            "reserved_name (1): choose another name: those that start with statsidecar_, and the process_ metrics, belong to the sidecar itself",
         ),
         (
             "[limits]\nseries = 1",
@@ -343,12 +339,12 @@ fn explain_says_for_every_reason_what_to_do() {
         (
             "",
             &["a:1|g", "a:1|h"],
-            "type_conflict (1): one name has one type: rename one of the two metrics, or declare the type in a rule",
+            "type_conflict (1): a name has only one type: rename one of the two metrics, or set the type in a rule",
         ),
         (
             "",
             &["a:1|x"],
-            "unknown_type (a:1|x): the type is one of c, m, g, ms, h, d, s; a line of several types has no # section",
+            "unknown_type (a:1|x): write one of the types c, m, g, ms, h, d, s; a line with several types cannot have a # section",
         ),
     ];
     for (config, lines, expected) in reasons {
@@ -361,7 +357,7 @@ fn explain_says_for_every_reason_what_to_do() {
     // Arguments of this test are text, so the last reason is asked through a shell.
     let command = format!("{} explain \"$(printf 'a:1:\\377|c')\"", env!("CARGO_BIN_EXE_statsidecar"));
     let output = std::process::Command::new("sh").args(["-c", &command]).output().expect("a shell");
-    let expected = "a:1:\u{fffd}|c\n  rejected not_utf8 (a:1:\u{fffd}|c): send the name and the tags as UTF-8\n";
+    let expected = "a:1:\u{fffd}|c\n  rejected not_utf8 (a:1:\u{fffd}|c): send names and tags as UTF-8\n";
     assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stdout).as_ref()), (Some(0), expected));
 
     let tested: Vec<_> = reasons.iter().filter_map(|(_, _, text)| text.split(' ').next()).chain(["not_utf8"]).collect();

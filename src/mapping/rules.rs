@@ -1,0 +1,336 @@
+//! The compiled rules, and how they map a line.
+
+use std::cell::OnceCell;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::context::Context;
+use super::conversion::Conversion;
+use super::family_metadata::{MetadataByType, RuleMetadata};
+use super::labels::{ClientTags, SeriesLabels, TagPolicy};
+use super::metric::Metric;
+use super::names;
+use super::pattern::Automaton;
+use super::relay_filter::RelayFilter;
+use super::rule::CompiledRule;
+use super::tag_errors::TagErrors;
+use crate::config::{Dialects, Naming, RulePattern, Timer};
+use crate::metric::MetricType;
+use crate::parse::StatsdType;
+use crate::reject::Reject;
+use crate::telemetry;
+
+/// The compiled rules, and the defaults for lines that no rule matches.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    pub(super) rules: Vec<CompiledRule>,
+    /// The patterns of all rules; a pattern has the index of its rule.
+    pub(super) automaton: Automaton,
+    pub(super) initial: Vec<Metric>,
+    pub(super) naming: Naming,
+    pub(super) timer: Timer,
+    /// The metadata of metrics that no rule matches.
+    pub(super) metadata: MetadataByType,
+    pub(super) service_checks: bool,
+    pub(super) ttl: Option<Duration>,
+    pub(super) constants: Vec<(String, String)>,
+    pub(super) dialects: Dialects,
+    pub(super) container_label: bool,
+    pub(super) tag_limit: usize,
+    pub(super) relay_filters: Vec<RelayFilter>,
+}
+
+/// What the rules make of a [`Context`].
+#[derive(Debug)]
+pub struct Mapping<'a> {
+    /// The rule that matches, by its index in the file, and what its pattern captures; `None` if no rule matches.
+    pub rule: Option<(usize, Vec<&'a str>)>,
+    /// The tags that were left out or changed.
+    pub tag_errors: TagErrors,
+    /// What becomes of the samples.
+    pub outcome: Result<Outcome, Reject>,
+}
+
+/// What becomes of the samples of a [`Context`].
+#[derive(Debug)]
+pub enum Outcome {
+    /// They are counted and not exposed, because a rule says `drop` or because service checks are not exposed.
+    Drop,
+    /// The conversion turns each sample into an update of the series.
+    Feed(Metric, Conversion),
+}
+
+impl Rules {
+    /// Whether the `c:` section is part of the identity of a series.
+    pub fn uses_container(&self) -> bool {
+        self.container_label
+    }
+
+    /// The dialects in which tags are read.
+    pub fn dialects(&self) -> Dialects {
+        self.dialects
+    }
+
+    /// Whether service checks become gauges.
+    pub fn exposes_service_checks(&self) -> bool {
+        self.service_checks
+    }
+
+    /// The series that exist at 0 before the first line, in file order.
+    pub fn initial(&self) -> &[Metric] {
+        &self.initial
+    }
+
+    /// The constant labels of every series.
+    pub fn constants(&self) -> &[(String, String)] {
+        &self.constants
+    }
+
+    /// The targets of the relay, each of them once.
+    pub fn relay_filters(&self) -> &[RelayFilter] {
+        &self.relay_filters
+    }
+
+    /// The pattern of the rule at `index`, as the file has it.
+    pub fn pattern(&self, index: usize) -> Option<&RulePattern> {
+        self.rules.get(index).map(|rule| &rule.written)
+    }
+
+    /// The name of a capture of the rule at `index`, if its regex gives the capture a name.
+    pub fn capture_name(&self, index: usize, number: usize) -> Option<&str> {
+        self.rules.get(index)?.pattern.group_name(number)
+    }
+
+    /// Maps a line. The first rule in file order that matches decides.
+    pub fn map<'a>(&self, context: Context<'a>) -> Mapping<'a> {
+        let tags = OnceCell::new();
+        let tags = || tags.get_or_init(|| ClientTags::read(&context, self.naming, self.tag_limit));
+        let found = self.automaton.matches(context.name).find_map(|index| {
+            let rule = self.rules.get(index).filter(|rule| rule.conditions.hold(context.statsd_type, tags))?;
+            Some((index, rule, rule.pattern.captures(context.name)?))
+        });
+        let mut tag_errors = TagErrors::default();
+        let outcome = match &found {
+            Some((_, rule, _)) if rule.drop => Ok(Outcome::Drop),
+            _ if context.statsd_type == StatsdType::ServiceCheck && !self.service_checks => Ok(Outcome::Drop),
+            Some((_, rule, captures)) => self.feed(context, Some((rule, captures)), tags(), &mut tag_errors),
+            None => self.feed(context, None, tags(), &mut tag_errors),
+        };
+        Mapping { rule: found.map(|(index, _, captures)| (index, captures)), tag_errors, outcome }
+    }
+
+    fn feed(
+        &self,
+        context: Context<'_>,
+        rule: Option<(&CompiledRule, &Vec<&str>)>,
+        tags: &ClientTags<'_>,
+        tag_errors: &mut TagErrors,
+    ) -> Result<Outcome, Reject> {
+        let by_line = match context.statsd_type {
+            StatsdType::Counter | StatsdType::Meter => MetricType::Counter,
+            StatsdType::Gauge | StatsdType::ServiceCheck => MetricType::Gauge,
+            StatsdType::Timer | StatsdType::Histogram | StatsdType::Distribution => match self.timer {
+                Timer::Histogram => MetricType::Histogram,
+                Timer::Summary => MetricType::Summary,
+            },
+            StatsdType::Set => MetricType::Set,
+        };
+        let metadata = match rule.map(|(rule, _)| &rule.metadata) {
+            Some(RuleMetadata::Fixed(metadata)) => metadata,
+            Some(RuleMetadata::ByType(by_type)) => by_type.get(by_line),
+            None => self.metadata.get(by_line),
+        };
+        let metric_type = metadata.metric_type();
+        let scale = rule.map_or(1.0, |(rule, _)| rule.scale);
+        let conversion = Conversion::new(context.statsd_type, metric_type, scale).ok_or(Reject::TypeConflict)?;
+        let name = match rule.and_then(|(rule, captures)| Some((rule.name.as_ref()?, captures))) {
+            Some((template, captures)) => template.name(captures, self.naming),
+            None => self.own_name(context, metric_type),
+        };
+        // The name has legal characters only, but it may be empty.
+        if !names::is_metric_name(&name) {
+            return Err(Reject::EmptyName);
+        }
+        if telemetry::is_reserved(&name) {
+            return Err(Reject::ReservedName);
+        }
+        let labels = self.labels(context, rule, tags, tag_errors)?;
+        let ttl = rule.map_or(self.ttl, |(rule, _)| rule.ttl);
+        Ok(Outcome::Feed(Metric { name, labels, metadata: Arc::clone(metadata), ttl }, conversion))
+    }
+
+    /// The name of the metric if no rule sets one.
+    fn own_name(&self, context: Context<'_>, metric_type: MetricType) -> String {
+        let name = names::escape(context.name, self.naming);
+        match (self.naming, metric_type, context.statsd_type) {
+            _ if name.is_empty() => name,
+            (Naming::Prometheus, MetricType::Counter, _) => names::with_suffix(&name, "_total").into_owned(),
+            (Naming::Prometheus, MetricType::Histogram | MetricType::Summary, StatsdType::Timer) => {
+                names::with_suffix(&name, "_seconds").into_owned()
+            }
+            _ => name,
+        }
+    }
+
+    /// The labels of a series. Later sources win: tags, the container, constants, labels of the rule.
+    fn labels(
+        &self,
+        context: Context<'_>,
+        rule: Option<(&CompiledRule, &Vec<&str>)>,
+        tags: &ClientTags<'_>,
+        tag_errors: &mut TagErrors,
+    ) -> Result<Vec<(String, String)>, Reject> {
+        let all = TagPolicy::default();
+        let policy = rule.map_or(&all, |(rule, _)| &rule.tags);
+        let mut labels = SeriesLabels::of_line(tags, policy, tag_errors)?;
+        if self.container_label && !context.container.is_empty() {
+            labels.set("container_id", context.container.to_owned());
+        }
+        let (own, captures) = rule.map_or((&[][..], &[][..]), |(rule, captures)| (&rule.labels, captures));
+        labels.add(&self.constants, own, policy.prefer, captures);
+        Ok(labels.into_sorted())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
+    use super::*;
+    use crate::config::{Config, Diagnostic, Dialect, load};
+    use crate::parse::tags::Tag;
+
+    /// A file in which nothing is wrong but what the rules make of it.
+    fn rules(context: &str) -> (Config, Rules, Vec<Diagnostic>) {
+        let (config, diagnostics) = load(context);
+        assert_eq!(diagnostics, [], "{context}");
+        let (rules, diagnostics) = Rules::compile(&config);
+        (config, rules, diagnostics)
+    }
+
+    #[test]
+    fn how_long_series_stay() {
+        let (_, none, _) = rules("");
+        let (_, rules, diagnostics) = rules(
+            r#"
+            defaults.ttl = "1m"
+            metric = [
+                { match = "own", ttl = "500ms" },
+                { match = "ever", ttl = "0" },
+                { match = "init", name = "init", type = "gauge", init = [{}] },
+            ]"#,
+        );
+        assert_eq!(diagnostics, []);
+        for (name, expected) in [
+            ("own", Some(Duration::from_millis(500))),
+            ("ever", None),
+            ("init", None),
+            ("other", Some(Duration::from_secs(60))),
+        ] {
+            let mapping = rules.map(Context { name, statsd_type: StatsdType::Gauge, tags: &[], container: "" });
+            assert!(matches!(mapping.outcome, Ok(Outcome::Feed(Metric { ttl, .. }, _)) if ttl == expected), "{name}");
+        }
+        assert!(rules.initial().iter().all(|metric| metric.ttl.is_none()) && !rules.initial().is_empty());
+        let mapping = none.map(Context { name: "a", statsd_type: StatsdType::Gauge, tags: &[], container: "" });
+        assert!(matches!(mapping.outcome, Ok(Outcome::Feed(Metric { ttl: None, .. }, _))));
+    }
+
+    /// A rule as the file writes it, and which lines it is for.
+    #[derive(Clone, Debug)]
+    struct Example {
+        pattern: (&'static str, String),
+        statsd_types: Vec<&'static str>,
+        env: Option<&'static str>,
+    }
+
+    impl Example {
+        fn written(&self) -> String {
+            let (key, text) = &self.pattern;
+            let statsd_types = if self.statsd_types.is_empty() {
+                String::new()
+            } else {
+                format!("match_type = {:?}\n", self.statsd_types)
+            };
+            let env = self.env.map(|env| format!("match_tags = {{ env = {env:?} }}\n")).unwrap_or_default();
+            format!("[[metric]]\n{key} = '{text}'\n{statsd_types}{env}")
+        }
+
+        fn is_for(&self, name: &str, statsd_type: StatsdType, env: Option<&str>) -> bool {
+            let is_match = match self.pattern.0 {
+                "match" => is_glob_of(&chars(&self.pattern.1), &chars(name)),
+                _ => regex::Regex::new(&format!("^(?:{})$", self.pattern.1)).unwrap().is_match(name),
+            };
+            let is_kind = self.statsd_types.is_empty() || self.statsd_types.contains(&statsd_type.as_str());
+            is_match && is_kind && self.env.is_none_or(|glob| env.is_some_and(|env| glob == "*" || glob == env))
+        }
+    }
+
+    fn chars(text: &str) -> Vec<char> {
+        text.chars().collect()
+    }
+
+    /// What a glob means, written as simply as it can be.
+    fn is_glob_of(glob: &[char], name: &[char]) -> bool {
+        match (glob, name) {
+            (['*', '*'], _) => true,
+            (['*', rest @ ..], _) if is_glob_of(rest, name) => true,
+            (['*', ..], [c, name @ ..]) => *c != '.' && is_glob_of(glob, name),
+            ([one, rest @ ..], [other, name @ ..]) => one == other && is_glob_of(rest, name),
+            (rest, name) => rest.is_empty() && name.is_empty(),
+        }
+    }
+
+    fn examples() -> impl Strategy<Value = Vec<Example>> {
+        let part = select(vec!["a", "b", "ab", "é", "*", "a*", "*b", "a*b", "*a*", "a*b*é"]);
+        let globs =
+            (prop::collection::vec(part, 0..4), any::<bool>()).prop_filter_map("an empty glob", |(parts, rest)| {
+                let parts: Vec<_> = parts.into_iter().chain(rest.then_some("**")).collect();
+                (!parts.is_empty()).then(|| ("match", parts.join(".")))
+            });
+        let texts = vec!["a|ab", r"a\.(.*)", "(a)|(b)", ".*", r"[ab.]+", r"(?P<x>é)?a*", "a(.)b", r".+\..+", "b"];
+        let regexes = select(texts).prop_map(|text| ("match_regex", text.to_owned()));
+        let statsd_types = select(vec![vec![], vec![], vec!["c"], vec!["g", "ms"], vec!["g", "c"]]);
+        let env = select(vec![None, None, Some("*"), Some("x")]);
+        let example = (prop_oneof![2 => globs, 1 => regexes], statsd_types, env);
+        prop::collection::vec(
+            example.prop_map(|(pattern, statsd_types, env)| Example { pattern, statsd_types, env }),
+            0..12,
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn prop_the_first_rule_that_matches_wins(
+            examples in examples(),
+            lines in prop::collection::vec(
+                (
+                    prop::collection::vec(select(vec!["a", "b", "ab", "aab", "é", "aé", "", "c"]), 1..4),
+                    select(StatsdType::ALL.to_vec()),
+                    select(vec![None, Some("x"), Some("y")]),
+                ),
+                1..20,
+            ),
+        ) {
+            let (config, rules, diagnostics) = rules(&examples.iter().map(Example::written).collect::<String>());
+            for (parts, statsd_type, env) in lines {
+                let name = parts.join(".");
+                let tag = env.map(|env| Tag { dialect: Dialect::DogStatsD, pair: Ok(("env", env)) });
+                let mapping = rules.map(Context { name: &name, statsd_type, tags: tag.as_slice(), container: "" });
+                let expected = examples.iter().position(|example| example.is_for(&name, statsd_type, env));
+                prop_assert_eq!(mapping.rule.as_ref().map(|(index, _)| *index), expected, "{} {:?}", &name, statsd_type);
+                let Some((index, captures)) = mapping.rule else { continue };
+                // What is said to match nothing does not.
+                let span = config.metrics[index].pattern.span();
+                prop_assert!(diagnostics.iter().all(|said| said.span != span), "{} {:?}", &name, diagnostics);
+                if let ("match", glob) = &examples[index].pattern {
+                    let mut rebuilt = glob.replace("**", "*");
+                    for capture in &captures[1..] {
+                        rebuilt = rebuilt.replacen('*', capture, 1);
+                    }
+                    prop_assert_eq!(&rebuilt, &name);
+                }
+            }
+        }
+    }
+}

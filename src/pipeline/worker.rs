@@ -1,0 +1,73 @@
+//! A worker: a thread's private route cache and counts, and the lock under which it works.
+
+use std::sync::Arc;
+
+use super::applier::Applier;
+use super::route_cache::RouteCache;
+use super::shared::Pipeline;
+use super::ticket::Ticket;
+use crate::metric::Sharing;
+use crate::reject::Reject;
+use crate::sync::{Mutex, MutexGuard};
+use crate::telemetry::{Listener, WorkerStats};
+
+/// One thread's way from packets to series.
+#[derive(Debug)]
+pub struct Worker {
+    pipeline: Arc<Pipeline>,
+    cache: Arc<Mutex<RouteCache>>,
+    stats: WorkerStats,
+    sharing: Sharing,
+}
+
+impl Worker {
+    /// A worker with an empty cache. `sharing` says whether other workers of the pipeline exist.
+    pub fn new(pipeline: Arc<Pipeline>, sharing: Sharing) -> Self {
+        let cache = pipeline.route_caches.add(RouteCache::new(pipeline.registry.limit()));
+        Self { pipeline, cache, stats: WorkerStats::default(), sharing }
+    }
+
+    /// Begins to work on lines that `listener` received. With a ticket, updates of gauges wait until it is due.
+    #[inline]
+    pub fn begin<'w>(&'w mut self, listener: &'w Listener, ticket: Option<Ticket>) -> Work<'w> {
+        let Self { pipeline, cache, stats, sharing } = self;
+        // The lock is taken first, so that work that begins after a sweep has begun sees the time of that sweep.
+        let cache = cache.lock();
+        let now = pipeline.clock.now();
+        let expired = pipeline.registry.expired() as u32;
+        let applier = Applier::new(stats, *sharing, now, pipeline.rules.dialects(), ticket);
+        Work { pipeline, listener, cache, expired, applier }
+    }
+}
+
+/// A worker at work. While it exists, no series that it has a route to is removed; dropping it adds up what it counted.
+#[derive(Debug)]
+pub struct Work<'w> {
+    pub(super) pipeline: &'w Pipeline,
+    listener: &'w Listener,
+    pub(super) cache: MutexGuard<'w, RouteCache>,
+    /// How many series had expired when the work began.
+    pub(super) expired: u32,
+    pub(super) applier: Applier<'w>,
+}
+
+impl Work<'_> {
+    /// Counts packets and bytes.
+    pub fn received(&mut self, packets: u64, bytes: u64) {
+        self.applier.stats.packets += packets;
+        self.applier.stats.bytes += bytes;
+    }
+
+    /// Counts a line that was not received whole.
+    pub fn lost_line(&mut self, reject: Reject) {
+        self.applier.stats.lines += 1;
+        self.applier.stats.rejected(reject, 1);
+    }
+}
+
+impl Drop for Work<'_> {
+    fn drop(&mut self) {
+        self.applier.catch_up();
+        self.pipeline.telemetry.add(self.listener, self.applier.stats, self.applier.sharing);
+    }
+}
