@@ -8,12 +8,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use statsidecar::config::Config;
-use statsidecar::http::{State, bind, exposition, serve};
+use statsidecar::daemon::Timing;
+use statsidecar::http::{State, Timeouts, bind, exposition, serve};
 use statsidecar::mapping::Rules;
 use statsidecar::metric::Sharing;
 use statsidecar::pipeline::{Pipeline, Worker};
 use statsidecar::telemetry::{Listener, Snapshot};
-use support::{Daemon, PATIENCE, Scratch, get, request, started};
+use support::{Daemon, InProcess, PATIENCE, Scratch, get, request, started};
 
 const PATHS: [&str; 4] = ["/", "/metrics", "/-/healthy", "/-/ready"];
 
@@ -192,38 +193,67 @@ fn what_is_no_http_is_refused_and_harms_nobody() {
     assert_eq!(healthy(&mut other), "statsidecar is healthy.\n");
 }
 
-/// A client that sends its head drop by drop, or nothing at all, is cut off; one that asks meanwhile is served.
+/// A client that sends its head byte by byte is cut off, and so is one that sends nothing. Others are served meanwhile.
 #[test]
-fn who_never_ends_a_head_is_cut_off() {
-    // The program gives it 10 seconds; what is above them is for a machine that is busy.
-    const LEAST: Duration = Duration::from_secs(5);
-    const MOST: Duration = Duration::from_secs(25);
-    let daemon = started(&[]);
+fn a_connection_without_a_whole_head_is_closed() {
+    assert_eq!(Timeouts::default().header, Duration::from_secs(10));
+    const LIMIT: Duration = Duration::from_millis(400);
+    let timing = Timing { http: Timeouts { header: LIMIT, ..Timeouts::default() }, ..Timing::default() };
+    let daemon = InProcess::start("", &["udp://127.0.0.1:0"], timing);
     let begun = Instant::now();
     let mut silent = connect(daemon.http);
     let mut slow = connect(daemon.http);
     let mut idle = connect(daemon.http);
     assert_eq!(healthy(&mut idle), "statsidecar is healthy.\n");
     slow.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nX-A: ").expect("it is taken");
-    let mut closed_after = None;
-    while closed_after.is_none() {
-        assert!(begun.elapsed() < MOST, "half a head holds its connection for ever");
-        // A drop now and then does not give it more time. This waits until there is an answer, or 200 ms.
-        slow.set_read_timeout(Some(Duration::from_millis(200))).expect("a time limit can be set");
+    slow.set_read_timeout(Some(LIMIT / 10)).expect("a time limit can be set");
+    loop {
+        assert!(begun.elapsed() < PATIENCE, "half a head holds its connection for ever");
+        // This waits for an answer, or for a tenth of the limit.
         match slow.read(&mut [0; 512]) {
-            Ok(_) => closed_after = Some(begun.elapsed()),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                let _ = slow.write_all(b"a");
+                let _ = slow.write_all(b"a"); // another byte gives it no more time
                 assert_eq!(get(daemon.http, "/-/healthy"), "statsidecar is healthy.\n");
             }
-            Err(_) => closed_after = Some(begun.elapsed()),
+            Ok(_) | Err(_) => break,
         }
     }
-    assert!(closed_after > Some(LEAST), "a slow client is cut off after {closed_after:?}");
-    for stream in [&mut silent, &mut idle] {
-        stream.set_read_timeout(Some(MOST.saturating_sub(begun.elapsed()))).expect("a time limit can be set");
-        assert!(is_closed(stream), "an idle connection is kept for ever");
+    assert!(begun.elapsed() >= LIMIT, "a slow client is cut off after {:?}", begun.elapsed());
+    assert!(is_closed(&mut silent) && is_closed(&mut idle), "an idle connection is kept for ever");
+}
+
+/// A client that reads some of the answer now and then gets all of it, though that takes longer than the limit. One that
+/// reads nothing loses its connection, which is free for another one then.
+#[test]
+fn only_a_client_that_reads_nothing_is_given_up() {
+    assert_eq!(Timeouts::default().write, Duration::from_secs(30));
+    const LIMIT: Duration = Duration::from_millis(400);
+    let timing = Timing { http: Timeouts { write: LIMIT, ..Timeouts::default() }, ..Timing::default() };
+    let daemon = InProcess::start("[http]\nmax_connections = 1\n", &["tcp://127.0.0.1:0"], timing);
+    // Far more bytes than the kernel keeps for a connection.
+    let tag = "x".repeat(7000);
+    let lines: String = (0..2000).map(|n| format!("a{n}:1|c|#tag:{tag}\n")).collect();
+    TcpStream::connect(daemon.address())
+        .and_then(|mut stream| stream.write_all(lines.as_bytes()))
+        .expect("it is taken");
+    wait_for_counters(daemon.http, 2000);
+
+    let begun = Instant::now();
+    let (mut slow, mut whole) = (connect(daemon.http), Vec::new());
+    slow.write_all(scrape_request("").as_bytes()).expect("it is taken");
+    while (&slow).take(1 << 20).read_to_end(&mut whole).expect("the next part") > 0 {
+        std::thread::sleep(LIMIT / 6);
     }
+    assert!(whole.ends_with(b"\r\n0\r\n\r\n") && begun.elapsed() > 2 * LIMIT, "{:?}", begun.elapsed());
+
+    let mut stuck = connect(daemon.http);
+    let begun = Instant::now();
+    stuck.write_all(scrape_request("").as_bytes()).expect("it is taken");
+    assert_eq!(get(daemon.http, "/-/healthy"), "statsidecar is healthy.\n");
+    assert!(begun.elapsed() >= LIMIT, "it was given up after {:?}", begun.elapsed());
+    let mut part = Vec::new();
+    let _ = stuck.read_to_end(&mut part); // what the kernel has kept, then the end or a reset
+    assert!(part.starts_with(b"HTTP/1.1 200 OK\r\n") && !part.ends_with(b"\r\n0\r\n\r\n"));
 }
 
 #[test]
@@ -260,16 +290,26 @@ fn by_default_64_connections_are_served() {
     }
 }
 
-/// Packets of counters, `a0` and so on, each with 100 characters of tags.
+/// Sends counters, `a0` and so on, each with 100 characters of tags, and waits until all are applied.
 fn many_series(daemon: &Daemon, series: usize) {
     let client = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
     let lines: Vec<String> = (0..series).map(|n| format!("a{n}:{n}|c|#tag:{}", "x".repeat(100))).collect();
-    for (sent, packet) in lines.chunks(50).enumerate() {
-        client.send_to(packet.join("\n").as_bytes(), daemon.udp[0]).expect("a packet");
-        // Now and then until it has come, so that the socket's buffer does not fill.
-        if sent % 20 == 19 || (sent + 1) * 50 >= series {
-            daemon.scrape_after(sent as u64 + 1);
+    let mut sent = 0;
+    for packets in lines.chunks(1000) {
+        for packet in packets.chunks(50) {
+            client.send_to(packet.join("\n").as_bytes(), daemon.udp[0]).expect("a packet");
         }
+        // The socket's buffer must not fill, so the next thousand lines wait for these.
+        sent += packets.len();
+        wait_for_counters(daemon.http, sent);
+    }
+}
+
+/// Waits until there are so many counters.
+fn wait_for_counters(server: SocketAddr, series: usize) {
+    let (begun, expected) = (Instant::now(), format!("<td>counter</td><td class=n>{series}</td>"));
+    while !get(server, "/").contains(&expected) {
+        assert!(begun.elapsed() < PATIENCE, "not every line is applied");
     }
 }
 
@@ -331,7 +371,7 @@ fn pieces_make_the_page() {
     let listener = runtime.block_on(bind("127.0.0.1:0".parse().expect("an address"))).expect("a port");
     let address = listener.local_addr().expect("it is bound");
     let state = State::new(pipeline, Box::new(Snapshot::default), Box::new(|| true));
-    std::thread::spawn(move || runtime.block_on(serve(listener, Arc::new(state), 64)));
+    std::thread::spawn(move || runtime.block_on(serve(listener, Arc::new(state), 64, Timeouts::default())));
     assert!(page.len() > 10 << 20, "{}", page.len());
     let own = |page: &str| page.find("# HELP statsidecar_scrape_duration").expect("it is there");
     for asked in ["", "Accept-Encoding: gzip\r\n"] {

@@ -1,27 +1,72 @@
-//! What the kernel knows of this process.
+//! The kernel's figures of this process: the `process_` metrics.
+//!
+//! Source: `proc_pid_stat(5)` and `proc_stat(5)`.
 
-use procfs::process::{LimitValue, Process};
+use std::fs;
+
+use rustix::param::{clock_ticks_per_second, page_size};
+use rustix::process::{Resource, getrlimit};
 
 use crate::telemetry::ProcessSnapshot;
 
-/// The figures of the `process_` metrics, or `None` where `/proc` does not give them.
-pub fn snapshot() -> Option<ProcessSnapshot> {
-    let process = Process::myself().ok()?;
-    let stat = process.stat().ok()?;
-    let limits = process.limits().ok()?;
-    let ticks = procfs::ticks_per_second() as f64;
-    let limit = |value: LimitValue| match value {
-        LimitValue::Value(value) => value as f64,
-        LimitValue::Unlimited => -1.0,
-    };
+/// When this process started, in seconds since the Unix epoch; `None` if `/proc` does not tell. It never changes.
+pub(super) fn start_time() -> Option<f64> {
+    let stat = fs::read_to_string("/proc/stat").ok()?;
+    let boot_time = stat.lines().find_map(|line| line.strip_prefix("btime "))?;
+    Some(boot_time.parse::<f64>().ok()? + Stat::read()?.field(22)? / clock_ticks_per_second() as f64)
+}
+
+/// The figures of this process, which started at `start_time`; `None` if `/proc` does not tell them.
+pub(super) fn snapshot(start_time: Option<f64>) -> Option<ProcessSnapshot> {
+    let stat = Stat::read()?;
+    let limit = |resource| getrlimit(resource).current.map_or(-1.0, |limit| limit as f64);
     Some(ProcessSnapshot {
-        cpu_seconds: (stat.utime + stat.stime) as f64 / ticks,
-        max_fds: limit(limits.max_open_files.soft_limit),
-        open_fds: process.fd_count().ok()? as f64,
-        resident_bytes: (stat.rss * procfs::page_size()) as f64,
-        start_time_seconds: procfs::boot_time_secs().ok()? as f64 + stat.starttime as f64 / ticks,
-        threads: stat.num_threads as f64,
-        virtual_bytes: stat.vsize as f64,
-        virtual_max_bytes: limit(limits.max_address_space.soft_limit),
+        cpu_seconds: (stat.field(14)? + stat.field(15)?) / clock_ticks_per_second() as f64,
+        max_fds: limit(Resource::Nofile),
+        // One of them is the folder that is read here.
+        open_fds: fs::read_dir("/proc/self/fd").ok()?.count().saturating_sub(1) as f64,
+        resident_bytes: stat.field(24)? * page_size() as f64,
+        start_time_seconds: start_time?,
+        threads: stat.field(20)?,
+        virtual_bytes: stat.field(23)?,
+        virtual_max_bytes: limit(Resource::As),
     })
+}
+
+/// The content of `/proc/self/stat`.
+struct Stat(String);
+
+impl Stat {
+    fn read() -> Option<Self> {
+        fs::read("/proc/self/stat").ok().map(|stat| Self(String::from_utf8_lossy(&stat).into_owned()))
+    }
+
+    /// A numeric field, numbered from 1 as the manual does.
+    fn field(&self, number: usize) -> Option<f64> {
+        // Field 2 is the program's name in parentheses, which may contain spaces and parentheses itself.
+        let (_, from_field_3) = self.0.rsplit_once(") ")?;
+        from_field_3.split_whitespace().nth(number - 3)?.parse().ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_found_behind_any_program_name() {
+        let stat = Stat("7 (a) b (c) S 1 2".to_owned());
+        assert_eq!([3, 4, 5, 6].map(|number| stat.field(number)), [None, Some(1.0), Some(2.0), None]);
+    }
+
+    #[test]
+    fn the_figures_are_plausible() {
+        let start_time = start_time().unwrap();
+        let age = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs_f64() - start_time;
+        assert!((-2.0..1e6).contains(&age), "it started {age} seconds ago");
+        let process = snapshot(Some(start_time)).unwrap();
+        assert!((0.0..1e6).contains(&process.cpu_seconds), "{process:?}");
+        assert!(process.open_fds >= 3.0 && process.threads >= 2.0, "{process:?}");
+        assert!(process.resident_bytes > 1e5 && process.virtual_bytes >= process.resident_bytes, "{process:?}");
+    }
 }

@@ -53,7 +53,7 @@ impl Relay {
     }
 
     /// What became of the lines, by target.
-    pub fn snapshot(&self) -> impl Fn() -> Vec<RelaySnapshot> + Send + Sync + use<> {
+    pub(crate) fn snapshot(&self) -> impl Fn() -> Vec<RelaySnapshot> + Send + Sync + use<> {
         let targets = self.targets.clone();
         move || targets.iter().map(|target| target.snapshot()).collect()
     }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use strum::EnumCount;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep};
 
@@ -29,8 +30,8 @@ pub(super) struct Target {
     /// Told when there is something to send.
     filled: Notify,
     /// All are `Relaxed`: each is a number of its own.
-    packets: [AtomicU64; Delivery::ALL.len()],
-    lines: [AtomicU64; Delivery::ALL.len()],
+    packets: [AtomicU64; Delivery::COUNT],
+    lines: [AtomicU64; Delivery::COUNT],
     /// The lines of the packet that is being sent.
     under_way: AtomicU64,
 }
@@ -46,7 +47,7 @@ impl Target {
 
     /// What became of its lines.
     pub(super) fn snapshot(&self) -> RelaySnapshot {
-        let read = |counts: &[AtomicU64; Delivery::ALL.len()]| counts.each_ref().map(|n| n.load(Ordering::Relaxed));
+        let read = |counts: &[AtomicU64; Delivery::COUNT]| counts.each_ref().map(|n| n.load(Ordering::Relaxed));
         RelaySnapshot { target: self.address.to_string(), packets: read(&self.packets), lines: read(&self.lines) }
     }
 
@@ -143,11 +144,8 @@ impl Target {
     }
 
     fn count(&self, outcome: Delivery, packets: u64, lines: u64) {
-        for (counts, n) in [(&self.packets, packets), (&self.lines, lines)] {
-            if let Some(count) = counts.get(outcome as usize) {
-                count.fetch_add(n, Ordering::Relaxed);
-            }
-        }
+        self.packets[outcome as usize].fetch_add(packets, Ordering::Relaxed);
+        self.lines[outcome as usize].fetch_add(lines, Ordering::Relaxed);
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {

@@ -20,18 +20,28 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio_io_timeout::TimeoutWriter;
 
 use crate::pipeline::Pipeline;
 use crate::telemetry::Snapshot;
 
-use body::{Body, Impatient};
+use body::Body;
 pub use exposition::exposition;
 
-/// How long a client may take to send the head of a request, and may keep an idle connection.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client may take until its connection is closed.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// The time to send the head of a request, which is also how long a connection may be idle.
+    pub header: Duration,
+    /// The time in which the client reads nothing of an answer.
+    pub write: Duration,
+}
 
-/// How long a client may take nothing of what is sent to it.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { header: Duration::from_secs(10), write: Duration::from_secs(30) }
+    }
+}
 
 /// What the handlers serve. The rest of the program is asked through the two functions, so that this module knows no
 /// socket but its own.
@@ -64,7 +74,7 @@ impl fmt::Debug for State {
 }
 
 /// Serves `listener` for as long as it is polled, `max_connections` at a time; a further one waits for its turn.
-pub async fn serve(listener: TcpListener, state: Arc<State>, max_connections: usize) {
+pub async fn serve(listener: TcpListener, state: Arc<State>, max_connections: usize, timeouts: Timeouts) {
     let permits = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
     loop {
         let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
@@ -79,24 +89,27 @@ pub async fn serve(listener: TcpListener, state: Arc<State>, max_connections: us
         };
         let state = Arc::clone(&state);
         tokio::spawn(async move {
-            connection(stream, state).await;
+            connection(stream, state, timeouts).await;
             drop(permit);
         });
     }
 }
 
-async fn connection(stream: TcpStream, state: Arc<State>) {
+async fn connection(stream: TcpStream, state: Arc<State>, timeouts: Timeouts) {
     let service = service_fn(move |request| {
         let state = Arc::clone(&state);
         async move { Ok::<_, Infallible>(respond(&request, &state)) }
     });
+    // What is not sent yet waits for the client, and so does the thread that writes more of it.
+    let mut stream = Box::pin(TimeoutWriter::new(stream));
+    stream.as_mut().set_timeout_pinned(Some(timeouts.write));
     let served = hyper::server::conn::http1::Builder::new()
         // Without a timer the header timeout is silently off.
         .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
+        .header_read_timeout(timeouts.header)
         // A client that has said all it has to say still waits for the page.
         .half_close(true)
-        .serve_connection(TokioIo::new(Impatient::new(stream, WRITE_TIMEOUT)), service)
+        .serve_connection(TokioIo::new(stream), service)
         .await;
     if let Err(error) = served {
         tracing::debug!(%error, "an HTTP connection ended early");

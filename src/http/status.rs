@@ -6,7 +6,7 @@ use super::body::Body;
 use super::{State, answer, whole};
 use crate::metric::MetricType;
 use crate::reject::Reject;
-use crate::telemetry::{HeavyHitter, SocketSnapshot};
+use crate::telemetry::{DatagramSnapshot, HeavyHitter, SocketSnapshot};
 
 const HEAD: &str = include_str!("status.html");
 
@@ -19,13 +19,11 @@ pub(super) fn page(state: &State) -> Response<Body> {
 
     html.push_str("<h2>Listeners</h2>\n<table><tr><th>address</th><th>packets</th><th>lines</th><th>dropped by the kernel</th><th>receive buffer</th><th>connections</th></tr>\n");
     for listener in &snapshot.listeners {
-        let figures = match listener.socket {
-            SocketSnapshot::Datagram { dropped, receive_buffer } => {
+        let figures = match &listener.socket {
+            SocketSnapshot::Datagram(DatagramSnapshot { dropped, receive_buffer }) => {
                 format!("<td class=n>{dropped}</td><td class=n>{} KiB</td><td></td>", receive_buffer / 1024)
             }
-            SocketSnapshot::Stream { .. } => {
-                format!("<td></td><td></td><td class=n>{}</td>", listener.open_connections().unwrap_or_default())
-            }
+            SocketSnapshot::Stream(stream) => format!("<td></td><td></td><td class=n>{}</td>", stream.open()),
         };
         html.push_str(&format!(
             "<tr><td>{}</td><td class=n>{}</td><td class=n>{}</td>{figures}</tr>\n",

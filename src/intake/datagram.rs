@@ -13,7 +13,7 @@ use super::sys::{self, ReceiveBuffers, Wait};
 use crate::config::{Address, IntakeConfig};
 use crate::forward::Tap;
 use crate::pipeline::{Ticket, TicketOrder, Worker};
-use crate::telemetry::{Listener, ListenerSnapshot, SocketSnapshot};
+use crate::telemetry::{DatagramSnapshot, Listener, ListenerSnapshot, SocketSnapshot};
 
 /// How many datagrams one call receives at most.
 pub const BATCH: usize = 64;
@@ -74,20 +74,15 @@ impl Socket {
         self.receive_buffer
     }
 
-    /// How many lines it has received.
-    pub fn lines(&self) -> u64 {
-        self.listener.lines()
-    }
-
     /// What it has received, and what the kernel knows of it now.
-    pub fn snapshot(&self) -> ListenerSnapshot {
+    pub(crate) fn snapshot(&self) -> ListenerSnapshot {
         let mut drops = self.drops.lock();
         if let Ok(memory) = sys::memory(self.fd.as_fd()) {
             drops.total += u64::from(memory.dropped.wrapping_sub(drops.last));
             drops.last = memory.dropped;
         }
         let receive_buffer = self.receive_buffer;
-        self.listener.snapshot(SocketSnapshot::Datagram { dropped: drops.total, receive_buffer })
+        self.listener.snapshot(SocketSnapshot::Datagram(DatagramSnapshot { dropped: drops.total, receive_buffer }))
     }
 
     /// How much the kernel holds that was not read, as it charges for it.

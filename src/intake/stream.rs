@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use rustix::io::{ioctl_fionread, retry_on_intr};
 use rustix::net::sockopt;
+use strum::EnumCount;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::timeout;
@@ -23,7 +24,7 @@ use crate::config::{Address, Framing, IntakeConfig};
 use crate::forward::Tap;
 use crate::pipeline::{Work, Worker};
 use crate::reject::Reject;
-use crate::telemetry::{Closed, Listener, ListenerSnapshot, SocketSnapshot};
+use crate::telemetry::{Closed, Listener, ListenerSnapshot, SocketSnapshot, StreamSnapshot};
 
 /// How many bytes a connection is read in its turn.
 const TURN: usize = 16 * 1024;
@@ -46,7 +47,7 @@ pub struct StreamSocket {
 #[derive(Debug, Default)]
 struct Counts {
     accepted: AtomicU64,
-    closed: [AtomicU64; Closed::ALL.len()],
+    closed: [AtomicU64; Closed::COUNT],
 }
 
 impl StreamSocket {
@@ -75,17 +76,12 @@ impl StreamSocket {
         &self.address
     }
 
-    /// How many lines it has received.
-    pub fn lines(&self) -> u64 {
-        self.listener.lines()
-    }
-
     /// What it has received, and how many connections it has had.
-    pub fn snapshot(&self) -> ListenerSnapshot {
+    pub(crate) fn snapshot(&self) -> ListenerSnapshot {
         // What was closed is read first, so that it is never more than what was opened.
         let closed = self.counts.closed.each_ref().map(|count| count.load(Ordering::Relaxed));
         let accepted = self.counts.accepted.load(Ordering::Relaxed);
-        self.listener.snapshot(SocketSnapshot::Stream { accepted, closed })
+        self.listener.snapshot(SocketSnapshot::Stream(StreamSnapshot { accepted, closed }))
     }
 
     fn closed(&self, why: Closed) {
@@ -123,7 +119,7 @@ impl Streams {
     /// Starts to accept connections, so many at a time, and to hand their lines to `worker`. Needs a runtime of a single
     /// thread.
     pub fn start(
-        sockets: impl IntoIterator<Item = Arc<StreamSocket>>,
+        sockets: &[Arc<StreamSocket>],
         worker: Worker,
         tap: Option<Tap>,
         max_connections: usize,
@@ -140,7 +136,7 @@ impl Streams {
         let (mut tasks, mut running) = (JoinSet::new(), Vec::new());
         for socket in sockets {
             let acceptor = Acceptor::new(socket.fd.try_clone()?, socket.address.ip().is_some())?;
-            running.push(tasks.spawn(accept(socket, acceptor, Arc::clone(&shared))));
+            running.push(tasks.spawn(accept(Arc::clone(socket), acceptor, Arc::clone(&shared))));
         }
         Ok(Self { tasks, running, stop })
     }

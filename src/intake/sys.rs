@@ -8,6 +8,8 @@ use std::mem;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::ptr;
 
+use nix::libc;
+
 use super::framing::MAX_MESSAGE;
 
 /// The largest datagram that is read whole. On UDP there is none larger; on Unix sockets there may be.

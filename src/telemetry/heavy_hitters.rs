@@ -1,10 +1,11 @@
-//! The names that hit a limit, so that whose series are too many is seen, and not guessed.
+//! The names that hit a limit most often, so that the status page can show whose series are too many.
 //!
-//! A few counters stand for any number of names. A name without one takes that of the name with the fewest samples, and
-//! its count too: so no count is too small, and each tells by how much it may be too large. A name with more than its
-//! share of all samples (a twentieth) is never missing.
+//! The counts are top-k by Space-Saving: a new name evicts the smallest counter and inherits its count. So no count is
+//! too low, each entry knows by how much its count may be too high, and a name with more than a twentieth of all samples
+//! is never missing.
 //!
-//! Source: "Efficient computation of frequent and top-k elements in data streams" (Metwally and others, 2005).
+//! Source: Metwally, Agrawal, El Abbadi: "Efficient Computation of Frequent and Top-k Elements in Data Streams" (2005).
+//! [`HeavyHitters::take`] merges two summaries; Agarwal and others: "Mergeable Summaries" (2012).
 
 use std::hash::BuildHasher;
 
@@ -12,41 +13,40 @@ use foldhash::fast::FixedState;
 
 use crate::reject::Reject;
 
-/// How many names are kept.
+/// How many names have a counter.
 const NAMES: usize = 20;
 
 /// How many bytes of a name are kept.
 const NAME_LEN: usize = 100;
 
-/// The names that hit a limit most often.
+/// The counters.
 #[derive(Debug, Default)]
-pub struct HeavyHitters(Vec<Entry>);
+pub(crate) struct HeavyHitters(Vec<HitterEntry>);
 
-/// A hitter, and the hash of its name, so that few names are compared.
+/// A counter with the hash of its name, so that few names have to be compared.
 #[derive(Debug)]
-struct Entry {
+struct HitterEntry {
     hash: u64,
     hitter: HeavyHitter,
 }
 
 /// A name that hit a limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HeavyHitter {
-    /// The metric's name, or the line's where none was made of it; the beginning of a long one.
-    pub name: String,
-    /// The limit.
-    pub limit: Reject,
-    /// How many samples, at most.
-    pub samples: u64,
-    /// How many of them may have been those of other names.
-    pub others: u64,
+pub(crate) struct HeavyHitter {
+    /// The name of the metric, or of the line if it did not become a metric. A long name is cut.
+    pub(crate) name: String,
+    pub(crate) limit: Reject,
+    /// How many samples hit the limit, at most.
+    pub(crate) samples: u64,
+    /// How many of these may belong to evicted names.
+    pub(crate) others: u64,
 }
 
 impl HeavyHitters {
-    /// Counts a sample of `name`. A name that was counted lately costs no allocation.
-    pub fn count(&mut self, name: &[u8], limit: Reject) {
+    /// Counts a sample of `name`. It allocates nothing if the name has a counter.
+    pub(crate) fn count(&mut self, name: &[u8], limit: Reject) {
         let name = name.get(..NAME_LEN).unwrap_or(name);
-        // A character that was cut at the end is left out; what is no text shows that it is none.
+        // A cut through a character drops the whole character. Bytes that are not UTF-8 become U+FFFD.
         let name = match std::str::from_utf8(name) {
             Err(error) if error.error_len().is_none() => name.get(..error.valid_up_to()).unwrap_or_default(),
             _ => name,
@@ -62,20 +62,20 @@ impl HeavyHitters {
         }
     }
 
-    /// Takes the counts of `from` over, which is left with its names and no samples.
-    pub fn take(&mut self, from: &mut Self) {
-        // A name that a table lacks may have lost its place there, with as many samples as the last of those that are.
+    /// Adds the counts of `from` and sets them to 0; `from` keeps its names, so that they need no new allocation.
+    pub(crate) fn take(&mut self, from: &mut Self) {
+        // A name without a counter in a table may have been evicted there, with at most the smallest count.
         let (own_floor, floor) = (self.floor(), from.floor());
         if floor > 0 {
-            for Entry { hash, hitter } in &mut self.0 {
+            for HitterEntry { hash, hitter } in &mut self.0 {
                 if from.find(*hash, &hitter.name, hitter.limit).is_none() {
                     hitter.samples += floor;
                     hitter.others += floor;
                 }
             }
         }
-        // Those that are in both first: none of them may lose its place to one that is not.
-        for Entry { hash, hitter: theirs } in &mut from.0 {
+        // Names in both tables come first, because no other name may evict them.
+        for HitterEntry { hash, hitter: theirs } in &mut from.0 {
             if theirs.samples > 0
                 && let Some(hitter) = self.find(*hash, &theirs.name, theirs.limit)
             {
@@ -83,14 +83,14 @@ impl HeavyHitters {
                 hitter.others += std::mem::take(&mut theirs.others);
             }
         }
-        for Entry { hash, hitter: theirs } in from.0.iter_mut().filter(|entry| entry.hitter.samples > 0) {
+        for HitterEntry { hash, hitter: theirs } in from.0.iter_mut().filter(|entry| entry.hitter.samples > 0) {
             let (samples, others) = (std::mem::take(&mut theirs.samples), std::mem::take(&mut theirs.others));
             self.place(*hash, &theirs.name, theirs.limit, samples + own_floor, others + own_floor);
         }
     }
 
-    /// The names, most samples first: by what is certain of them.
-    pub fn top(&self) -> Vec<HeavyHitter> {
+    /// The names with the most certain samples first.
+    pub(crate) fn top(&self) -> Vec<HeavyHitter> {
         let mut top: Vec<_> = self.0.iter().map(|entry| entry.hitter.clone()).collect();
         top.retain(|hitter| hitter.samples > 0);
         top.sort_by(|a, b| (b.samples - b.others, &a.name, a.limit).cmp(&(a.samples - a.others, &b.name, b.limit)));
@@ -102,20 +102,20 @@ impl HeavyHitters {
         alike.find(|hitter| hitter.limit == limit && hitter.name == name)
     }
 
-    /// How many samples a name may have had that is not there.
+    /// How many samples a name without a counter may have had.
     fn floor(&self) -> u64 {
         let fewest = self.0.iter().map(|entry| entry.hitter.samples).min();
         fewest.filter(|_| self.0.len() == NAMES).unwrap_or_default()
     }
 
-    /// Gives a name that is not there a place, where there is one or its samples are more than the fewest.
+    /// Gives a new name a counter: a free one, or the smallest one if it has fewer than `samples`.
     fn place(&mut self, hash: u64, name: &str, limit: Reject, samples: u64, others: u64) {
         if self.0.len() < NAMES {
             let hitter = HeavyHitter { name: name.to_owned(), limit, samples, others };
-            return self.0.push(Entry { hash, hitter });
+            return self.0.push(HitterEntry { hash, hitter });
         }
         let fewest = self.0.iter_mut().min_by_key(|entry| entry.hitter.samples);
-        if let Some(Entry { hash: old, hitter }) = fewest.filter(|fewest| fewest.hitter.samples < samples) {
+        if let Some(HitterEntry { hash: old, hitter }) = fewest.filter(|fewest| fewest.hitter.samples < samples) {
             hitter.name.clear();
             hitter.name.push_str(name);
             (*old, hitter.limit, hitter.samples, hitter.others) = (hash, limit, samples, others);
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn few_names_are_exact() {
+    fn few_names_are_counted_exactly() {
         let mut heavy_hitters = counted(["a", "b", "a"].map(str::to_owned));
         heavy_hitters.count(b"a", Reject::TagLimit);
         let of = |name: &str, limit, samples| HeavyHitter { name: name.to_owned(), limit, samples, others: 0 };
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn one_among_many_is_found() {
+    fn a_frequent_name_is_found_among_many() {
         let heavy_hitters =
             counted((0..100_000).map(|n| if n % 10 == 3 { "bomb".to_owned() } else { format!("n{n}") }));
         let top = heavy_hitters.top();
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_cut_where_a_character_ends() {
+    fn long_names_are_cut_between_characters() {
         let mut heavy_hitters = HeavyHitters::default();
         heavy_hitters.count(format!("{}é", "n".repeat(NAME_LEN - 1)).as_bytes(), Reject::LineTooLong);
         heavy_hitters.count(b"\xffb", Reject::LineTooLong);
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_taken_is_not_there_any_more() {
+    fn counts_are_taken_only_once() {
         let mut from = counted(["a", "a", "b"].map(str::to_owned));
         let mut all = counted(["b".to_owned()]);
         all.take(&mut from);
@@ -177,9 +177,9 @@ mod tests {
     }
 
     proptest! {
-        /// Through tables of their own, as workers count, and all of them into one.
+        /// Each part is counted in a table of its own and then taken into one table, as workers do.
         #[test]
-        fn prop_counts_hold_what_is_true(names in prop::collection::vec((0_u32..120).prop_map(|n| n * n / 240), 1..600), parts in 1_usize..40) {
+        fn prop_counts_are_bounds_of_the_truth(names in prop::collection::vec((0_u32..120).prop_map(|n| n * n / 240), 1..600), parts in 1_usize..40) {
             let mut all = HeavyHitters::default();
             let mut own = HeavyHitters::default();
             let mut truth: HashMap<String, u64> = HashMap::new();

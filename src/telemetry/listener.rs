@@ -27,8 +27,8 @@ impl Listener {
         self.lines.load(Ordering::Relaxed)
     }
 
-    /// Reads the counters and adds what its socket knows.
-    pub fn snapshot(&self, socket: SocketSnapshot) -> ListenerSnapshot {
+    /// Reads the counters; `socket` is what its socket knows.
+    pub(crate) fn snapshot(&self, socket: SocketSnapshot) -> ListenerSnapshot {
         ListenerSnapshot {
             address: self.address.clone(),
             packets: self.packets.load(Ordering::Relaxed),

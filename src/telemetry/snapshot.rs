@@ -1,170 +1,133 @@
-//! What is read elsewhere at the moment of a scrape.
+//! What is read only at a scrape.
 
-use super::Row;
+use strum::{EnumCount, IntoStaticStr, VariantArray};
+
 use crate::metric::MetricType;
 
-/// What is read elsewhere at the moment of a scrape.
-#[derive(Clone, Debug, Default)]
+/// What is read only at a scrape, and not counted in [`Telemetry`](super::Telemetry).
+#[derive(Debug, Default)]
 pub struct Snapshot {
     /// Series by type, in the order of [`MetricType::ALL`].
-    pub series: [u64; MetricType::ALL.len()],
+    pub(crate) series: [u64; MetricType::ALL.len()],
     /// Families by type, in the order of [`MetricType::ALL`].
-    pub families: [u64; MetricType::ALL.len()],
+    pub(crate) families: [u64; MetricType::ALL.len()],
     /// How many series there may be.
-    pub series_limit: usize,
+    pub(crate) series_limit: usize,
     /// How many series have expired.
-    pub series_expired: u64,
-    /// The listeners.
-    pub listeners: Vec<ListenerSnapshot>,
-    /// The targets of the relay.
-    pub relays: Vec<RelaySnapshot>,
-    /// The process; `None` where the system does not tell.
-    pub process: Option<ProcessSnapshot>,
+    pub(crate) series_expired: u64,
+    pub(crate) listeners: Vec<ListenerSnapshot>,
+    /// One for each target.
+    pub(crate) relays: Vec<RelaySnapshot>,
+    /// `None` if `/proc` does not tell.
+    pub(crate) process: Option<ProcessSnapshot>,
 }
 
-/// One listener: what it has received, and what its socket knows.
-#[derive(Clone, Debug)]
-pub struct ListenerSnapshot {
-    /// Its address.
-    pub address: String,
-    /// Packets received.
-    pub packets: u64,
-    /// Bytes received.
-    pub bytes: u64,
-    /// Lines received.
-    pub lines: u64,
-    /// What its socket knows.
-    pub socket: SocketSnapshot,
+/// What one listener has received, and what its socket knows.
+#[derive(Debug)]
+pub(crate) struct ListenerSnapshot {
+    pub(crate) address: String,
+    pub(crate) packets: u64,
+    pub(crate) bytes: u64,
+    pub(crate) lines: u64,
+    pub(crate) socket: SocketSnapshot,
 }
 
 /// What is known only of one kind of socket.
-#[derive(Clone, Debug)]
-pub enum SocketSnapshot {
-    /// A socket for datagrams, by the kernel's account.
-    Datagram {
-        /// Packets that the kernel dropped.
-        dropped: u64,
-        /// The receive buffer that the kernel gave, in bytes.
-        receive_buffer: usize,
-    },
-    /// A socket for streams, by the account of the task that accepts connections.
-    Stream {
-        /// Connections accepted.
-        accepted: u64,
-        /// Connections closed, in the order of [`Closed::ALL`].
-        closed: [u64; Closed::ALL.len()],
-    },
+#[derive(Debug)]
+pub(crate) enum SocketSnapshot {
+    Datagram(DatagramSnapshot),
+    Stream(StreamSnapshot),
 }
 
-impl ListenerSnapshot {
-    /// How many connections are open; `None` for datagrams.
-    pub fn open_connections(&self) -> Option<u64> {
-        match self.socket {
-            SocketSnapshot::Datagram { .. } => None,
-            SocketSnapshot::Stream { accepted, closed } => Some(accepted.saturating_sub(closed.iter().sum())),
+impl SocketSnapshot {
+    pub(crate) fn datagram(&self) -> Option<&DatagramSnapshot> {
+        match self {
+            Self::Datagram(datagram) => Some(datagram),
+            Self::Stream(_) => None,
         }
     }
 
-    pub(super) fn label(&self) -> [(&'static str, &str); 1] {
-        [("listener", &self.address)]
+    pub(crate) fn stream(&self) -> Option<&StreamSnapshot> {
+        match self {
+            Self::Datagram(_) => None,
+            Self::Stream(stream) => Some(stream),
+        }
     }
+}
 
-    pub(super) fn closed_rows(&self) -> impl Iterator<Item = Row> {
-        let closed = match self.socket {
-            SocketSnapshot::Datagram { .. } => None,
-            SocketSnapshot::Stream { closed, .. } => Some(Closed::ALL.into_iter().zip(closed)),
-        };
-        let row =
-            |(why, count): (Closed, u64)| Row::total(&[("listener", &self.address), ("reason", why.reason())], count);
-        closed.into_iter().flatten().map(row)
+/// What the kernel knows of a datagram socket.
+#[derive(Debug)]
+pub(crate) struct DatagramSnapshot {
+    /// Packets that the kernel dropped.
+    pub(crate) dropped: u64,
+    /// The receive buffer that the kernel gave, in bytes.
+    pub(crate) receive_buffer: usize,
+}
+
+/// What became of the connections of a stream socket.
+#[derive(Debug)]
+pub(crate) struct StreamSnapshot {
+    /// Connections accepted.
+    pub(crate) accepted: u64,
+    /// Connections closed, in the order of [`Closed`].
+    pub(crate) closed: [u64; Closed::COUNT],
+}
+
+impl StreamSnapshot {
+    /// Connections that are open.
+    pub(crate) fn open(&self) -> u64 {
+        self.accepted.saturating_sub(self.closed.iter().sum())
     }
 }
 
 /// Why a connection was closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Closed {
-    /// The client did it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumCount, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub(crate) enum Closed {
+    /// The client closed it.
     End,
-    /// It broke: reset by the client, or its host is gone.
+    /// It broke: the client reset it, or the client's host does not answer any more.
     Error,
-    /// What came cannot be taken apart into messages.
+    /// The length of a message is impossible, or the client closed it in the middle of a message.
     Framing,
-    /// Nothing came for `[intake] idle_timeout`.
+    /// Nothing was received for `[intake] idle_timeout`.
     Idle,
-    /// There were `[intake] max_connections` already.
+    /// `[intake] max_connections` were open already.
     Limit,
 }
 
-impl Closed {
-    /// Every reason, in the order of their names.
-    pub const ALL: [Self; 5] = [Self::End, Self::Error, Self::Framing, Self::Idle, Self::Limit];
-
-    /// The reason's one word, as it stands in the label.
-    pub fn reason(self) -> &'static str {
-        match self {
-            Self::End => "end",
-            Self::Error => "error",
-            Self::Framing => "framing",
-            Self::Idle => "idle",
-            Self::Limit => "limit",
-        }
-    }
-}
-
-/// What became of the lines that were to be sent on to a target.
-#[derive(Clone, Debug, Default)]
-pub struct RelaySnapshot {
+/// What became of the packets and lines for one target of the relay.
+#[derive(Debug)]
+pub(crate) struct RelaySnapshot {
     /// The target's address.
-    pub target: String,
-    /// Packets, in the order of [`Delivery::ALL`].
-    pub packets: [u64; Delivery::ALL.len()],
+    pub(crate) target: String,
+    /// Packets, in the order of [`Delivery`].
+    pub(crate) packets: [u64; Delivery::COUNT],
     /// The lines in them, and those that were never packed.
-    pub lines: [u64; Delivery::ALL.len()],
+    pub(crate) lines: [u64; Delivery::COUNT],
 }
 
-impl RelaySnapshot {
-    pub(super) fn rows(&self, counts: &[u64; Delivery::ALL.len()]) -> impl Iterator<Item = Row> {
-        let rows = Delivery::ALL.into_iter().zip(*counts);
-        rows.map(|(outcome, n)| Row::total(&[("target", &self.target), ("outcome", outcome.as_str())], n))
-    }
-}
-
-/// What became of a packet that was to be sent on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Delivery {
+/// What became of a packet for a target of the relay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumCount, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub(crate) enum Delivery {
     /// The system refused it, or a connection broke while it was written.
     Failed,
-    /// The system took it.
+    /// The system accepted it.
     Sent,
-    /// There was no room to keep it until the target takes it.
+    /// It was dropped because there was no room to keep it until the target accepts it.
     Shed,
 }
 
-impl Delivery {
-    /// Every outcome, in the order of its discriminant.
-    pub const ALL: [Self; 3] = [Self::Failed, Self::Sent, Self::Shed];
-
-    /// The outcome's one word, as it stands in the label.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Failed => "failed",
-            Self::Sent => "sent",
-            Self::Shed => "shed",
-        }
-    }
-}
-
 /// What the kernel knows of the process, under the names of the `process_` metrics.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-#[expect(missing_docs, reason = "the table above says what each is")]
-pub struct ProcessSnapshot {
-    pub cpu_seconds: f64,
-    pub max_fds: f64,
-    pub open_fds: f64,
-    pub resident_bytes: f64,
-    pub start_time_seconds: f64,
-    pub threads: f64,
-    pub virtual_bytes: f64,
-    pub virtual_max_bytes: f64,
+#[derive(Debug, Default)]
+pub(crate) struct ProcessSnapshot {
+    pub(crate) cpu_seconds: f64,
+    pub(crate) max_fds: f64,
+    pub(crate) open_fds: f64,
+    pub(crate) resident_bytes: f64,
+    pub(crate) start_time_seconds: f64,
+    pub(crate) threads: f64,
+    pub(crate) virtual_bytes: f64,
+    pub(crate) virtual_max_bytes: f64,
 }

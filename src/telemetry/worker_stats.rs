@@ -1,28 +1,28 @@
-//! What a worker counts by itself, until it adds it up.
+//! What a worker counts until the end of its batch.
 
-use super::HeavyHitters;
+use super::heavy_hitters::HeavyHitters;
 use crate::parse::StatsdType;
 use crate::parse::tags::TagError;
 use crate::reject::Reject;
 
-/// One worker's counts since it last added them up.
+/// What one worker has counted since it last added its counts to [`Telemetry`](super::Telemetry).
 #[derive(Debug, Default)]
-pub struct WorkerStats {
+pub(crate) struct WorkerStats {
     /// Packets received.
-    pub packets: u64,
+    pub(crate) packets: u64,
     /// Bytes received.
-    pub bytes: u64,
+    pub(crate) bytes: u64,
     /// Lines received.
-    pub lines: u64,
+    pub(crate) lines: u64,
     pub(super) applied: [u64; StatsdType::ALL.len()],
     pub(super) unmapped: u64,
     pub(super) rare: Rare,
-    /// Whether `rare` holds anything, so that a batch without mishaps does not look.
+    /// Whether `rare` has counts, so that a batch without any skips it.
     pub(super) is_rare: bool,
     pub(super) is_over_limit: bool,
 }
 
-/// What a clean stream of lines never counts.
+/// Counts that valid lines of known metrics never raise.
 #[derive(Debug)]
 pub(super) struct Rare {
     pub(super) rejected: [u64; Reject::ALL.len()],
@@ -33,7 +33,7 @@ pub(super) struct Rare {
     pub(super) heavy_hitters: HeavyHitters,
 }
 
-/// Unknown sections by the letter or digit they begin with, and the rest together: a number that no client raises.
+/// Unknown sections are counted by their first letter or digit, and all others together, so that no client can add rows.
 pub(super) const SECTIONS: usize = 63;
 
 impl Default for Rare {
@@ -52,45 +52,45 @@ impl Default for Rare {
 impl WorkerStats {
     /// Counts an applied sample.
     #[inline]
-    pub fn applied(&mut self, statsd_type: StatsdType, is_mapped: bool) {
+    pub(crate) fn applied(&mut self, statsd_type: StatsdType, is_mapped: bool) {
         self.applied[statsd_type as usize] += 1;
         self.unmapped += u64::from(!is_mapped);
     }
 
-    /// Counts `samples` that were not applied.
+    /// Counts rejected samples.
     #[cold]
-    pub fn rejected(&mut self, reject: Reject, samples: u64) {
+    pub(crate) fn rejected(&mut self, reject: Reject, samples: u64) {
         self.is_rare = true;
         self.rare.rejected[reject as usize] += samples;
     }
 
-    /// Counts a sample of `name` that hit `limit`, beside what became of it.
+    /// Notes that a sample of `name` hit `limit`, in addition to its outcome.
     #[cold]
-    pub fn over_limit(&mut self, name: &[u8], limit: Reject) {
+    pub(crate) fn over_limit(&mut self, name: &[u8], limit: Reject) {
         (self.is_rare, self.is_over_limit) = (true, true);
         self.rare.heavy_hitters.count(name, limit);
     }
 
-    /// Counts samples that a rule says to drop.
-    pub fn dropped(&mut self, samples: u64) {
+    /// Counts samples that a rule drops.
+    pub(crate) fn dropped(&mut self, samples: u64) {
         self.is_rare = true;
         self.rare.dropped += samples;
     }
 
-    /// Counts a line that is an event.
-    pub fn event(&mut self) {
+    /// Counts an event.
+    pub(crate) fn event(&mut self) {
         self.is_rare = true;
         self.rare.events += 1;
     }
 
-    /// Counts tags of one line that were left out or mended.
-    pub fn tag_error(&mut self, error: TagError, count: u64) {
+    /// Counts tags of one line that were dropped or renamed.
+    pub(crate) fn tag_error(&mut self, error: TagError, count: u64) {
         self.is_rare = true;
         self.rare.tag_errors[error as usize] += count;
     }
 
-    /// Counts a section that was skipped.
-    pub fn unknown_section(&mut self, section: &[u8]) {
+    /// Counts an unknown section, which was skipped.
+    pub(crate) fn unknown_section(&mut self, section: &[u8]) {
         self.is_rare = true;
         let index = match section.first() {
             Some(&b @ b'0'..=b'9') => b - b'0',

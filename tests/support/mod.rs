@@ -6,6 +6,7 @@
 #![allow(dead_code)] // each test binary uses its part of it
 
 mod client;
+mod in_process;
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
@@ -17,6 +18,8 @@ use std::time::{Duration, Instant};
 
 #[allow(unused_imports)] // as above
 pub use client::Client;
+#[allow(unused_imports)] // as above
+pub use in_process::InProcess;
 
 /// How long a process may take to start, and a server to answer. Far above what is normal: only a hang reaches it.
 pub const PATIENCE: Duration = Duration::from_secs(30);

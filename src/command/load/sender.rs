@@ -5,6 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{self, UnixDatagram, UnixStream};
 
+use rustix::io::Errno;
+
 use crate::config::{Address, Framing, UnixName};
 
 /// A connected socket.
@@ -72,7 +74,7 @@ impl Sender {
 /// What becomes of one datagram says nothing of the next, but that it is too large for any.
 fn went_out(sent: &io::Result<usize>) -> io::Result<bool> {
     match sent {
-        Err(error) if error.raw_os_error() == Some(libc::EMSGSIZE) => {
+        Err(error) if Errno::from_io_error(error) == Some(Errno::MSGSIZE) => {
             Err(io::Error::other("no datagram takes so many bytes; give --packet a smaller number"))
         }
         sent => Ok(sent.is_ok()),
