@@ -121,6 +121,7 @@ pub mod daemon;
 pub mod expose;
 pub mod forward;
 pub mod http;
+pub mod import;
 pub mod intake;
 pub mod mapping;
 pub mod metric;

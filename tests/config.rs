@@ -1,4 +1,4 @@
-//! The config file: the shipped one, what is said about wrong ones, and that none of them does any harm.
+//! The config file: the shipped one, the errors of wrong ones, and the limits for hostile ones.
 
 // A test that panics has failed, which is all it should do.
 #![allow(clippy::indexing_slicing)]
@@ -19,7 +19,7 @@ const SHIPPED: &str = include_str!("../config.toml");
 // ---- The shipped file ----
 
 #[test]
-fn the_shipped_file_says_what_holds_without_one() {
+fn the_shipped_file_has_the_defaults() {
     assert_eq!(accepted("config.toml", SHIPPED), Config::default());
     assert_eq!(accepted("nothing", ""), Config::default());
 }
@@ -29,7 +29,7 @@ fn the_shipped_file_names_every_key() {
     let example = with_examples(SHIPPED);
     let file = DeTable::parse(&example).expect("the examples are TOML").into_inner();
     let keys = documented_keys();
-    assert_eq!(keys.len(), 8 + 47, "a key more or less, or docs that are written in another way: {keys:?}");
+    assert_eq!(keys.len(), 8 + 47, "a key was added or removed, or the docs have another form: {keys:?}");
     for (table, key) in keys {
         let table = file.get(table.as_str()).unwrap_or_else(|| panic!("config.toml lacks [{table}]")).get_ref();
         let tables = table.as_array().map_or(vec![table], |array| array.iter().map(|table| table.get_ref()).collect());
@@ -39,7 +39,7 @@ fn the_shipped_file_names_every_key() {
 }
 
 #[test]
-fn the_examples_in_the_shipped_file_are_right() {
+fn the_examples_in_the_shipped_file_are_valid() {
     let config = accepted("config.toml with its examples", &with_examples(SHIPPED));
     assert_eq!(config.labels.len(), 1);
     let [rule, other, summary] = config.metrics.as_slice() else {
@@ -54,7 +54,7 @@ fn the_examples_in_the_shipped_file_are_right() {
     assert_eq!(relay.pattern.as_ref().map(|pattern| pattern.text()), Some("shop.**"));
 }
 
-/// The file with the `#` taken from every example.
+/// The file with the `#` of every example removed.
 fn with_examples(source: &str) -> String {
     let lines = source.lines().map(|line| match line.strip_prefix('#') {
         Some(example) if !example.is_empty() && !example.starts_with(' ') => example,
@@ -63,11 +63,11 @@ fn with_examples(source: &str) -> String {
     lines.flat_map(|line| [line, "\n"]).collect()
 }
 
-/// Each table and key that the docs of the structs name: `("intake", "")`, `("intake", "listen")`.
+/// Each table and key in the docs of the structs: `("intake", "")`, `("intake", "listen")`.
 fn documented_keys() -> BTreeSet<(String, String)> {
     let mut table = String::new();
     let mut keys = BTreeSet::new();
-    for line in include_str!("../src/config/mod.rs").lines().map(str::trim) {
+    for line in include_str!("../src/config/schema.rs").lines().map(str::trim) {
         let Some((name, rest)) = line.strip_prefix("/// ").and_then(quoted_first) else { continue };
         if name.starts_with('[') && name.ends_with(']') {
             table = name.trim_matches(['[', ']']).to_owned();
@@ -79,15 +79,15 @@ fn documented_keys() -> BTreeSet<(String, String)> {
     keys
 }
 
-/// The first thing in backquotes and what follows it.
+/// The first text in backquotes, and the text after it.
 fn quoted_first(text: &str) -> Option<(&str, &str)> {
     text.split_once('`')?.1.split_once('`')
 }
 
-// ---- What a file says ----
+// ---- Valid files ----
 
 #[test]
-fn every_key_is_taken_as_it_stands() {
+fn every_key_is_read() {
     let config = accepted(
         "every key",
         r#"
@@ -168,7 +168,7 @@ fn every_key_is_taken_as_it_stands() {
 }
 
 #[test]
-fn spans_are_those_of_the_source() {
+fn spans_are_places_in_the_source() {
     let source = "[[metric]]\nmatch = \"a\"\nlabels = { team = \"x\" }\n";
     let config = accepted("spans", source);
     let rule = &config.metrics[0];
@@ -177,7 +177,7 @@ fn spans_are_those_of_the_source() {
     assert_eq!((&source[name.span()], &source[value.span()]), ("team", "\"x\""));
 }
 
-/// The config of a file about which there is nothing to say.
+/// The config of a file without errors and warnings.
 fn accepted(name: &str, source: &str) -> Config {
     let (config, mut diagnostics) = load(source);
     diagnostics.extend(Rules::compile(&config).1);
@@ -185,14 +185,14 @@ fn accepted(name: &str, source: &str) -> Config {
     config
 }
 
-// ---- What is said about wrong files ----
+// ---- Wrong files ----
 
 #[test]
-fn each_wrong_file_gets_the_text_beside_it() {
+fn each_wrong_file_has_the_errors_in_the_file_beside_it() {
     let (files, texts) = (fixtures("toml"), fixtures("err"));
     assert!(!files.is_empty(), "no fixtures");
     let stems = |paths: &[PathBuf]| paths.iter().map(|path| path.with_extension("")).collect::<Vec<_>>();
-    assert_eq!(stems(&files), stems(&texts), "every .toml has its .err, and the other way round");
+    assert_eq!(stems(&files), stems(&texts), "every .toml has a .err, and every .err has a .toml");
     let mut wrong = String::new();
     for (file, text) in files.iter().zip(&texts) {
         let name = file.file_name().and_then(|name| name.to_str()).expect("a file name");
@@ -217,12 +217,12 @@ fn fixtures(extension: &str) -> Vec<PathBuf> {
     paths
 }
 
-// ---- Files that mean harm ----
+// ---- Hostile files ----
 
-/// Nested as deeply as the TOML reader allows, some 6,500 tables within each other, once kept and once dropped
-/// while reading: to drop them takes more stack than a thread has by default.
+/// About 6,500 nested tables, the most that the TOML parser accepts. They are kept once and dropped once while parsing:
+/// dropping them needs more stack than a thread has by default.
 #[test]
-fn the_deepest_file_does_no_harm() {
+fn the_deepest_file_does_not_overflow_the_stack() {
     let key = ["a"; 79].join(".");
     let nested = format!("{key} = {{").repeat(78) + "a = 1" + &"}".repeat(78);
     let source = format!("[{key}]\n{nested}\n{nested}\n");
@@ -232,7 +232,7 @@ fn the_deepest_file_does_no_harm() {
 }
 
 #[test]
-fn long_names_and_many_errors_do_no_harm() {
+fn messages_are_short_and_there_can_be_many() {
     let long = "x".repeat(1 << 20);
     let diagnostics = assert_read(&format!("{long} = 1\n[http]\nlisten = \"{long}\"\n[labels]\n\"{long} \" = 1\n"));
     assert!(diagnostics.iter().all(|found| found.message.len() < 1000));
@@ -240,7 +240,7 @@ fn long_names_and_many_errors_do_no_harm() {
     assert_eq!(assert_read(&many).len(), 4 * 5_000);
 }
 
-/// Reads `source`, which is wrong; that is all that is wrong.
+/// Reads `source` to its end, whatever errors it has.
 fn assert_read(source: &str) -> Vec<Diagnostic> {
     let (_, diagnostics) = load(source);
     let text = render("f", source, &diagnostics);
@@ -249,7 +249,7 @@ fn assert_read(source: &str) -> Vec<Diagnostic> {
     diagnostics
 }
 
-/// Text made of what TOML and this file's keys are made of, so that it gets past the first character.
+/// Text made of TOML syntax and of keys of the file, so that the parser reads more than its first character.
 fn toml_like() -> impl Strategy<Value = String> {
     let words = [
         "[",
@@ -317,7 +317,7 @@ fn toml_like() -> impl Strategy<Value = String> {
     proptest::collection::vec(word, 0..60).prop_map(|words| words.concat())
 }
 
-/// The shipped file with its examples and a piece of it replaced.
+/// The shipped file with its examples, and with a random piece replaced.
 fn mutated() -> impl Strategy<Value = String> {
     let source = with_examples(SHIPPED);
     let lines: Vec<String> =

@@ -28,6 +28,7 @@ const LAYERS: &[(&str, May)] = &[
             "prefetch",
         ]),
     ),
+    ("import", May::Use(&["config", "mapping"])),
     ("pipeline", May::UseAllBelowBut(&[])),
     ("forward", May::UseAllBelowBut(&[])),
     ("intake", May::UseAllBelowBut(&[])),
@@ -45,7 +46,7 @@ enum May {
 }
 
 /// The modules that do no I/O, read no clock, log nothing, wait for nothing and hold no global.
-const PURE: [&str; 11] = [
+const PURE: [&str; 12] = [
     "clock",
     "prefetch",
     "parse",
@@ -56,6 +57,7 @@ const PURE: [&str; 11] = [
     "registry",
     "reject",
     "config",
+    "import",
     "workload",
 ];
 

@@ -11,8 +11,8 @@ mod page;
 
 use std::sync::{Arc, LazyLock};
 
-use statsidecar::command::convert;
 use statsidecar::config::{self, Config, Dialects, Framing, Severity};
+use statsidecar::import::statsd_exporter::import;
 use statsidecar::intake::{BadLength, End, Frames, Piece};
 use statsidecar::mapping::Rules;
 use statsidecar::parse::tags::Tagged;
@@ -199,7 +199,7 @@ pub fn config(data: &[u8]) {
 /// Converts a mapping file of statsd_exporter. What comes out loads, or something is wrong with the file.
 pub fn yaml_import(data: &[u8]) {
     let Ok(source) = std::str::from_utf8(data) else { return };
-    let (found, is_right) = match convert::import(source) {
+    let (found, is_right) = match import(source) {
         Ok(imported) => (imported.warnings, true),
         Err(found) => (found, false),
     };

@@ -1,13 +1,14 @@
-//! `statsidecar check`: what is wrong with a config file, all of it at once.
+//! `statsidecar check`: reports everything that is wrong with a config file.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{fail, load_config, print};
+use super::config_file::load_config;
+use super::output::{WRONG, fail, print};
 
-/// Check a config file: exit code 0, or 2 and every error with file:line:column
+/// Check a config file and list all errors as FILE:LINE:COLUMN: MESSAGE; exit code 2 if there are any
 #[derive(Args, Debug)]
 pub(super) struct Check {
     /// The config file
@@ -18,11 +19,10 @@ impl Check {
     pub(super) fn run(self) -> ExitCode {
         match load_config(Some(&self.file)) {
             Ok(loaded) => {
-                print(&loaded.report);
-                print(&format!("{}: good\n", self.file.display()));
+                print(&format!("{}{}: good\n", loaded.report, self.file.display()));
                 ExitCode::SUCCESS
             }
-            Err(unusable) => fail(&unusable.report, unusable.code),
+            Err(report) => fail(&report, WRONG),
         }
     }
 }

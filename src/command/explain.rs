@@ -7,7 +7,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::{FAILED, fail, load_config, print};
+use super::config_file::load_config;
+use super::output::{FAILED, WRONG, fail, print};
 use crate::daemon;
 use crate::mapping::{Context, Mapping};
 use crate::metric::Update;
@@ -32,7 +33,7 @@ impl Explain {
     pub(super) fn run(self) -> ExitCode {
         let loaded = match load_config(self.config.as_deref()) {
             Ok(loaded) => loaded,
-            Err(unusable) => return fail(&unusable.report, unusable.code),
+            Err(report) => return fail(&report, WRONG),
         };
         let pipeline = match daemon::pipeline(&loaded.config, loaded.rules) {
             Ok(pipeline) => pipeline,

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
-use super::{FAILED, fail, print};
+use super::output::{FAILED, fail, print};
 use crate::config::Address;
 use crate::workload::{Mix, Workload};
 use account::{Account, Page};

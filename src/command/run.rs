@@ -6,9 +6,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::convert::load_mapping;
-use super::{FAILED, WRONG, fail, load_config};
-use crate::config::{Address, parse_page};
+use super::config_file::{load_config, load_mapping};
+use super::output::{FAILED, WRONG, fail};
+use crate::config::{Address, parse_socket_address};
 use crate::daemon;
 
 /// Receive StatsD and serve the metrics (also without a command)
@@ -25,7 +25,7 @@ pub(super) struct Run {
     #[arg(long, value_name = "ADDRESS")]
     listen: Vec<Address>,
     /// The address of /metrics
-    #[arg(long, value_name = "IP:PORT", value_parser = parse_page)]
+    #[arg(long, value_name = "IP:PORT", value_parser = parse_socket_address)]
     http: Option<SocketAddr>,
 }
 
@@ -40,7 +40,7 @@ impl Run {
         };
         let loaded = match loaded {
             Ok(loaded) => loaded,
-            Err(unusable) => return fail(&unusable.report, unusable.code),
+            Err(report) => return fail(&report, WRONG),
         };
         for warning in loaded.report.lines() {
             tracing::warn!("{warning}");

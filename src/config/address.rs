@@ -1,4 +1,4 @@
-//! Addresses as the file and the command line write them: `udp://127.0.0.1:8125`, `unixgram:///run/statsd.sock`.
+//! Addresses of listeners and targets: `udp://127.0.0.1:8125`, `unixgram:///run/statsd.sock`.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use super::diagnostic::quoted;
 
-/// A transport and an address of it: where lines come in, or go out.
+/// A transport and an address of it, to receive lines on or to send lines to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Address {
     /// `udp://`: datagrams of one or more lines.
@@ -18,20 +18,20 @@ pub enum Address {
     Unixgram(UnixName),
     /// `unix://`: a stream of lines on a Unix socket.
     Unix(UnixName),
-    /// `unix+dogstatsd://`: a stream on a Unix socket of messages that are like datagrams, each behind its length.
+    /// `unix+dogstatsd://`: a stream of messages on a Unix socket, each with its length before it.
     UnixDogstatsd(UnixName),
 }
 
-/// What a Unix socket is called.
+/// The name of a Unix socket.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum UnixName {
-    /// A file, by its absolute path.
+    /// The absolute path of a file.
     File(String),
-    /// A name that stands in no file system, written with an `@` before it.
+    /// A name in the abstract namespace of Linux, which needs no file. It is written with `@` before it.
     Abstract(String),
 }
 
-/// How a stream is taken apart.
+/// How a stream is split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
     /// Lines, each ended by `\n`.
@@ -42,14 +42,14 @@ pub enum Framing {
     Messages,
 }
 
-/// The longest name of a Unix socket, in bytes (`sun_path`, without the byte that ends or begins it).
+/// The longest name of a Unix socket in bytes: `sun_path` without its first or last byte, which is zero.
 const MAX_UNIX_NAME: usize = 107;
 
 const KNOWN: &str = "use udp://, tcp://, unixgram://, unix:// or unix+dogstatsd://, as in udp://127.0.0.1:8125";
 
 impl Address {
     /// The IP address and port; `None` for a Unix socket.
-    pub fn ip(&self) -> Option<SocketAddr> {
+    pub(crate) fn ip(&self) -> Option<SocketAddr> {
         match self {
             Self::Udp(socket) | Self::Tcp(socket) => Some(*socket),
             Self::Unixgram(_) | Self::Unix(_) | Self::UnixDogstatsd(_) => None,
@@ -57,15 +57,15 @@ impl Address {
     }
 
     /// The name of a Unix socket.
-    pub fn unix(&self) -> Option<&UnixName> {
+    pub(crate) fn unix(&self) -> Option<&UnixName> {
         match self {
             Self::Unixgram(name) | Self::Unix(name) | Self::UnixDogstatsd(name) => Some(name),
             Self::Udp(_) | Self::Tcp(_) => None,
         }
     }
 
-    /// How its stream is taken apart; `None` where lines come in datagrams.
-    pub fn framing(&self) -> Option<Framing> {
+    /// How its stream is split; `None` for datagrams.
+    pub(crate) fn framing(&self) -> Option<Framing> {
         match self {
             Self::Udp(_) | Self::Unixgram(_) => None,
             Self::Tcp(_) | Self::Unix(_) => Some(Framing::Lines),
@@ -73,12 +73,12 @@ impl Address {
         }
     }
 
-    /// Whether only one of the two can be bound. (Port 0 is any free port, another one each time.)
-    pub fn is_in_the_way_of(&self, other: &Self) -> bool {
+    /// Whether at most one of the two can be bound. Port 0 overlaps nothing, because each bind gets another free port.
+    pub(crate) fn overlaps(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Udp(one), Self::Udp(other)) | (Self::Tcp(one), Self::Tcp(other)) => {
                 let (ip, other_ip) = (one.ip().to_canonical(), other.ip().to_canonical());
-                // A wildcard takes all of its kind. That of IPv6 leaves IPv4 to those who ask for it.
+                // A wildcard overlaps every address of its IP version. (Sockets of `[::]` can share a port with IPv4 ones.)
                 let is_wild = ip.is_unspecified() || other_ip.is_unspecified();
                 let is_same = ip == other_ip || is_wild && ip.is_ipv4() == other_ip.is_ipv4();
                 is_same && one.port() == other.port() && one.port() != 0
@@ -90,13 +90,13 @@ impl Address {
         }
     }
 
-    /// Whether what is sent here comes to `listener`, as far as the two addresses tell; `own` are those of this machine
-    /// beside loopback, as far as they are known.
-    pub fn reaches(&self, listener: &Self, own: &[IpAddr]) -> bool {
+    /// Whether lines that are sent to this address arrive at `listener`, as far as the addresses show it. `own` are the
+    /// known addresses of this machine, without loopback.
+    pub(crate) fn reaches(&self, listener: &Self, own: &[IpAddr]) -> bool {
         match (self, listener) {
             (Self::Udp(to), Self::Udp(at)) | (Self::Tcp(to), Self::Tcp(at)) => {
                 let (host, bound) = (to.ip().to_canonical(), at.ip().to_canonical());
-                // An IPv6 wildcard takes IPv4 too.
+                // An IPv6 wildcard receives IPv4 packets too.
                 let is_wild = bound.is_unspecified() && (bound.is_ipv6() || host.is_ipv4());
                 let is_here = host.is_loopback() || own.contains(&host);
                 to.port() == at.port() && to.port() != 0 && (host == bound || is_wild && is_here)
@@ -139,11 +139,11 @@ impl fmt::Display for UnixName {
 impl FromStr for Address {
     type Err = String;
 
-    /// Reads `SCHEME://ADDRESS`; the error says what would be right.
+    /// Reads `SCHEME://ADDRESS`. The error says what would be right.
     fn from_str(text: &str) -> Result<Self, String> {
         let Some((scheme, rest)) = text.split_once("://") else {
             return Err(match text {
-                // Only a whole address can be repeated as the end of the right one.
+                // The suggestion repeats the text only if that makes a complete address.
                 _ if text.parse::<SocketAddr>().is_ok() => format!("the transport is missing; write udp://{text}"),
                 _ if unix_name("unixgram", text).is_ok() => {
                     format!("the transport is missing; write unixgram://{text} or unix://{text}")
@@ -163,7 +163,7 @@ impl FromStr for Address {
     }
 }
 
-/// Reads `/path` or `@name`; the error says what would be right for this scheme.
+/// Reads `/path` or `@name`. The error says what would be right with this scheme.
 fn unix_name(scheme: &str, text: &str) -> Result<UnixName, String> {
     let is_control = |c: char| c.is_control();
     let (name, len) = match text.strip_prefix('@') {
@@ -172,13 +172,13 @@ fn unix_name(scheme: &str, text: &str) -> Result<UnixName, String> {
     };
     match &name {
         UnixName::File(path) if !path.starts_with('/') || path.ends_with('/') => Err(format!(
-            "{} is not the whole path of a file; write {scheme}:///run/statsidecar/statsd.sock, or {scheme}://@statsd \
+            "{} is not the absolute path of a file; write {scheme}:///run/statsidecar/statsd.sock, or {scheme}://@statsd \
              for a name without a file",
             quoted(text)
         )),
         UnixName::Abstract(name) if name.is_empty() => Err(format!("a name is missing; write {scheme}://@statsd")),
         _ if text.contains(is_control) => {
-            Err(format!("{} has a control character in it; use letters, digits and signs", quoted(text)))
+            Err(format!("{} has a control character; use letters, digits and punctuation", quoted(text)))
         }
         _ if len > MAX_UNIX_NAME => {
             Err(format!("the name of the socket has {len} bytes; at most {MAX_UNIX_NAME} are possible"))
@@ -187,12 +187,12 @@ fn unix_name(scheme: &str, text: &str) -> Result<UnixName, String> {
     }
 }
 
-/// Reads the address of the page; the error says what would be right.
-pub fn parse_page(text: &str) -> Result<SocketAddr, String> {
+/// Reads the address of /metrics. The error says what would be right.
+pub(crate) fn parse_socket_address(text: &str) -> Result<SocketAddr, String> {
     parse_socket(text, "127.0.0.1:9102 or [::1]:9102")
 }
 
-/// Reads `ADDRESS:PORT`; the error says that `examples` would be right.
+/// Reads `ADDRESS:PORT`. The error says that `examples` would be right.
 fn parse_socket(text: &str, examples: &str) -> Result<SocketAddr, String> {
     let port = text.rsplit_once(':').map_or("", |(_, port)| port);
     text.parse().map_err(|_| match port.parse::<u64>() {
@@ -206,7 +206,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_transport_reads_what_it_writes() {
+    fn every_address_is_read_as_it_is_written() {
         for (text, framing) in [
             ("udp://127.0.0.1:8125", None),
             ("udp://[::1]:0", None),
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_says_what_would_be() {
+    fn a_wrong_address_gets_an_example_of_a_right_one() {
         for (text, says) in [
             ("", "\"\" is not an address; use udp://, tcp://"),
             ("127.0.0.1:1", "the transport is missing; write udp://127.0.0.1:1"),
@@ -237,12 +237,12 @@ mod tests {
             ("UDP://127.0.0.1:1", "the transport \"UDP\" is not known"),
             ("tcp://localhost:1", "write tcp://127.0.0.1:8125 or tcp://[::1]:8125"),
             ("tcp://127.0.0.1:65536", "the port 65536 is out of range"),
-            ("unix://", "\"\" is not the whole path of a file; write unix:///run/"),
-            ("unixgram://run/x", "\"run/x\" is not the whole path of a file; write unixgram:///run/"),
-            ("unix:///run/", "is not the whole path of a file"),
+            ("unix://", "\"\" is not the absolute path of a file; write unix:///run/"),
+            ("unixgram://run/x", "\"run/x\" is not the absolute path of a file; write unixgram:///run/"),
+            ("unix:///run/", "is not the absolute path of a file"),
             ("unix://@", "a name is missing; write unix://@statsd"),
-            ("unix:///run/a\0b", "has a control character in it"),
-            ("unix+dogstatsd://@a\nb", "has a control character in it"),
+            ("unix:///run/a\0b", "has a control character"),
+            ("unix+dogstatsd://@a\nb", "has a control character"),
             (&format!("unix:///{}", "a".repeat(107)), "has 108 bytes; at most 107 are possible"),
             (&format!("unix://@{}", "a".repeat(108)), "has 108 bytes; at most 107 are possible"),
         ] {
@@ -252,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_that_is_a_listener_is_seen() {
+    fn a_target_that_is_a_listener_is_detected() {
         for (target, listener, reaches) in [
             ("udp://127.0.0.1:1", "udp://127.0.0.1:1", true),
             ("udp://127.0.0.1:1", "udp://127.0.0.1:2", false),
@@ -278,8 +278,8 @@ mod tests {
     }
 
     #[test]
-    fn two_listeners_share_no_port_and_no_file() {
-        for (one, other, in_the_way) in [
+    fn two_listeners_overlap_if_they_share_a_port_or_a_file() {
+        for (one, other, overlaps) in [
             ("udp://127.0.0.1:1", "udp://127.0.0.1:1", true),
             ("udp://127.0.0.1:0", "udp://127.0.0.1:0", false),
             ("udp://127.0.0.1:1", "tcp://127.0.0.1:1", false),
@@ -294,13 +294,13 @@ mod tests {
             ("unix:///a/./b", "unix:///a//b", true),
             ("unix:///a", "unixgram:///b", false),
             ("unix://@a", "unix://@a", true),
-            // The kernel keeps a name for each type of socket.
+            // Abstract names of stream and datagram sockets are separate.
             ("unix://@a", "unixgram://@a", false),
             ("unix:///@a", "unix://@a", false),
         ] {
             let [one, other] = [one, other].map(|text| text.parse::<Address>().unwrap());
-            assert_eq!(one.is_in_the_way_of(&other), in_the_way, "{one} {other}");
-            assert_eq!(other.is_in_the_way_of(&one), in_the_way, "{other} {one}");
+            assert_eq!(one.overlaps(&other), overlaps, "{one} {other}");
+            assert_eq!(other.overlaps(&one), overlaps, "{other} {one}");
         }
     }
 }

@@ -1,18 +1,17 @@
-//! What is wrong with a file, and where: one line a finding, as editors and people read it.
+//! Errors and warnings about a file, each with its place, and their text: one line each, as editors parse it.
 //!
-//! A finding knows the bytes it is about and nothing of lines, so that it can be made wherever a span is at hand.
-//! Lines and columns are counted once, when everything is rendered. Nothing here reads a file or prints.
+//! A diagnostic has the byte range of its place. Lines and columns are counted once, when all of them are rendered.
 
 use std::borrow::Cow;
 use std::fmt::Write;
 use std::ops::Range;
 
-/// One thing to tell the owner of a file.
+/// An error or a warning about a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
-    /// Whether the file can still be used.
+    /// Whether the file can be used in spite of it.
     pub severity: Severity,
-    /// The bytes of the source that it is about.
+    /// Its place: a range of bytes of the file.
     pub span: Range<usize>,
     /// What is wrong and what would be right.
     pub message: String,
@@ -23,25 +22,25 @@ pub struct Diagnostic {
 pub enum Severity {
     /// The file cannot be used.
     Error,
-    /// The file can be used, but does not say what its owner is likely to mean.
+    /// The file can be used, but its author probably means something else.
     Warning,
 }
 
 impl Diagnostic {
-    /// The file cannot be used.
-    pub fn error(span: Range<usize>, message: impl Into<String>) -> Self {
+    /// An error at `span`.
+    pub(crate) fn error(span: Range<usize>, message: impl Into<String>) -> Self {
         Self { severity: Severity::Error, span, message: message.into() }
     }
 
-    /// The file can be used, but somebody should look at this.
-    pub fn warning(span: Range<usize>, message: impl Into<String>) -> Self {
+    /// A warning at `span`.
+    pub(crate) fn warning(span: Range<usize>, message: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, span, message: message.into() }
     }
 }
 
-/// The `diagnostics` of `source` as `FILE:LINE:COLUMN: MESSAGE`, one a line, in the order of their positions.
+/// The diagnostics of `source` as lines `FILE:LINE:COLUMN: MESSAGE`, sorted by place.
 ///
-/// Lines and columns start at 1; a column is a character, not a byte.
+/// Lines and columns start at 1. A column counts characters, not bytes.
 pub fn render(file: &str, source: &str, diagnostics: &[Diagnostic]) -> String {
     let mut sorted: Vec<&Diagnostic> = diagnostics.iter().collect();
     sorted.sort_by_key(|diagnostic| diagnostic.span.start);
@@ -62,21 +61,19 @@ pub fn render(file: &str, source: &str, diagnostics: &[Diagnostic]) -> String {
     text
 }
 
-/// Adds `message`; what would break the line or steer a terminal is written out.
-///
-/// A message may quote a file that anybody wrote.
+/// Adds `message` with its control characters escaped, because it may quote a hostile file.
 fn push_on_one_line(text: &mut String, message: &str) {
     for c in message.chars() {
         if c.is_control() { text.extend(c.escape_default()) } else { text.push(c) }
     }
 }
 
-/// `text` in quotes, on one line and not longer than one: how a message shows what somebody wrote.
-pub(super) fn quoted(text: &str) -> String {
+/// `text` in quotes, escaped and shortened: how a message shows a text of the file.
+pub(crate) fn quoted(text: &str) -> String {
     format!("{:?}", shortened(text))
 }
 
-/// The start of `text`, as much as a message bears.
+/// The first characters of `text`, followed by `...` if there are more.
 pub(super) fn shortened(text: &str) -> Cow<'_, str> {
     const LONGEST: usize = 60;
     match text.char_indices().nth(LONGEST) {
@@ -85,7 +82,7 @@ pub(super) fn shortened(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// A place in a source that only moves forward, so that any number of findings costs one pass.
+/// A place in a source. It only moves forward, so all diagnostics together take one pass.
 struct Position<'a> {
     rest: std::iter::Peekable<std::str::CharIndices<'a>>,
     line: usize,
@@ -115,7 +112,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn positions_count_characters_and_are_sorted() {
+    fn columns_count_characters_and_lines_are_sorted() {
         let source = "a = 1\nµ = \"ü\" x\n";
         let x = source.find('x').unwrap_or_default();
         let found = [Diagnostic::warning(x..x + 1, "late"), Diagnostic::error(0..1, "early")];
@@ -123,13 +120,13 @@ mod tests {
     }
 
     #[test]
-    fn any_span_and_any_text_give_one_line() {
+    fn every_diagnostic_is_one_line_whatever_its_place_and_text() {
         let found = [Diagnostic::error(1..2, "in a character"), Diagnostic::error(99..100, "be\nyond\u{1b}[2J")];
         assert_eq!(render("f", "ü", &found), "f:1:2: in a character\nf:1:2: be\\nyond\\u{1b}[2J\n");
     }
 
     #[test]
-    fn a_byte_order_mark_takes_no_column() {
+    fn a_byte_order_mark_has_no_column() {
         assert_eq!(render("f", "\u{feff}a", &[Diagnostic::error(3..4, "here")]), "f:1:1: here\n");
     }
 }

@@ -1,8 +1,11 @@
-//! The ways in which clients write tags.
+//! The syntaxes in which clients write tags.
 
-/// A way to write tags.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+use strum::{IntoStaticStr, VariantArray};
+
+/// A syntax of tags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
 #[repr(u8)]
+#[strum(serialize_all = "lowercase")]
 pub enum Dialect {
     /// `name:1|c|#k:v,k2:v2`.
     DogStatsD,
@@ -18,32 +21,26 @@ pub enum Dialect {
 
 impl Dialect {
     /// Every dialect, in the order of its discriminant.
-    pub const ALL: [Self; 5] = [Self::DogStatsD, Self::InfluxDb, Self::Graphite, Self::Librato, Self::SignalFx];
+    pub const ALL: &[Self] = Self::VARIANTS;
 
-    /// The dialect as the file writes it.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::DogStatsD => "dogstatsd",
-            Self::InfluxDb => "influxdb",
-            Self::Graphite => "graphite",
-            Self::Librato => "librato",
-            Self::SignalFx => "signalfx",
-        }
+    /// The name of the dialect in the config file.
+    pub(crate) fn as_str(self) -> &'static str {
+        self.into()
     }
 }
 
-/// Which dialects are read.
+/// A set of dialects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dialects(u8);
 
 impl Dialects {
-    /// All of them.
+    /// Every dialect.
     pub const ALL: Self = Self((1 << Dialect::ALL.len()) - 1);
 
-    /// None of them.
+    /// The empty set.
     pub const NONE: Self = Self(0);
 
-    /// Whether `dialect` is read.
+    /// Whether `dialect` is in the set.
     pub fn has(self, dialect: Dialect) -> bool {
         self.0 & (1 << dialect as u8) != 0
     }
@@ -60,13 +57,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_set_has_what_it_was_made_of() {
-        for dialect in Dialect::ALL {
+    fn a_set_has_exactly_the_dialects_it_is_made_of() {
+        for &dialect in Dialect::ALL {
             assert!(Dialects::ALL.has(dialect) && !Dialects::NONE.has(dialect));
             let one = Dialects::from_iter([dialect]);
-            assert_eq!(Dialect::ALL.map(|other| one.has(other)), Dialect::ALL.map(|other| other == dialect));
+            assert!(Dialect::ALL.iter().all(|&other| one.has(other) == (other == dialect)));
         }
-        assert_eq!(Dialects::from_iter(Dialect::ALL), Dialects::ALL);
+        assert_eq!(Dialects::from_iter(Dialect::ALL.iter().copied()), Dialects::ALL);
         assert_eq!(Dialects::from_iter([]), Dialects::NONE);
     }
 }

@@ -1,15 +1,15 @@
-//! Regexes of RE2, which are those of Go too, as regexes that the regex crate reads in the same way.
+//! Translates regexes of RE2 (and of Go, which has the same syntax) into the syntax of the `regex` crate.
 //!
-//! Most are that already. What is not: a class, in which RE2 takes nearly everything as it stands, where the crate has
-//! classes within classes; characters in octal; and quoted text.
+//! Most regexes mean the same in both. Three parts need a translation: bracket classes, in which RE2 takes most
+//! characters literally while the crate nests classes; octal escapes; and `\Q...\E`.
 //!
 //! Source: <https://github.com/google/re2/wiki/Syntax>.
 
 use std::str::Chars;
 
-/// Writes `text` in what both know. What RE2 refuses, the crate refuses too.
-pub fn in_common(text: &str) -> String {
-    let mut regex = Writer { out: String::with_capacity(text.len()), rest: text.chars() };
+/// `text` in the common syntax of both. A regex that RE2 rejects stays one that the crate rejects.
+pub(crate) fn in_common(text: &str) -> String {
+    let mut regex = Translator { out: String::with_capacity(text.len()), rest: text.chars() };
     while let Some(c) = regex.rest.next() {
         match c {
             '\\' if regex.take("Q") => regex.quoted(),
@@ -21,19 +21,19 @@ pub fn in_common(text: &str) -> String {
     regex.out
 }
 
-struct Writer<'t> {
+struct Translator<'t> {
     out: String,
     rest: Chars<'t>,
 }
 
-impl Writer<'_> {
-    /// Takes `text`, if it comes next.
+impl Translator<'_> {
+    /// Skips `text`, if the rest begins with it.
     fn take(&mut self, text: &str) -> bool {
         let rest = self.rest.as_str().strip_prefix(text);
         rest.inspect(|rest| self.rest = rest.chars()).is_some()
     }
 
-    /// Text up to `\E`, in which nothing is special.
+    /// Literal text up to `\E`.
     fn quoted(&mut self) {
         let rest = self.rest.as_str();
         let (text, rest) = rest.split_once("\\E").unwrap_or((rest, ""));
@@ -41,11 +41,11 @@ impl Writer<'_> {
         self.rest = rest.chars();
     }
 
-    /// What stands behind a `\`.
+    /// The escape after a `\`.
     fn escape(&mut self) {
         let rest = self.rest.as_str();
         let digits = rest.bytes().take(3).take_while(|b| matches!(b, b'0'..=b'7')).count();
-        // One digit that is not 0 would be a backreference, which neither knows.
+        // A single digit other than 0 would be a backreference, which both reject.
         let octal = rest.get(..digits).filter(|_| digits > 1 || rest.starts_with('0'));
         if let Some(code) = octal.and_then(|octal| u32::from_str_radix(octal, 8).ok()) {
             self.out += &format!("\\x{{{code:02X}}}");
@@ -53,7 +53,7 @@ impl Writer<'_> {
             return;
         }
         match self.rest.next() {
-            // With a \ they are the ends of words here.
+            // The crate reads `\<` and `\>` as word boundaries, RE2 as the characters.
             Some(c @ ('<' | '>')) => self.out.push(c),
             next => {
                 self.out.push('\\');
@@ -62,7 +62,7 @@ impl Writer<'_> {
         }
     }
 
-    /// A class behind its `[`, up to its `]`.
+    /// A bracket class, from after its `[` to its `]`.
     fn class(&mut self) {
         self.out.push('[');
         if self.take("^") {

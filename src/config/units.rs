@@ -1,10 +1,13 @@
-//! Sizes and durations as the file and the command line write them: `8MiB`, `1m30s`.
+//! Sizes and durations as config files write them: `8MiB`, `1m30s`.
+//!
+//! The grammar is strict: one way to write a unit, no blanks, no fractions and no signs. So a file means the same to
+//! everybody who reads it.
 
 use std::time::Duration;
 
 use super::diagnostic::quoted;
 
-/// The units of a size and how many bytes one of them is.
+/// The units of a size, in bytes.
 const SIZES: [(&str, usize); 8] = [
     ("", 1),
     ("B", 1),
@@ -16,14 +19,8 @@ const SIZES: [(&str, usize); 8] = [
     ("GiB", 1 << 30),
 ];
 
-/// Reads a whole number of bytes with or without a unit; the error says what would be right.
-///
-/// ```
-/// assert_eq!(statsidecar::config::parse_size("8MiB"), Ok(8 * 1024 * 1024));
-/// assert_eq!(statsidecar::config::parse_size("1500"), Ok(1500));
-/// assert!(statsidecar::config::parse_size("8 parsecs").is_err());
-/// ```
-pub fn parse_size(text: &str) -> Result<usize, String> {
+/// Reads a whole number of bytes, with or without a unit. The error says what would be right.
+pub(super) fn parse_size(text: &str) -> Result<usize, String> {
     let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
     let number = text.strip_suffix(unit).unwrap_or_default();
     let factor = SIZES.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor);
@@ -37,22 +34,15 @@ pub fn parse_size(text: &str) -> Result<usize, String> {
     size.ok_or_else(|| format!("{} is too large a size; at most {} bytes can be counted", quoted(text), usize::MAX))
 }
 
-/// The units of a duration, from the longest, and how many milliseconds one of them is.
+/// The units of a duration in milliseconds, the longest first.
 const DURATIONS: [(&str, u64); 5] =
     [("d", 24 * 60 * 60 * 1000), ("h", 60 * 60 * 1000), ("m", 60 * 1000), ("s", 1000), ("ms", 1)];
 
-/// The longest duration, about a hundred years: far beyond use, and safe to add to any time.
+/// The longest duration: about a hundred years, which can be added to any time without overflow.
 const LONGEST_DAYS: u64 = 36_500;
 
-/// Reads whole numbers with units, each unit once and the longest first, or `0`; the error says what would be right.
-///
-/// ```
-/// use std::time::Duration;
-/// assert_eq!(statsidecar::config::parse_duration("1m30s"), Ok(Duration::from_secs(90)));
-/// assert_eq!(statsidecar::config::parse_duration("0"), Ok(Duration::ZERO));
-/// assert!(statsidecar::config::parse_duration("90").is_err());
-/// ```
-pub fn parse_duration(text: &str) -> Result<Duration, String> {
+/// Reads whole numbers with units, each unit once and the longest first, or `0`. The error says what would be right.
+pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
     let wrong = || {
         format!(
             "{} is not a duration; write whole numbers with d, h, m, s or ms, the longest unit first, as in \"1m30s\"",
@@ -88,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_unit_of_time() {
+    fn durations_have_every_unit() {
         for (text, milliseconds) in [
             ("0", 0),
             ("0s", 0),
@@ -106,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_duration_says_what_is() {
+    fn a_wrong_duration_gets_an_example_of_a_right_one() {
         for text in
             ["", "s", "90", "1.5s", "-1s", "+1s", "1 s", " 1s", "1S", "30s1m", "1s1s", "1m30", "1w", "1us", "٣s", "0 "]
         {
@@ -118,9 +108,10 @@ mod tests {
     }
 
     #[test]
-    fn every_unit() {
+    fn sizes_have_every_unit() {
         for (text, bytes) in [
             ("0", 0),
+            ("1500", 1500),
             ("7B", 7),
             ("1KB", 1000),
             ("2MB", 2_000_000),
@@ -134,14 +125,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_size_says_what_is() {
+    fn a_wrong_size_gets_an_example_of_a_right_one() {
         for text in ["", "MiB", "8mib", "8 MiB", " 8", "8k", "1.5MiB", "-1", "+1", "8MiBs", "٣KB", "1_000", "8µB"] {
             assert!(parse_size(text).is_err_and(|message| message.contains("as in \"8MiB\"")), "{text}");
         }
     }
 
     #[test]
-    fn too_large_is_an_error() {
+    fn a_size_that_overflows_is_an_error() {
         let most = usize::MAX;
         assert_eq!(parse_size(&most.to_string()), Ok(most));
         for text in [format!("{most}0"), format!("{most}KB"), "99999999999GiB".to_owned()] {

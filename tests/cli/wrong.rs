@@ -1,4 +1,4 @@
-//! What is said about wrong configs and arguments, by every command that takes them.
+//! The errors of wrong configs and arguments, from every command that takes them.
 
 use crate::run;
 use crate::support::{Scratch, run_in};
@@ -21,7 +21,7 @@ match = "c.*"
 type = "couter"
 "#;
 
-/// What is wrong with the file and what is wrong with its rules, all at once.
+/// The errors of the file and of its rules, sorted by place.
 const WRONG_REPORT: &str = r#"wrong.toml:2:1: unknown key "lissten" in [intake]; did you mean "listen"?
 wrong.toml:5:9: the glob "a..b" has an empty part; remove the dot too many, or write * for a part
 wrong.toml:9:8: name "c d" is not a metric name; write letters, digits and _, not beginning with a digit
@@ -35,7 +35,7 @@ wrong.toml:16:8: "type" must be "counter", "gauge", "histogram", "set" or "summa
 "#;
 
 #[test]
-fn everything_that_is_wrong_is_said_at_once_by_every_command() {
+fn every_command_reports_all_errors_at_once() {
     let scratch = Scratch::new("wrong");
     scratch.write("wrong.toml", WRONG);
     for args in [
@@ -50,10 +50,9 @@ fn everything_that_is_wrong_is_said_at_once_by_every_command() {
     }
 }
 
-/// Each loads in other programs and fails there when the first line comes, or never says so (exporter 104, 105, 120 to
-/// 123).
+/// Other programs load each of these, and fail at the first line or silently (exporter 104, 105, 120 to 123).
 #[test]
-fn check_finds_what_others_find_too_late() {
+fn check_finds_errors_that_other_programs_find_too_late() {
     let scratch = Scratch::new("late");
     for (rule, at, says) in [
         ("buckets = [1, 1]", "3:15", "must rise"),
@@ -93,9 +92,9 @@ fn check_finds_what_others_find_too_late() {
     }
 }
 
-/// What a capture adds is made legal when a line comes; what the rule says itself is wrong before.
+/// The text of a capture is made legal when a line arrives. The rest of a name must be legal in the rule.
 #[test]
-fn names_are_judged_as_far_as_they_are_known() {
+fn names_are_checked_as_far_as_they_are_known() {
     const ILLEGAL: &str = "is not a metric name; write letters, digits and _, not beginning with a digit";
     const RESERVED: &str = "belongs to the sidecar's own metrics; choose another";
     let scratch = Scratch::new("names");
@@ -120,7 +119,7 @@ fn names_are_judged_as_far_as_they_are_known() {
         };
         assert_eq!((ended.code, ended.stderr), expected, "{name}");
     }
-    // A name that needs no match is judged without one; the label's value needs it.
+    // A name without references is checked even if the match is wrong; a label with a reference is not.
     scratch.write("c.toml", "[[metric]]\nmatch = \"a..b\"\nname = \"1x\"\nlabels = { a = \"$9\" }\n");
     let ended = run_in(scratch.path(), &["check", "c.toml"]);
     let glob = "the glob \"a..b\" has an empty part; remove the dot too many, or write * for a part";
@@ -128,7 +127,7 @@ fn names_are_judged_as_far_as_they_are_known() {
 }
 
 #[test]
-fn a_good_file_is_good_with_its_warnings() {
+fn a_file_with_warnings_is_good() {
     let scratch = Scratch::new("good");
     scratch.write("good.toml", "[[metric]]\nmatch = \"a\"\n");
     let ended = run_in(scratch.path(), &["check", "good.toml"]);
@@ -173,7 +172,7 @@ odd.toml: good
     assert_eq!((ended.code, ended.stdout.as_str(), ended.stderr.as_str()), (Some(0), expected, ""));
 }
 
-/// Each of them looks as if it did something.
+/// Each of these options looks effective.
 #[test]
 fn check_warns_of_options_without_effect() {
     let scratch = Scratch::new("idle");
@@ -207,12 +206,12 @@ fn check_warns_of_options_without_effect() {
 }
 
 #[test]
-fn a_mapping_file_in_place_of_a_config_file_is_known_by_its_name() {
+fn a_mapping_file_used_as_a_config_file_is_recognized_by_its_name() {
     let scratch = Scratch::new("yaml");
     for name in ["m.yml", "m.yaml"] {
         scratch.write(name, "mappings:\n- match: a\n  name: b\n");
         let hint = format!(
-            "{name}: is this a mapping file of statsd_exporter? Convert it first: statsidecar convert {name}\n"
+            "{name}: if this is a mapping file of statsd_exporter, convert it first: statsidecar convert {name}\n"
         );
         for args in [&["check", name][..], &["explain", "--config", name, "a:1|c"], &["--config", name]] {
             let ended = run_in(scratch.path(), args);
@@ -230,7 +229,7 @@ fn the_shipped_file_is_good() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_named() {
+fn a_missing_file_is_named() {
     for args in [&["check", "no.toml"][..], &["--config", "no.toml"], &["explain", "--config", "no.toml", "a:1|c"]] {
         let ended = run(args);
         let expected = "no.toml: cannot read it: No such file or directory (os error 2)\n";
@@ -244,7 +243,7 @@ fn a_file_that_is_not_there_is_named() {
 }
 
 #[test]
-fn wrong_arguments_say_what_would_be_right() {
+fn wrong_arguments_get_a_hint() {
     for (args, says) in [
         (&["--bogus"][..], "unexpected argument '--bogus'"),
         (&["frob"], "unrecognized subcommand 'frob'"),
@@ -268,7 +267,7 @@ fn wrong_arguments_say_what_would_be_right() {
 }
 
 #[test]
-fn help_and_version_are_no_errors() {
+fn help_and_version_succeed() {
     let ended = run(&["--version"]);
     let version = concat!("statsidecar ", env!("CARGO_PKG_VERSION"), "\n");
     assert_eq!((ended.code, ended.stdout.as_str(), ended.stderr.as_str()), (Some(0), version, ""));

@@ -1,27 +1,27 @@
-//! Any file at all, as somebody might send it.
+//! Hostile and arbitrary mapping files.
 
 use proptest::prelude::*;
-use statsidecar::command::convert::import;
 use statsidecar::config;
+use statsidecar::import::statsd_exporter::import;
 
 use crate::said;
 
-/// Few lines that would be more than memory holds, or deeper than a stack: told in a moment, not tried.
+/// A few lines that would need more memory or stack than there is are errors, and found quickly.
 #[test]
-fn bombs_do_no_harm() {
+fn files_that_need_too_much_memory_are_errors() {
     let mut aliases = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..40 {
         let list = vec![format!("*a{}", level - 1); 10].join(", ");
         aliases += &format!("a{level}: &a{level} [{list}]\n");
     }
-    assert!(said(&aliases).contains("with its aliases, the file comes to more than"), "{}", said(&aliases));
+    assert!(said(&aliases).contains("with its aliases repeated, the file has more than"), "{}", said(&aliases));
 
     let help = format!(
         "mappings:\n- &a {{match: a, name: a, help: \"{}\"}}\n{}",
         "x".repeat(100_000),
         "- *a\n".repeat(100_000)
     );
-    assert!(said(&help).contains("with its aliases, the file comes to more than"), "{}", said(&help));
+    assert!(said(&help).contains("with its aliases repeated, the file has more than"), "{}", said(&help));
 
     for (open, close) in [("[", "]"), ("{a: ", "}"), ("- ", ""), ("? ", "")] {
         let deep = format!("mappings: {}{}", open.repeat(100_000), close.repeat(100_000));
@@ -32,14 +32,14 @@ fn bombs_do_no_harm() {
         );
     }
     let own = "mappings: &a\n- *a\n";
-    assert_eq!(said(own), "m.yml:2:3: this alias stands for something that it is part of\n");
+    assert_eq!(said(own), "m.yml:2:3: this alias refers to a value that contains the alias itself\n");
 
     let long = format!("mappings: [{{match: \"{}\", name: a}}]", "a.".repeat(100_000));
     assert!(said(&long).contains("text of 1 to 65536 bytes"), "{}", said(&long));
     let regex = format!("mappings: [{{match: \"{}a\", match_type: regex, name: a}}]", "(".repeat(10_000));
     assert_eq!(said(&regex).lines().count(), 1);
     let unknown: String = (0..100_000).map(|n| format!("k{n}: 1\n")).collect();
-    assert_eq!(said(&unknown).lines().count(), 1000, "more help nobody");
+    assert_eq!(said(&unknown).lines().count(), 1000, "the number of errors is limited");
 }
 
 /// Text in double quotes.
@@ -52,7 +52,7 @@ fn one_of(choices: &'static [&'static str]) -> impl Strategy<Value = String> {
     prop::sample::select(choices).prop_map(str::to_owned)
 }
 
-/// A key that may be there, with any of these values.
+/// An optional key with any of these values.
 fn key(key: &'static str, value: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
     prop::option::of(value).prop_map(move |value| value.map_or(String::new(), |value| format!(", {key}: {value}")))
 }
@@ -62,7 +62,7 @@ const BUCKETS: &[&str] = &["[]", "[1]", "[-1, .5, 1e300, .inf]", "[0.1, 0.300000
 const QUANTILES: &[&str] =
     &["[]", "[{quantile: 0.5, error: 0.05}]", "[{quantile: 0.9}, {quantile: 0.1}, {quantile: 0.9}, {quantile: 1}]"];
 fn defaults() -> impl Strategy<Value = String> {
-    // Not `observer_type: summary`: it forbids what a mapping without a type may say else.
+    // Not `observer_type: summary`: with it, options of a histogram are an error in a mapping without a type.
     let options = (one_of(&["", "observer_type: histogram, "]), one_of(BUCKETS), one_of(QUANTILES)).prop_map(
         |(observer, b, q)| {
             format!("{observer}summary_options: {{quantiles: {q}}}, histogram_options: {{buckets: {b}}}")
@@ -119,9 +119,9 @@ fn mapping() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    /// What is right loads, whatever it says.
+    /// Every valid mapping file becomes a config that loads.
     #[test]
-    fn prop_what_is_written_loads(defaults in defaults(), mappings in prop::collection::vec(mapping(), 0..8)) {
+    fn prop_a_valid_mapping_file_becomes_a_valid_config(defaults in defaults(), mappings in prop::collection::vec(mapping(), 0..8)) {
         let source = format!("defaults: {defaults}\nmappings: [{}]\n", mappings.join(", "));
         match import(&source) {
             Ok(imported) => prop_assert!(imported.toml.contains("[defaults]")),
@@ -129,9 +129,9 @@ proptest! {
         }
     }
 
-    /// Nothing that looks like a mapping file does any harm, and what is said has a place.
+    /// Arbitrary text is imported or has errors, each of them with a place.
     #[test]
-    fn prop_any_text_is_judged(source in "([-\\[\\]{},:&*#|> '\"~!%?@\\\\\n ]|match|name|mappings: |- |defaults|labels|ttl|\\$1|a|1|<<|\\PC){0,60}") {
+    fn prop_any_text_is_imported_or_has_errors(source in "([-\\[\\]{},:&*#|> '\"~!%?@\\\\\n ]|match|name|mappings: |- |defaults|labels|ttl|\\$1|a|1|<<|\\PC){0,60}") {
         match import(&source) {
             Ok(imported) => prop_assert!(!imported.toml.is_empty()),
             Err(found) => {

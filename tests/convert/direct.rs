@@ -1,8 +1,8 @@
-//! A mapping file that is used without being written as TOML first.
+//! `--statsd-exporter-mapping`: a mapping file instead of a config file.
 
 use crate::support::{Scratch, client, run_in, started};
 
-/// The flag does what the two commands do.
+/// The flag has the effect of `convert` and `--config`.
 #[test]
 fn a_mapping_file_can_be_used_directly() {
     let scratch = Scratch::new("convert-direct");
@@ -23,10 +23,10 @@ fn a_mapping_file_takes_the_place_of_a_config_file() {
     assert!(ended.stderr.contains("cannot be used with '--config <FILE>'"), "{}", ended.stderr);
 }
 
-/// A series leaves after the time that its mapping gives, or the defaults; 0 is for ever, as it says of itself (exporter
-/// 126; there, 0 does not win over the default).
+/// A series expires after the `ttl` of its mapping, or of the defaults; 0 is never, as the documentation of
+/// statsd_exporter says (exporter 126; there, 0 does not override the default).
 #[test]
-fn what_nobody_sends_leaves() {
+fn series_expire_after_the_ttl_of_their_mapping() {
     let scratch = Scratch::new("convert-ttl");
     let mapping =
         "defaults: {ttl: 1s}\nmappings:\n- {match: stays, name: stays, ttl: 0}\n- {match: goes, name: goes, ttl: 1s}\n";

@@ -1,7 +1,7 @@
-//! Mapping files of statsd_exporter: what they become, what is said about wrong ones, and that none does any harm.
+//! Mapping files of statsd_exporter: their config files, the errors of wrong ones, and the limits for hostile ones.
 //!
 //! The tables of `globs`, `regexes`, `types`, `observers` and `rest` have mapping files, the lines that are sent, and
-//! the series they make: as statsd_exporter has them, or where that has a bug, as it says that it does.
+//! the series that result. These are those of statsd_exporter, or those of its documentation if it has a bug.
 
 // A test that panics has failed, which is all it should do.
 #![allow(clippy::indexing_slicing)]
@@ -23,12 +23,12 @@ mod types;
 mod written;
 mod wrong;
 
-use statsidecar::command::convert::import;
 use statsidecar::config::{self, Diagnostic};
+use statsidecar::import::statsd_exporter::import;
 
 use support::{Scratch, listening, run_in};
 
-/// Runs rows whose config is a mapping file: the program converts it, and is then started with the result.
+/// Runs rows that have a mapping file instead of a config: the program converts it, and starts with the result.
 fn check(topic: &str, table: &str) {
     let scratch = Scratch::new(&format!("convert-{topic}"));
     let mut rows = row::rows(table);
@@ -41,7 +41,7 @@ fn check(topic: &str, table: &str) {
     row::run(topic, rows);
 }
 
-/// What `convert` says of a file, one a line.
+/// The errors of a mapping file, one a line.
 fn said(source: &str) -> String {
     let found: Vec<Diagnostic> = import(source).err().unwrap_or_default();
     config::render("m.yml", source, &found)

@@ -1,9 +1,8 @@
-//! What `convert` writes.
+//! The config files that `convert` writes.
 
-use statsidecar::config;
-use statsidecar::config::statsd_exporter::{Converted, convert};
+use statsidecar::import::statsd_exporter::import;
 
-/// Whole, so that nobody changes it unawares: the order, the words and what is left out.
+/// A whole file, so that a change of any part of the output shows here.
 const MAPPING: &str = r##"# Nobody reads this.
 defaults:
   observer_type: histogram
@@ -43,26 +42,26 @@ mappings:
 const TOML: &str = r##"# A mapping file of statsd_exporter, by `statsidecar convert`.
 
 [tags]
-# statsd_exporter takes Graphite's tags for a part of the name. Add "graphite" to have them read.
+# statsd_exporter does not parse Graphite tags. Add "graphite" to parse them.
 dialects = ["dogstatsd", "influxdb", "librato", "signalfx"]
 
 [defaults]
 naming = "verbatim"
 timer = "histogram"
 buckets = [0.01, 1, 1000]
-# Without a counterpart, and left out: native_histogram_bucket_factor.
+# Left out, because there is no counterpart: native_histogram_bucket_factor.
 ttl = "1h1m20s"
-# statsd_exporter always makes a label of the container. Take this out to have fewer series.
+# statsd_exporter always adds the label of the container. Remove this to have fewer series.
 container_label = true
 
-# All globs stand before all regexes (the first is on line 10), as statsd_exporter tries
-# them in this order. Here the first rule that matches wins, whatever it is.
+# statsd_exporter tries all globs before all regexes (the first is on line 10).
+# The rules have this order too, because the first one that matches wins.
 
 # Line 16.
-# In the label what, ${2} stands for nothing and is left out.
-# Without a counterpart, and left out: age_buckets.
-# Its max_age is left out: [defaults] summary_window holds for all summaries.
-# statsd_exporter has a bug by which ttl: 0 does not win over the default.
+# In the label what, ${2} refers to nothing and is left out.
+# Left out, because there is no counterpart: age_buckets.
+# Its max_age is left out, because [defaults] summary_window applies to all summaries.
+# statsd_exporter has a bug: ttl: 0 does not override the default.
 [[metric]]
 match = "jobs.*.took"
 match_type = ["ms", "h", "d"]
@@ -83,12 +82,12 @@ prefer = "tag"
 ttl = "0"
 
 # Line 31.
-# statsd_exporter has a bug by which it never uses this: a longer match before it begins so.
+# statsd_exporter has a bug: it never uses this mapping, because an earlier, longer match begins with it.
 [[metric]]
 match = "jobs"
 drop = true
 
-# Line 33 is left out: its lines go to the same match on line 31, as the first one wins.
+# Line 33 is left out, because line 31 has the same match, and the first one wins.
 
 # Line 10.
 [[metric]]
@@ -99,33 +98,28 @@ labels = { all = "$1", path = 'C:\' }
 scale = 0.001
 "##;
 
-/// A file in which nothing is wrong.
-fn converted(source: &str) -> Converted {
-    let converted = convert(source).expect("YAML");
-    assert_eq!(config::render("m.yml", source, &converted.found), "");
-    converted
+/// The config file for a mapping file without errors.
+fn converted(source: &str) -> String {
+    import(source).expect("a mapping file without errors").toml
 }
 
 #[test]
-fn the_whole_of_a_file() {
+fn a_whole_file_is_converted() {
     let converted = converted(MAPPING);
-    assert_eq!(converted.toml, TOML);
+    assert_eq!(converted, TOML);
 }
 
-/// What differs is said where it does.
+/// A comment at each difference explains it.
 #[test]
-fn comments_name_what_differs() {
+fn comments_explain_the_differences() {
     for (mapping, comment) in [
         ("mappings:\n- {match: a.*, name: a, labels: {x: $0}}", "In the label x, $0 is the whole name; before 0.31,"),
-        (
-            "mappings:\n- {match: a.*, name: a, labels: {x: $1%}}",
-            "In the label x, statsd_exporter has a bug by which a %",
-        ),
+        ("mappings:\n- {match: a.*, name: a, labels: {x: $1%}}", "In the label x, statsd_exporter has a bug: a %"),
         ("mappings:\n- {match: a.b, name: a}\n- {match: a, name: b}", "# Line 3.\n# statsd_exporter has a bug"),
-        ("mappings:\n- {match: a, name: b}\n- {match: a, name: a}", "# Line 3 is left out: "),
+        ("mappings:\n- {match: a, name: b}\n- {match: a, name: a}", "# Line 3 is left out, "),
         (
             "mappings:\n- {match: a, match_metric_type: gauge, name: b}\n- {match: a, match_metric_type: gauge, name: a}",
-            "on line 2, as",
+            "because line 2 has the same match",
         ),
         (
             "defaults: {glob_disable_ordering: yes}\nmappings: [{match: a, name: b}, {match: b, name: a}]",
@@ -135,33 +129,31 @@ fn comments_name_what_differs() {
             "mappings: [{match: a, name: b, histogram_options: {}}]",
             "but no observer_type: statsd_exporter makes it a summary",
         ),
-        ("defaults: {summary_options: {buf_cap: 1}}", "Without a counterpart, and left out: buf_cap."),
-        ("a: 1\n---\nb: 1".replace("a: 1", "mappings: []").as_str(), "What follows the second ---"),
+        ("defaults: {summary_options: {buf_cap: 1}}", "Left out, because there is no counterpart: buf_cap."),
+        ("a: 1\n---\nb: 1".replace("a: 1", "mappings: []").as_str(), "The part after the second ---"),
     ] {
         let converted = converted(mapping);
-        assert!(converted.toml.contains(comment), "{comment}\n{}", converted.toml);
+        assert!(converted.contains(comment), "{comment}\n{}", converted);
     }
 }
 
-/// Each level sorts by itself: a word before a star, and else as they are listed.
+/// At each part, a word precedes a `*`; apart from that, globs keep their order.
 #[test]
-fn without_an_order_words_go_before_stars() {
+fn globs_without_an_order_are_sorted_by_their_words() {
     let globs = ["*.*", "*.b", "a.*", "a.*.c", "*", "a.b", "z", "a.b.*"];
     let list: String = globs.iter().map(|glob| format!("- {{match: \"{glob}\", name: n}}\n")).collect();
     let converted = converted(&format!("defaults:\n  glob_disable_ordering: true\nmappings:\n{list}"));
-    let order: Vec<_> = converted.toml.lines().filter_map(|line| line.strip_prefix("match = ")).collect();
+    let order: Vec<_> = converted.lines().filter_map(|line| line.strip_prefix("match = ")).collect();
     let place = |glob: &str| order.iter().position(|found| found.trim_matches('"') == glob).expect("it is there");
     for (first, second) in [("a.b", "a.*"), ("a.*", "*.b"), ("*.b", "*.*"), ("a.b.*", "a.*.c"), ("z", "*")] {
         assert!(place(first) < place(second), "{first} before {second} in {order:?}");
     }
 }
 
-/// As editors on other systems write it.
+/// Editors on other systems write such files.
 #[test]
-fn a_byte_order_mark_and_other_line_ends() {
+fn a_byte_order_mark_and_carriage_returns_are_ignored() {
     let file = "\u{feff}mappings:\r\n- match: a.*\r\n  name: a\r\n  labels:\r\n    what: \"$1\"\r\n";
     let converted = converted(file);
-    assert!(
-        converted.toml.ends_with("# Line 2.\n[[metric]]\nmatch = \"a.*\"\nname = \"a\"\nlabels = { what = \"$1\" }\n")
-    );
+    assert!(converted.ends_with("# Line 2.\n[[metric]]\nmatch = \"a.*\"\nname = \"a\"\nlabels = { what = \"$1\" }\n"));
 }

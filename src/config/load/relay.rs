@@ -1,42 +1,41 @@
-//! `[[relay]]`: who gets the lines too.
+//! `[[relay]]`: the targets that lines are forwarded to.
 //!
-//! Whether a glob makes sense, and whether two tables agree, is judged where they are compiled, not here.
+//! `mapping` checks the globs, and whether two tables contradict each other, where it compiles them.
 
-use super::section::{Item, Section};
-use super::value::{address, spanned, text};
-use crate::config::{Address, RelayConfig, RulePattern};
+use super::toml::{TomlSetting, TomlTable, tables};
+use super::value::address;
+use crate::config::address::Address;
+use crate::config::reader::{spanned, text};
+use crate::config::schema::{RelayConfig, RulePattern};
 
-/// Every relay in `source` that can be made out, beside listeners at `listen`.
-pub(super) fn relays(item: Item<'_>, source: &str, listen: &[Address]) -> Option<Vec<RelayConfig>> {
-    let tables = item.tables("a relay", "[[relay]]", source)?;
-    Some(tables.into_iter().filter_map(|(section, end)| relay(section, end, listen)).collect())
+/// Every relay that can be read. A target must not be one of the listeners at `listen`.
+pub(super) fn relays(setting: &TomlSetting<'_>, source: &str, listen: &[Address]) -> Option<Vec<RelayConfig>> {
+    Some(tables(setting, "[[relay]]", source)?.into_iter().filter_map(|table| relay(table, listen)).collect())
 }
 
-/// The relay in `section`, whose lines end at `end`.
-fn relay(mut section: Section<'_>, end: usize, listen: &[Address]) -> Option<RelayConfig> {
-    let target = section.read("target", spanned(|item| target(&item, listen)));
-    let pattern = section.read("match", spanned(text)).map(RulePattern::Glob);
-    section.require("target", end, "say where the lines go, as in target = \"udp://10.0.0.5:8125\"");
-    section.finish();
+fn relay(mut table: TomlTable<'_>, listen: &[Address]) -> Option<RelayConfig> {
+    let target = table.read("target", spanned(|setting| target(setting, listen)));
+    let pattern = table.read("match", spanned(text)).map(RulePattern::Glob);
+    table.require("target", "say where the lines go, as in target = \"udp://10.0.0.5:8125\"");
+    table.finish();
     Some(RelayConfig { target: target?, pattern })
 }
 
-/// Where lines can be sent to without coming back.
-fn target(item: &Item<'_>, listen: &[Address]) -> Option<Address> {
-    let target = address(item)?;
+/// An address to send to that does not lead back to this process.
+fn target(setting: &TomlSetting<'_>, listen: &[Address]) -> Option<Address> {
+    let target = address(setting)?;
     match &target {
         Address::Unix(_) | Address::UnixDogstatsd(_) => {
-            return item.fail(format!("{target} cannot be a target; use udp://, tcp:// or unixgram://"));
+            return setting.fail(format!("{target} cannot be a target; use udp://, tcp:// or unixgram://"));
         }
         Address::Udp(socket) | Address::Tcp(socket) if socket.ip().is_unspecified() || socket.port() == 0 => {
-            return item.fail(format!("{target} is no place to send to; write the address and the port of a host"));
+            return setting.fail(format!("nothing can be sent to {target}; write the address and the port of a host"));
         }
         _ => {}
     }
     match listen.iter().find(|listener| target.reaches(listener, &[])) {
-        Some(listener) => item.fail(format!(
-            "{target} is this program's own listener {listener}, and its lines would go round for ever; choose another \
-             target"
+        Some(listener) => setting.fail(format!(
+            "{target} is the listener {listener} of this process, so its lines would loop forever; choose another target"
         )),
         None => Some(target),
     }

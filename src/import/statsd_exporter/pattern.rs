@@ -1,83 +1,106 @@
-//! What a mapping matches, in our words.
+//! The matches of mappings, and their translation into the patterns of rules.
 //!
-//! Globs are ours with fewer liberties. Regexes are Go's, which match anywhere in a name; ours match the whole of it.
+//! Every glob of a mapping file is a glob of a rule. A regex of Go matches anywhere in a name, one of a rule matches the
+//! whole name.
 
 use std::collections::{BTreeSet, HashMap};
 
 use regex_syntax::ast::{self, AssertionKind, Ast, ClassSetItem, ErrorKind, Flag, GroupKind};
 
+use super::template::ExporterTemplate;
 use crate::config::re2;
 
-/// A checked glob: `Err` says what is wrong with it.
-pub(super) fn glob(text: &str) -> Result<usize, String> {
-    let mut captures = 0;
-    for (at, part) in text.split('.').enumerate() {
-        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-        let starts = |c: char| c.is_ascii_alphabetic() || c == '_' || (at > 0 && is_word(c));
-        if part == "*" {
-            captures += 1;
-        } else if part.contains('*') {
-            return Err(
-                "in a mapping file, a * in a glob is a whole part between dots; match_type: regex can say more".into(),
-            );
-        } else if !part.starts_with(starts) || !part.chars().all(is_word) {
-            return Err("a glob is made of parts between dots, each of them * or letters, digits, _ and -; it \
-                        begins with a letter, _ or *"
-                .into());
+/// What a mapping matches.
+#[derive(Debug, PartialEq)]
+pub(super) enum Match {
+    Glob(String),
+    Regex(MatchRegex),
+}
+
+impl Match {
+    /// Checks a glob. The error says what is wrong with it.
+    pub(super) fn glob(text: &str) -> Result<Self, String> {
+        for (at, part) in text.split('.').enumerate() {
+            let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+            let starts = |c: char| c.is_ascii_alphabetic() || c == '_' || (at > 0 && is_word(c));
+            if part != "*" && part.contains('*') {
+                return Err(
+                    "in a mapping file, the * of a glob is a whole part between dots; use match_type: regex for \
+                            anything else"
+                        .into(),
+                );
+            } else if part != "*" && !(part.starts_with(starts) && part.chars().all(is_word)) {
+                return Err(
+                    "a glob has parts between dots, each of them * or letters, digits, _ and -; it begins with \
+                            a letter, _ or *"
+                        .into(),
+                );
+            }
+        }
+        Ok(Self::Glob(text.to_owned()))
+    }
+
+    /// Parses a template for the name or a label of this match.
+    pub(super) fn template(&self, text: &str) -> ExporterTemplate {
+        match self {
+            Self::Glob(glob) => ExporterTemplate::of_glob(text, glob.split('.').filter(|part| *part == "*").count()),
+            Self::Regex(regex) => ExporterTemplate::of_regex(text, regex.captures, &regex.names),
         }
     }
-    Ok(captures)
+
+    /// The sort key of globs without an order. At the first part where only one of two globs has a `*`, the other one
+    /// is tried first. Regexes are not sorted.
+    pub(super) fn specificity(&self) -> Vec<bool> {
+        match self {
+            Self::Glob(glob) => glob.split('.').map(|part| part == "*").collect(),
+            Self::Regex(_) => Vec::new(),
+        }
+    }
 }
 
-/// What decides which of two globs without an order is tried first: at the first level where only one has a `*`, the
-/// other one.
-pub(super) fn specificity(glob: &str) -> Vec<bool> {
-    glob.split('.').map(|part| part == "*").collect()
-}
-
-/// The globs so far, to find those that statsd_exporter never comes to: a glob that begins a longer one before it.
+/// A prefix tree of globs. It finds globs that statsd_exporter never reaches: those that begin a longer, earlier one.
 #[derive(Default)]
-pub(super) struct Begun {
-    /// From a node and a part to the node below; node 0 is the root.
+pub(super) struct PrefixTree {
+    /// The child of a node for a part; node 0 is the root.
     nodes: HashMap<(usize, String), usize>,
-    has_more: Vec<bool>,
+    has_children: Vec<bool>,
 }
 
-impl Begun {
-    /// Adds a glob; tells whether a longer one before it begins with it.
+impl PrefixTree {
+    /// Adds a glob. Returns whether a longer, earlier one begins with it.
     pub(super) fn add(&mut self, glob: &str) -> bool {
         let mut node = 0;
-        self.has_more.resize(self.has_more.len().max(1), false);
+        self.has_children.resize(self.has_children.len().max(1), false);
         for part in glob.split('.') {
-            if let Some(has_more) = self.has_more.get_mut(node) {
-                *has_more = true;
+            if let Some(has_children) = self.has_children.get_mut(node) {
+                *has_children = true;
             }
-            let next = self.has_more.len();
+            let next = self.has_children.len();
             node = *self.nodes.entry((node, part.to_owned())).or_insert(next);
             if node == next {
-                self.has_more.push(false);
+                self.has_children.push(false);
             }
         }
-        self.has_more.get(node).copied().unwrap_or_default()
+        self.has_children.get(node).copied().unwrap_or_default()
     }
 }
 
-/// A regex of Go that was taken apart.
+/// A parsed regex of Go.
 #[derive(Debug, PartialEq)]
-pub(super) struct Regex {
-    /// It without the anchors at its ends.
+pub(super) struct MatchRegex {
+    /// The regex without the anchors at its ends.
     body: String,
-    /// Whether it matches at the start of a name only, and at its end.
+    /// Whether it is anchored at the start of a name, and at its end.
     ends: (bool, bool),
-    /// Whether `body` is a choice, which needs a group before something is put beside it.
+    /// Whether `body` is an alternation, which needs a group before anything is added beside it.
     is_choice: bool,
-    /// How many groups it captures, and the names of those that have one.
+    /// The number of its capture groups, and the names of those that have one.
     pub(super) captures: usize,
     pub(super) names: BTreeSet<String>,
 }
 
-impl Regex {
-    /// Reads a regex; `Err` says what is wrong with it.
+impl MatchRegex {
+    /// Parses a regex. The error says what is wrong with it.
     pub(super) fn new(text: &str) -> Result<Self, String> {
         let text = &re2::in_common(text);
         let ast = ast::parse::ParserBuilder::new().nest_limit(100).build().parse(text).map_err(|error| {
@@ -85,12 +108,12 @@ impl Regex {
                 ErrorKind::RepetitionMissing
                 | ErrorKind::RepetitionCountUnclosed
                 | ErrorKind::RepetitionCountDecimalEmpty
-                | ErrorKind::DecimalInvalid => "; for a brace itself write \\{",
+                | ErrorKind::DecimalInvalid => "; for a literal brace write \\{",
                 _ => "",
             };
             format!("the regex cannot be read: {}{hint}", error.kind())
         })?;
-        let Go { captures, names } = ast::visit(&ast, Go::default())?;
+        let GoVisitor { captures, names } = ast::visit(&ast, GoVisitor::default())?;
         let elements = match &ast {
             Ast::Concat(concat) => concat.asts.as_slice(),
             other => std::slice::from_ref(other),
@@ -104,15 +127,15 @@ impl Regex {
         Ok(Self { body, ends: (start.is_some(), end.is_some()), is_choice, captures, names })
     }
 
-    /// The regex over a whole name that captures the same, and by how many its groups have moved up. What matched, where
-    /// it is not the whole name, can only be had as a group.
+    /// The regex over a whole name with the same captures, and how many groups come before its own groups. If a template
+    /// refers to the match and that is not the whole name, the match becomes a group.
     pub(super) fn whole(&self, uses_match: bool) -> (String, usize) {
         let start = if self.ends.0 { "" } else { ".*?" };
         let end = if self.ends.1 { "" } else { ".*" };
         let is_part = self.ends != (true, true);
         let (open, close, shift) = match () {
             () if uses_match && is_part => ("(", ")", 1),
-            // An empty one would be none at all.
+            // A rule must not have an empty regex.
             () if self.body.is_empty() || (self.is_choice && is_part) => ("(?:", ")", 0),
             () => ("", "", 0),
         };
@@ -128,14 +151,15 @@ fn is_end(ast: &Ast) -> bool {
     matches!(ast, Ast::Assertion(a) if matches!(a.kind, AssertionKind::EndLine | AssertionKind::EndText))
 }
 
-/// Counts the groups, and finds what Go would read in another way. Classes such as `\w` are those of Go in our rules.
+/// Counts the groups, and finds syntax that Go reads in another way. Classes such as `\w` have the meaning of Go in
+/// rules.
 #[derive(Default)]
-struct Go {
+struct GoVisitor {
     captures: usize,
     names: BTreeSet<String>,
 }
 
-impl Go {
+impl GoVisitor {
     fn flags(flags: &ast::Flags) -> Result<(), String> {
         let known = [Flag::CaseInsensitive, Flag::MultiLine, Flag::DotMatchesNewLine, Flag::SwapGreed];
         let is_known = |item: &ast::FlagsItem| match &item.kind {
@@ -147,7 +171,7 @@ impl Go {
     }
 }
 
-impl ast::Visitor for Go {
+impl ast::Visitor for GoVisitor {
     type Output = Self;
     type Err = String;
 
@@ -171,7 +195,7 @@ impl ast::Visitor for Go {
                 if let WordBoundaryStart | WordBoundaryEnd | WordBoundaryStartHalf | WordBoundaryEndHalf =
                     assertion.kind
                 {
-                    return Err(r"the regex cannot be read: for a brace behind \b write \{".to_owned());
+                    return Err(r"the regex cannot be read: for a brace after \b write \{".to_owned());
                 }
             }
             _ => {}
@@ -182,7 +206,7 @@ impl ast::Visitor for Go {
     fn visit_class_set_item_pre(&mut self, item: &ClassSetItem) -> Result<(), String> {
         match item {
             ClassSetItem::Bracketed(_) => {
-                Err(r"the regex cannot be read: no class has such a name; write [[:alpha:]], or \[ for a bracket"
+                Err(r"the regex cannot be read: there is no class of this name; write [[:alpha:]], or \[ for a bracket"
                     .to_owned())
             }
             _ => Ok(()),
@@ -195,20 +219,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn globs_are_those_of_mapping_files() {
-        for (text, captures) in
-            [("a", 0), ("a.b", 0), ("*", 1), ("*.a.*", 2), ("foo--bar.*", 1), ("a.1b.*", 1), ("_a.b-c", 0), ("A.-", 0)]
-        {
-            assert_eq!(glob(text), Ok(captures), "{text}");
+    fn globs_have_the_syntax_of_mapping_files() {
+        for text in ["a", "a.b", "*", "*.a.*", "foo--bar.*", "a.1b.*", "_a.b-c", "A.-"] {
+            assert_eq!(Match::glob(text), Ok(Match::Glob(text.to_owned())), "{text}");
         }
         for text in ["", "a*", "a.*b", "a..b", "1a.b", "-x", "a.**", "a.", ".a", "a b", "a.é", "a/b"] {
-            assert!(glob(text).is_err(), "{text}");
+            assert!(Match::glob(text).is_err(), "{text}");
         }
     }
 
     #[test]
-    fn what_begins_a_longer_one() {
-        let mut begun = Begun::default();
+    fn a_glob_that_begins_an_earlier_one_is_found() {
+        let mut tree = PrefixTree::default();
         for (glob, expected) in [
             ("a.b.c", false),
             ("a.b", true),
@@ -218,12 +240,12 @@ mod tests {
             ("*", false),
             ("a.*", false),
         ] {
-            assert_eq!(begun.add(glob), expected, "{glob}");
+            assert_eq!(tree.add(glob), expected, "{glob}");
         }
     }
 
     #[test]
-    fn regexes_over_whole_names() {
+    fn regexes_match_whole_names_in_rules() {
         for (text, whole, with_match) in [
             ("foo", ".*?foo.*", ".*?(foo).*"),
             ("^foo$", "foo", "foo"),
@@ -241,23 +263,23 @@ mod tests {
             (r"^app\.([\w-.]+)\.count$", r"app\.([\w\-.]+)\.count", r"app\.([\w\-.]+)\.count"),
             (r"^\Qa.b\E", r"a\.b.*", r"(a\.b).*"),
         ] {
-            let regex = Regex::new(text).unwrap();
+            let regex = MatchRegex::new(text).unwrap();
             assert_eq!(regex.whole(false).0, whole, "{text}");
             assert_eq!(regex.whole(true).0, with_match, "{text}");
         }
     }
 
     #[test]
-    fn groups_are_counted_and_move() {
-        let regex = Regex::new(r"(a)(?:b)(?P<svc>c)(?<d>e)").unwrap();
+    fn groups_are_counted_and_get_new_numbers() {
+        let regex = MatchRegex::new(r"(a)(?:b)(?P<svc>c)(?<d>e)").unwrap();
         assert_eq!((regex.captures, regex.names.iter().map(String::as_str).collect()), (3, vec!["d", "svc"]));
         assert_eq!((regex.whole(false).1, regex.whole(true).1), (0, 1));
     }
 
     #[test]
-    fn what_go_reads_in_another_way_is_an_error() {
+    fn syntax_that_go_reads_in_another_way_is_an_error() {
         for text in ["(", "a{", "{x}", "[[:x:]]", "[a--b]", "(?x)a b", r"(a)\1", "[z-a]", "(?u:a)", r"\b{start}"] {
-            assert!(Regex::new(text).is_err(), "{text}");
+            assert!(MatchRegex::new(text).is_err(), "{text}");
         }
     }
 }

@@ -1,32 +1,32 @@
-//! Texts with `$1` in them: what statsd_exporter takes them for, in our words.
+//! Texts with references such as `$1`, as statsd_exporter reads them and as rules write them.
 //!
-//! It reads them in two ways, one for globs and one for regexes. Ours knows `${1}` and `${name}`, and wants to be told
-//! of every `$` that is none: what stands for nothing here is left out.
+//! statsd_exporter has two syntaxes, one for globs and one for regexes. In both, an invalid reference is replaced by
+//! nothing. In a rule it would be an error, so it is left out.
 
 use std::collections::BTreeSet;
 
-/// A template that was taken apart.
+/// A parsed template.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Template {
-    pieces: Vec<Piece>,
-    /// What somebody who compares the two programs should know of it.
+pub(super) struct ExporterTemplate {
+    pieces: Vec<ExporterPiece>,
+    /// Differences from statsd_exporter, for the comments of the config.
     pub(super) notes: Vec<String>,
 }
 
 #[derive(Debug, PartialEq)]
-enum Piece {
+enum ExporterPiece {
     Text(String),
-    /// What was captured; 0 is all that matched.
+    /// A capture by its number; 0 is the whole match.
     Capture(usize),
     /// A named group of a regex.
     Group(String),
 }
 
-impl Template {
-    /// Reads a template of a glob that captures `captures` texts.
+impl ExporterTemplate {
+    /// Parses a template of a glob with `captures` captures.
     ///
-    /// A reference is a `$` and all the letters, digits, `_` and `$` behind it, in braces or not: where that is no
-    /// number of a capture, it stands for nothing.
+    /// A reference is a `$` and all letters, digits, `_` and `$` after it, in braces or not. If these are not the number
+    /// of a capture, the reference is replaced by nothing.
     pub(super) fn of_glob(text: &str, captures: usize) -> Self {
         let mut template = Self::default();
         let mut unbraced = BTreeSet::new();
@@ -45,30 +45,31 @@ impl Template {
             rest = behind.strip_prefix('}').unwrap_or(behind);
             match word.parse::<usize>() {
                 Ok(0) => {
-                    template.pieces.push(Piece::Capture(0));
-                    template.note("$0 is the whole name; before 0.31, statsd_exporter made nothing of it");
+                    template.pieces.push(ExporterPiece::Capture(0));
+                    template.note("$0 is the whole name; before 0.31, statsd_exporter replaced it by nothing");
                 }
                 Ok(number) if number <= captures => {
-                    template.pieces.push(Piece::Capture(number));
+                    template.pieces.push(ExporterPiece::Capture(number));
                     if open.is_none() {
                         unbraced.insert(word);
                     }
                 }
-                _ => template.note(&format!("{} stands for nothing and is left out", reference(word))),
+                _ => template.note(&format!("{} refers to nothing and is left out", reference(word))),
             }
         }
         template.push_text(rest);
-        // It replaces them one after the other, each wherever it stands. What begins with a text sorts right behind it.
+        // statsd_exporter replaces one reference after the other in the whole text, so `$1` also changes `$10`. In sorted
+        // order, a reference directly precedes those that begin with it.
         if unbraced.iter().zip(unbraced.iter().skip(1)).any(|(short, long)| long.starts_with(short)) {
-            template.note("statsd_exporter has a bug by which $1 is replaced within $10; here each stands for itself");
+            template.note("statsd_exporter has a bug: it replaces $1 within $10; here they are separate");
         }
-        if text.contains('%') && template.pieces.iter().any(|piece| !matches!(piece, Piece::Text(_))) {
-            template.note("statsd_exporter has a bug by which a % spoils the text; here it is a %");
+        if text.contains('%') && template.pieces.iter().any(|piece| !matches!(piece, ExporterPiece::Text(_))) {
+            template.note("statsd_exporter has a bug: a % garbles the text; here it stays a %");
         }
         template
     }
 
-    /// Reads a template of a regex with `captures` groups, of which some have `names`.
+    /// Parses a template of a regex with `captures` groups, some of which have `names`.
     ///
     /// Source: <https://pkg.go.dev/regexp#Regexp.Expand>.
     pub(super) fn of_regex(text: &str, captures: usize, names: &BTreeSet<String>) -> Self {
@@ -89,10 +90,10 @@ impl Template {
             rest = behind;
             match word.parse::<usize>() {
                 Ok(number) if number <= captures && (word.len() == 1 || !word.starts_with('0')) => {
-                    template.pieces.push(Piece::Capture(number));
+                    template.pieces.push(ExporterPiece::Capture(number));
                 }
-                _ if names.contains(word) => template.pieces.push(Piece::Group(word.to_owned())),
-                _ => template.note(&format!("{} stands for nothing and is left out", reference(word))),
+                _ if names.contains(word) => template.pieces.push(ExporterPiece::Group(word.to_owned())),
+                _ => template.note(&format!("{} refers to nothing and is left out", reference(word))),
             }
         }
         template.push_text(rest);
@@ -102,62 +103,62 @@ impl Template {
     fn push_text(&mut self, text: &str) {
         match self.pieces.last_mut() {
             _ if text.is_empty() => {}
-            Some(Piece::Text(last)) => last.push_str(text),
-            _ => self.pieces.push(Piece::Text(text.to_owned())),
+            Some(ExporterPiece::Text(last)) => last.push_str(text),
+            _ => self.pieces.push(ExporterPiece::Text(text.to_owned())),
         }
     }
 
     fn note(&mut self, note: &str) {
-        // Who has ten to read needs no more of them.
+        // Ten notes are enough for one template.
         if self.notes.len() < 10 && !self.notes.iter().any(|known| known == note) {
             self.notes.push(note.to_owned());
         }
     }
 
-    /// Whether it uses all that matched.
+    /// Whether it refers to the whole match.
     pub(super) fn uses_whole(&self) -> bool {
-        self.pieces.contains(&Piece::Capture(0))
+        self.pieces.contains(&ExporterPiece::Capture(0))
     }
 
-    /// Whether it is empty whatever matched.
+    /// Whether its text is always empty.
     pub(super) fn is_empty(&self) -> bool {
         self.pieces.is_empty()
     }
 
-    /// Whether it can be a metric's name: what is not captured is letters, digits and `_`, with no digit first.
+    /// Whether its text can be the name of a metric: apart from captures, it is letters, digits and `_`, no digit first.
     pub(super) fn is_name(&self) -> bool {
-        let is_text = |piece: &Piece| match piece {
-            Piece::Text(text) => text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'),
+        let is_text = |piece: &ExporterPiece| match piece {
+            ExporterPiece::Text(text) => text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'),
             _ => true,
         };
         let starts = match self.pieces.first() {
-            Some(Piece::Text(text)) => !text.starts_with(|c: char| c.is_ascii_digit()),
+            Some(ExporterPiece::Text(text)) => !text.starts_with(|c: char| c.is_ascii_digit()),
             _ => true,
         };
         starts && !self.is_empty() && self.pieces.iter().all(is_text)
     }
 
-    /// It as our templates are written, where all groups have moved up by `shift`.
+    /// The template in the syntax of rules, with `shift` added to the number of each group.
     pub(super) fn render(&self, shift: usize) -> String {
         let mut text = String::new();
         let mut pieces = self.pieces.iter().peekable();
         while let Some(piece) = pieces.next() {
             let joins = match pieces.peek() {
-                Some(Piece::Text(next)) => next.starts_with(|c: char| c.is_alphanumeric() || c == '_'),
+                Some(ExporterPiece::Text(next)) => next.starts_with(|c: char| c.is_alphanumeric() || c == '_'),
                 _ => false,
             };
             match piece {
-                Piece::Text(literal) => text += &literal.replace('$', "$$"),
-                Piece::Capture(number) if joins => text += &format!("${{{}}}", number + shift),
-                Piece::Capture(number) => text += &format!("${}", number + shift),
-                Piece::Group(name) => text += &format!("${{{name}}}"),
+                ExporterPiece::Text(literal) => text += &literal.replace('$', "$$"),
+                ExporterPiece::Capture(number) if joins => text += &format!("${{{}}}", number + shift),
+                ExporterPiece::Capture(number) => text += &format!("${}", number + shift),
+                ExporterPiece::Group(name) => text += &format!("${{{name}}}"),
             }
         }
         text
     }
 }
 
-/// The word after a `$` as Go reads it, and what follows it.
+/// The reference after a `$` as Go parses it, and the text after that.
 fn regex_reference(after: &str) -> Option<(&str, &str)> {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let (word, rest) = match after.strip_prefix('{') {
@@ -167,7 +168,7 @@ fn regex_reference(after: &str) -> Option<(&str, &str)> {
     (!word.is_empty() && word.chars().all(is_word)).then_some((word, rest))
 }
 
-/// A reference as a note shows it.
+/// A reference as notes show it.
 fn reference(word: &str) -> String {
     const LONGEST: usize = 20;
     let start: String = word.chars().take(LONGEST).collect();
@@ -179,7 +180,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn templates_of_globs() {
+    fn templates_of_globs_become_templates_of_rules() {
         for (text, expected) in [
             ("t_${3}", "t_$3"),
             ("$1-$2", "$1-$2"),
@@ -199,12 +200,12 @@ mod tests {
             ("ü$é", "ü$$é"),
             ("", ""),
         ] {
-            assert_eq!(Template::of_glob(text, 3).render(0), expected, "{text}");
+            assert_eq!(ExporterTemplate::of_glob(text, 3).render(0), expected, "{text}");
         }
     }
 
     #[test]
-    fn templates_of_regexes() {
+    fn templates_of_regexes_become_templates_of_rules() {
         let names = ["svc".to_owned(), "9a".to_owned()].into();
         for (text, expected) in [
             ("$0", "$1"),
@@ -223,14 +224,14 @@ mod tests {
             ("$-", "$$-"),
             ("100%", "100%"),
         ] {
-            assert_eq!(Template::of_regex(text, 2, &names).render(1), expected, "{text}");
+            assert_eq!(ExporterTemplate::of_regex(text, 2, &names).render(1), expected, "{text}");
         }
     }
 
     #[test]
-    fn what_differs_is_noted() {
+    fn differences_from_statsd_exporter_are_noted() {
         for (text, note) in [
-            ("$1_x", Some("${1_x} stands for nothing")),
+            ("$1_x", Some("${1_x} refers to nothing")),
             ("$0", Some("before 0.31")),
             ("$1-$10", Some("within $10")),
             ("${1}-${10}", None),
@@ -238,14 +239,14 @@ mod tests {
             ("$1%", Some("a %")),
             ("1%", None),
         ] {
-            let notes = Template::of_glob(text, 10).notes;
+            let notes = ExporterTemplate::of_glob(text, 10).notes;
             assert_eq!(notes.len(), usize::from(note.is_some()), "{text}: {notes:?}");
             assert!(note.is_none_or(|note| notes.iter().any(|said| said.contains(note))), "{text}: {notes:?}");
         }
     }
 
     #[test]
-    fn names() {
+    fn names_have_letters_digits_and_underscores() {
         for (text, is_name) in [
             ("a_$1", true),
             ("$1", true),
@@ -255,7 +256,7 @@ mod tests {
             ("a:b", false),
             ("$", false),
         ] {
-            assert_eq!(Template::of_glob(text, 1).is_name(), is_name, "{text}");
+            assert_eq!(ExporterTemplate::of_glob(text, 1).is_name(), is_name, "{text}");
         }
     }
 }

@@ -1,0 +1,274 @@
+//! Writes the TOML for a mapping file, with a comment for each difference.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use super::mapping::{ExporterMapping, LineTypes, MappingDefaults};
+use super::observer::ObserverOptions;
+use super::pattern::{Match, PrefixTree};
+use super::template::ExporterTemplate;
+use super::toml::{self, Origins, TomlWriter};
+use super::yaml;
+use crate::config::reader::{Node, Problems, Setting};
+use crate::config::{Diagnostic, Spanned, Timer};
+
+/// A hostile file could cause millions of errors; nobody reads more than these.
+const MOST_ERRORS: usize = 1000;
+
+/// A mapping file as TOML.
+pub(super) struct Converted {
+    /// The text of a config file, made of everything that is right in the mapping file.
+    pub(super) toml: String,
+    /// Where the lines of that text come from.
+    pub(super) origins: Origins,
+    /// The errors in the mapping file. If there are any, the text must not be used, but can be searched for more.
+    pub(super) errors: Vec<Diagnostic>,
+}
+
+/// Converts the text of a mapping file. After the error of an `Err`, nothing can be read.
+pub(super) fn convert(source: &str) -> Result<Converted, Diagnostic> {
+    let document = yaml::parse(source)?;
+    let problems = Problems::new(document.errors, MOST_ERRORS);
+    let (mut defaults, mut mappings) = (MappingDefaults::default(), Vec::new());
+    let root = document.root.as_deref().filter(|root| !root.is_null());
+    let root = root.map(|root| Setting::new("a mapping file", root, &problems));
+    if let Some(mut keys) = root.and_then(|root| root.table("at the top of the file", "a table")) {
+        defaults = keys.read("defaults", MappingDefaults::read).unwrap_or_default();
+        let elements = keys.read("mappings", |setting| setting.elements("a mapping", "a list")).into_iter().flatten();
+        mappings = elements.filter_map(|element| ExporterMapping::read(&element, &defaults)).collect();
+        keys.finish();
+    }
+    let (writer, lines) = (TomlWriter::default(), LineStarts::new(source));
+    let mut file = ConfigFile { defaults, writer, lines, taken: HashMap::new() };
+    file.head(&mappings, document.has_more);
+    file.mappings(mappings);
+    let (toml, origins) = file.writer.finish();
+    Ok(Converted { toml, origins, errors: problems.into_found() })
+}
+
+/// The longest `summary_window`, in seconds.
+const WEEK: u128 = 7 * 24 * 60 * 60;
+
+/// The starts of the lines of the mapping file.
+struct LineStarts(Vec<usize>);
+
+impl LineStarts {
+    fn new(source: &str) -> Self {
+        Self(source.match_indices('\n').map(|(at, _)| at + 1).collect())
+    }
+
+    fn line(&self, span: &Range<usize>) -> usize {
+        self.0.partition_point(|start| *start <= span.start) + 1
+    }
+}
+
+/// For counters, gauges and observers: whether they are meant.
+type TypeSet = [bool; 3];
+
+/// The config file that is being written.
+struct ConfigFile {
+    defaults: MappingDefaults,
+    writer: TomlWriter,
+    lines: LineStarts,
+    /// For each pattern so far: the line types that mappings have claimed, and the line of the first such mapping.
+    taken: HashMap<(&'static str, String), (TypeSet, usize)>,
+}
+
+impl ConfigFile {
+    fn head(&mut self, mappings: &[ExporterMapping], has_more: bool) {
+        let Self { defaults, writer, .. } = self;
+        writer.comment("A mapping file of statsd_exporter, by `statsidecar convert`.");
+        if has_more {
+            writer.comment("The part after the second --- is left out, because statsd_exporter does not read it.");
+        }
+        writer.gap();
+        writer.header("[tags]", 0..0);
+        writer.comment("statsd_exporter does not parse Graphite tags. Add \"graphite\" to parse them.");
+        writer.key("dialects", "[\"dogstatsd\", \"influxdb\", \"librato\", \"signalfx\"]", 0..0);
+        writer.gap();
+        writer.header("[defaults]", 0..0);
+        writer.key("naming", "\"verbatim\"", 0..0);
+        writer.key("timer", &toml::text(defaults.observer().into()), 0..0);
+        writer.set("buckets", defaults.options.buckets.as_ref(), |bounds| toml::numbers(bounds));
+        if let Some(quantiles) = &defaults.options.quantiles {
+            writer.comment("Every quantile is off by 1 % at most; the error of each cannot be set.");
+            writer.set("quantiles", Some(quantiles), |values| toml::numbers(values));
+        }
+        if let Some(max_age) = &defaults.options.max_age {
+            let milliseconds = max_age.get_ref().as_millis();
+            let window = milliseconds.div_ceil(1000).clamp(1, WEEK);
+            if window * 1000 != milliseconds {
+                writer.comment("This is the max_age, rounded up to seconds and limited to a week.");
+            }
+            writer.key("summary_window", &format!("\"{window}s\""), max_age.span());
+        }
+        unsupported(writer, &defaults.options);
+        writer.set("ttl", defaults.ttl.as_ref(), toml::duration);
+        writer.comment("statsd_exporter always adds the label of the container. Remove this to have fewer series.");
+        writer.key("container_label", "true", 0..0);
+        self.order(mappings);
+    }
+
+    /// Explains the order of the rules, if it is not that of the mappings.
+    fn order(&mut self, mappings: &[ExporterMapping]) {
+        let Self { defaults, writer, lines, .. } = self;
+        let is_glob = |mapping: &&ExporterMapping| matches!(mapping.pattern.get_ref(), Match::Glob(_));
+        let first_regex = mappings.iter().position(|mapping| !is_glob(&mapping));
+        let last_glob = mappings.iter().rposition(|mapping| is_glob(&mapping));
+        if first_regex < last_glob
+            && let Some(regex) = first_regex.and_then(|at| mappings.get(at))
+        {
+            writer.gap();
+            let line = lines.line(&regex.pattern.span());
+            writer
+                .comment(&format!("statsd_exporter tries all globs before all regexes (the first is on line {line})."));
+            writer.comment("The rules have this order too, because the first one that matches wins.");
+        }
+        if defaults.is_unordered && mappings.iter().filter(is_glob).count() > 1 {
+            writer.gap();
+            writer.comment("The globs are sorted because of glob_disable_ordering: at each part, words precede a *.");
+            writer
+                .comment("statsd_exporter has bugs here, so it misses some globs that match; a rule is never missed.");
+        }
+    }
+
+    /// All mappings, in the order in which statsd_exporter tries them.
+    fn mappings(&mut self, mappings: Vec<ExporterMapping>) {
+        let (mut globs, regexes): (Vec<_>, Vec<_>) =
+            mappings.into_iter().partition(|mapping| matches!(mapping.pattern.get_ref(), Match::Glob(_)));
+        if self.defaults.is_unordered {
+            // The sort is stable: globs of the same specificity keep their order.
+            globs.sort_by_cached_key(|mapping| mapping.pattern.get_ref().specificity());
+        }
+        let mut tree = PrefixTree::default();
+        for mapping in &globs {
+            let is_prefix = matches!(mapping.pattern.get_ref(), Match::Glob(glob) if tree.add(glob));
+            self.mapping(mapping, is_prefix && !self.defaults.is_unordered);
+        }
+        for mapping in &regexes {
+            self.mapping(mapping, false);
+        }
+    }
+
+    fn mapping(&mut self, mapping: &ExporterMapping, is_never_reached: bool) {
+        let line = self.lines.line(&mapping.pattern.span());
+        let (key, pattern, shift) = mapping.rule_pattern();
+        let mut types: TypeSet = match mapping.lines {
+            LineTypes::All => [true; 3],
+            LineTypes::Counters => [true, false, false],
+            LineTypes::Gauges => [false, true, false],
+            LineTypes::Observers => [false, false, true],
+        };
+        let (taken, first) = self.taken.entry((key, pattern.clone())).or_insert(([false; 3], line));
+        for (is_meant, is_taken) in types.iter_mut().zip(taken) {
+            *is_meant &= !*is_taken;
+            *is_taken |= *is_meant;
+        }
+        self.writer.gap();
+        if types == [false; 3] {
+            let why = format!("because line {first} has the same match, and the first one wins");
+            return self.writer.comment(&format!("Line {line} is left out, {why}."));
+        }
+        self.writer.comment(&format!("Line {line}."));
+        if is_never_reached {
+            let why = "because an earlier, longer match begins with it";
+            self.writer.comment(&format!("statsd_exporter has a bug: it never uses this mapping, {why}."));
+        }
+        let observer = mapping.observer(&self.defaults);
+        let rule = RuleSource { mapping, key, pattern, shift, defaults: &self.defaults };
+        rule.notes(&mut self.writer);
+        let [counters, gauges, observers] = types;
+        if observers && observer != self.defaults.observer() && mapping.name.is_some() {
+            // A rule with a type rejects lines of other types, so counters and gauges get a rule of their own.
+            rule.write(&mut self.writer, LineTypes::Observers, Some(observer), true);
+            if counters || gauges {
+                self.writer.gap();
+                rule.write(&mut self.writer, LineTypes::All, None, false);
+            }
+        } else {
+            rule.write(&mut self.writer, mapping.lines, None, observers);
+        }
+    }
+}
+
+/// Names the options of a summary or histogram that have no counterpart.
+fn unsupported(writer: &mut TomlWriter, options: &ObserverOptions) {
+    if !options.unsupported.is_empty() {
+        writer.comment(&format!("Left out, because there is no counterpart: {}.", options.unsupported.join(", ")));
+    }
+}
+
+/// One mapping, which becomes one rule or two.
+struct RuleSource<'a> {
+    mapping: &'a ExporterMapping,
+    key: &'static str,
+    pattern: String,
+    /// The number of groups in `pattern` before those of the match.
+    shift: usize,
+    defaults: &'a MappingDefaults,
+}
+
+impl RuleSource<'_> {
+    /// Writes the differences as comments.
+    fn notes(&self, writer: &mut TomlWriter) {
+        let ExporterMapping { name, labels, options, ttl, .. } = self.mapping;
+        let Some(name) = name else { return };
+        for note in &name.get_ref().notes {
+            writer.comment(&format!("In the name, {note}."));
+        }
+        for (label, value) in labels {
+            for note in &value.get_ref().notes {
+                writer.comment(&format!("In the label {label}, {note}."));
+            }
+        }
+        if options.has_untyped_buckets() && self.mapping.observer(self.defaults) == Timer::Summary {
+            writer.comment("It has options for a histogram, but no observer_type: statsd_exporter makes it a summary.");
+        }
+        unsupported(writer, options);
+        if options.max_age.is_some() {
+            writer.comment("Its max_age is left out, because [defaults] summary_window applies to all summaries.");
+        }
+        if self.defaults.ttl.is_some() && ttl.as_ref().is_some_and(|ttl| ttl.get_ref().is_zero()) {
+            writer.comment("statsd_exporter has a bug: ttl: 0 does not override the default.");
+        }
+    }
+
+    /// Writes the rule for lines of these types, as `observer` if that is not the default, with its options or without.
+    fn write(&self, writer: &mut TomlWriter, lines: LineTypes, observer: Option<Timer>, has_options: bool) {
+        let ExporterMapping { pattern, name, labels, tags_win, options, help, scale, ttl, .. } = self.mapping;
+        writer.header("[[metric]]", pattern.span());
+        writer.key(self.key, &toml::text(&self.pattern), pattern.span());
+        let types = match lines {
+            LineTypes::All => None,
+            LineTypes::Counters => Some("\"c\""),
+            LineTypes::Gauges => Some("\"g\""),
+            LineTypes::Observers => Some("[\"ms\", \"h\", \"d\"]"),
+        };
+        if let Some(types) = types {
+            writer.key("match_type", types, pattern.span());
+        }
+        let Some(name) = name else {
+            return writer.key("drop", "true", pattern.span());
+        };
+        writer.set("name", Some(name), |name| toml::text(&name.render(self.shift)));
+        if let Some(observer) = observer {
+            writer.key("type", &toml::text(observer.into()), name.span());
+        }
+        writer.set("help", help.as_ref(), |help| toml::text(help));
+        if let Some((_, first)) = labels.first() {
+            let render = |(label, value): &(String, Spanned<ExporterTemplate>)| {
+                (label.clone(), value.get_ref().render(self.shift))
+            };
+            writer.key("labels", &toml::table(labels.iter().map(render)), first.span());
+            writer.set("prefer", tags_win.as_ref(), |_| toml::text("tag"));
+        }
+        match self.mapping.observer(self.defaults) {
+            _ if !has_options => {}
+            Timer::Histogram => writer.set("buckets", options.buckets.as_ref(), |bounds| toml::numbers(bounds)),
+            Timer::Summary => writer.set("quantiles", options.quantiles.as_ref(), |values| toml::numbers(values)),
+        }
+        writer.set("scale", scale.as_ref(), toml::number);
+        let ttl = ttl.as_ref().filter(|ttl| !ttl.get_ref().is_zero() || self.defaults.ttl.is_some());
+        writer.set("ttl", ttl, toml::duration);
+    }
+}

@@ -1,0 +1,196 @@
+//! One mapping, and the defaults of all mappings, as the file has them.
+
+use std::time::Duration;
+
+use super::duration::duration;
+use super::observer::ObserverOptions;
+use super::pattern::{Match, MatchRegex};
+use super::template::ExporterTemplate;
+use super::yaml::{YamlSetting, table};
+use crate::config::reader::{Node, bad_label_name, boolean, choice, factor, pairs, spanned, text};
+use crate::config::{Spanned, Timer, quoted};
+
+/// The longest match in bytes; no line is longer.
+const LONGEST_MATCH: usize = 64 * 1024;
+
+/// The syntax of a match.
+#[derive(Clone, Copy, Debug, Default)]
+enum MatchType {
+    #[default]
+    Glob,
+    Regex,
+}
+
+const MATCH_TYPES: [(&str, MatchType); 3] =
+    [("", MatchType::Glob), ("glob", MatchType::Glob), ("regex", MatchType::Regex)];
+
+/// `defaults`.
+#[derive(Debug, Default)]
+pub(super) struct MappingDefaults {
+    pub(super) options: ObserverOptions,
+    match_type: MatchType,
+    /// `glob_disable_ordering`.
+    pub(super) is_unordered: bool,
+    pub(super) ttl: Option<Spanned<Duration>>,
+}
+
+impl MappingDefaults {
+    pub(super) fn read(setting: &YamlSetting<'_>) -> Option<Self> {
+        let mut keys = table(setting)?;
+        let options = ObserverOptions::read(&mut keys);
+        let match_type = keys.read("match_type", choice(&MATCH_TYPES)).unwrap_or_default();
+        let is_unordered = keys.read("glob_disable_ordering", boolean).unwrap_or_default();
+        let ttl = keys.read("ttl", spanned(duration)).filter(|ttl| !ttl.get_ref().is_zero());
+        keys.finish();
+        Some(Self { options, match_type, is_unordered, ttl })
+    }
+
+    pub(super) fn observer(&self) -> Timer {
+        self.options.observer.unwrap_or(Timer::Summary)
+    }
+}
+
+/// The StatsD lines that a mapping matches, by their types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LineTypes {
+    All,
+    Counters,
+    Gauges,
+    Observers,
+}
+
+const LINE_TYPES: [(&str, LineTypes); 5] = [
+    ("", LineTypes::All),
+    ("counter", LineTypes::Counters),
+    ("gauge", LineTypes::Gauges),
+    ("observer", LineTypes::Observers),
+    // The name of observers up to 0.30.
+    ("timer", LineTypes::Observers),
+];
+
+/// One of `mappings`.
+#[derive(Debug)]
+pub(super) struct ExporterMapping {
+    pub(super) pattern: Spanned<Match>,
+    pub(super) lines: LineTypes,
+    /// `None` if its lines are dropped.
+    pub(super) name: Option<Spanned<ExporterTemplate>>,
+    pub(super) labels: Vec<(String, Spanned<ExporterTemplate>)>,
+    /// `honor_labels`, if it is true: tags win over labels.
+    pub(super) tags_win: Option<Spanned<bool>>,
+    pub(super) options: ObserverOptions,
+    pub(super) help: Option<Spanned<String>>,
+    pub(super) scale: Option<Spanned<f64>>,
+    pub(super) ttl: Option<Spanned<Duration>>,
+}
+
+impl ExporterMapping {
+    pub(super) fn read(setting: &YamlSetting<'_>, defaults: &MappingDefaults) -> Option<Self> {
+        let mut keys = setting.table("in this mapping", "a table")?;
+        let match_type = keys.read_or("match_type", defaults.match_type, choice(&MATCH_TYPES));
+        let pattern = keys.read("match", spanned(|setting| pattern(setting, match_type?)));
+        keys.require("match", "give the names that it matches, as in match: jobs.*.done");
+        let lines = keys.read_or("match_metric_type", LineTypes::All, choice(&LINE_TYPES));
+        let is_dropped = keys.read("action", choice(&[("map", false), ("drop", true)])).unwrap_or_default();
+        let name = keys.get("name");
+        if !is_dropped {
+            keys.require("name", "give the metric's name, or action: drop");
+        }
+        let labels =
+            keys.read("labels", |labels| pairs(labels, "a table", "label", bad_label_name, spanned(label_text)));
+        let tags_win = keys.read("honor_labels", spanned(boolean)).filter(|wins| *wins.get_ref());
+        let options = ObserverOptions::read(&mut keys);
+        options.check(defaults.options.observer, &keys);
+        let help = keys.read("help", spanned(text)).filter(|help| !help.get_ref().trim().is_empty());
+        let scale = keys.read("scale", spanned(factor)).filter(|scale| *scale.get_ref() != 1.0);
+        let ttl = keys.read("ttl", spanned(duration));
+        keys.finish();
+
+        let name = match (name, &pattern) {
+            _ if is_dropped => None,
+            (Some(name), Some(pattern)) => Some(spanned(|name| metric_name(name, pattern.get_ref()))(&name)?),
+            (Some(name), None) => {
+                // A name without references can be checked without a match.
+                if name.value.text().is_some_and(|text| !text.contains('$')) {
+                    metric_name(&name, &Match::Glob(String::new()));
+                }
+                return None;
+            }
+            (None, _) => return None,
+        };
+        let pattern = pattern?;
+        let template = |text: Spanned<String>| Spanned::new(text.span(), pattern.get_ref().template(text.get_ref()));
+        let labels = labels.unwrap_or_default().into_iter();
+        let labels = labels.map(|(label, text)| (label.into_inner(), template(text))).collect();
+        Some(Self { pattern, lines: lines?, name, labels, tags_win, options, help, scale, ttl })
+    }
+
+    /// The metric type of its `ms`, `h` and `d` lines.
+    pub(super) fn observer(&self, defaults: &MappingDefaults) -> Timer {
+        self.options.observer.unwrap_or(defaults.observer())
+    }
+
+    /// The key and the text of its match in a rule, and how many groups come before its own groups.
+    pub(super) fn rule_pattern(&self) -> (&'static str, String, usize) {
+        match self.pattern.get_ref() {
+            Match::Glob(glob) => ("match", glob.clone(), 0),
+            Match::Regex(regex) => {
+                let mut templates = self.name.iter().chain(self.labels.iter().map(|(_, value)| value));
+                let (whole, shift) = regex.whole(templates.any(|template| template.get_ref().uses_whole()));
+                ("match_regex", whole, shift)
+            }
+        }
+    }
+}
+
+fn pattern(setting: &YamlSetting<'_>, match_type: MatchType) -> Option<Match> {
+    let Some(text) = setting.value.text() else {
+        return setting.must_be("text");
+    };
+    if text.is_empty() || text.len() > LONGEST_MATCH {
+        return setting.must_be(&format!("text of 1 to {LONGEST_MATCH} bytes"));
+    }
+    let pattern = match match_type {
+        MatchType::Glob => Match::glob(text),
+        MatchType::Regex => MatchRegex::new(text).map(Match::Regex),
+    };
+    pattern.map_err(|message| setting.fail::<()>(format!("match {}: {message}", quoted(text)))).ok()
+}
+
+/// The text of a label; null is the empty text.
+fn label_text(setting: &YamlSetting<'_>) -> Option<String> {
+    if setting.value.is_null() { Some(String::new()) } else { text(setting) }
+}
+
+fn metric_name(setting: &YamlSetting<'_>, pattern: &Match) -> Option<ExporterTemplate> {
+    let Some(text) = setting.value.text() else {
+        return setting.must_be("text");
+    };
+    let template = pattern.template(text);
+    if template.is_name() {
+        return Some(template);
+    }
+    if let Some(braced) = braced(text, pattern) {
+        let why = "without braces, a reference includes the letters and digits after it";
+        return setting.fail(format!("name {}: {why}; write {}", quoted(text), quoted(&braced)));
+    }
+    match template.notes.first() {
+        _ if !template.is_empty() => {
+            setting.must_be("letters, digits, _ and references such as ${1}, not beginning with a digit")
+        }
+        Some(note) => setting.fail(format!("name {} is always empty, because {note}", quoted(text))),
+        None => setting.fail(format!("name {} is empty", quoted(text))),
+    }
+}
+
+/// `text` with braces around the number after each `$`, if that makes it a name.
+fn braced(text: &str, pattern: &Match) -> Option<String> {
+    let mut parts = text.split('$');
+    let mut braced = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let (number, rest) = part.split_at(part.bytes().take_while(u8::is_ascii_digit).count());
+        braced += &if number.is_empty() { format!("${rest}") } else { format!("${{{number}}}{rest}") };
+    }
+    let template = pattern.template(&braced);
+    (braced != text && template.is_name() && template.notes.is_empty()).then_some(braced)
+}
