@@ -6,8 +6,8 @@
 //! curl -s http://127.0.0.1:9102/metrics | grep ^shop_
 //! ```
 //!
-//! The sinks are those that a service would use: the calls only put a line on a bounded queue, a thread gathers lines
-//! into packets, and nothing on the way ever blocks or fails the caller.
+//! The sinks are those that a service would use. A call only puts a line on a bounded queue, and a thread gathers lines
+//! into packets, so nothing blocks or fails the caller.
 
 use std::net::{ToSocketAddrs, UdpSocket};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use cadence::prelude::*;
 use cadence::{BufferedUdpMetricSink, MetricSink, QueuingMetricSink, StatsdClient};
 
-/// Lines that may wait for the sending thread; beyond it they are dropped, since the caller must not wait.
+/// Lines that may wait for the sending thread. Further lines are dropped, because the caller must not wait.
 const QUEUE: usize = 64 * 1024;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -29,7 +29,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let emitted = Arc::new(AtomicU64::new(0));
     let queue = QueuingMetricSink::with_capacity(Tally { sink: buffered, emitted: Arc::clone(&emitted) }, QUEUE);
     let client = StatsdClient::builder("shop", queue.clone())
-        .with_tag("region", "eu") // goes with every line
+        .with_tag("region", "eu") // added to every line
         .with_error_handler(|error| eprintln!("a metric was not sent: {error}"))
         .build();
 
@@ -43,27 +43,27 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
 /// What one request of a shop would measure.
 ///
-/// `send()` hands an error to the handler above; `client.count(...)` and its like return it instead.
+/// `send()` passes an error to the handler above; `client.count(...)` and the like return it instead.
 fn serve(client: &StatsdClient, order: u64) {
     let status = if order.is_multiple_of(50) { "refused" } else { "paid" };
     // Counter: shop_orders_total{region="eu",status="..."}
     client.count_with_tags("orders", 1).with_tag("status", status).send();
     // Gauge: shop_stock{region="eu",item="tea"}
     client.gauge_with_tags("stock", 1_000.0 - 0.5 * order as f64).with_tag("item", "tea").send();
-    // Timer: milliseconds on the wire, seconds on the page: shop_checkout_seconds
+    // Timer: milliseconds on the wire, seconds on /metrics: shop_checkout_seconds
     client.time_with_tags("checkout", Duration::from_millis(20 + order % 200)).send();
     // Histogram and distribution: values as they are. Both may pack several values into one line.
     client.histogram_with_tags("basket_items", 1 + order % 12).send();
     client.distribution_with_tags("item_price", vec![4.5, 12.0, 99.9]).send();
-    // Sampling: the caller leaves lines out, the rate tells how many each one stands for.
+    // Sampling: the caller sends one line of ten, and the rate says so.
     if order.is_multiple_of(10) {
         client.count_with_tags("page_views", 1).with_sampling_rate(0.1).send();
         client.histogram_with_tags("page_bytes", 40_000 + order).with_sampling_rate(0.1).send();
     }
 }
 
-/// Counts what has reached the sink. The queue's own figures count a line when it leaves the queue, before it is
-/// written, and so cannot tell when the last one is through.
+/// Counts the lines that reached the sink. The queue's own figures count a line when it is taken from the queue, before
+/// it is written, so they do not say when the last line was written.
 #[derive(Debug)]
 struct Tally<S> {
     sink: S,
@@ -82,7 +82,7 @@ impl<S: MetricSink> MetricSink for Tally<S> {
     }
 }
 
-/// Sends what still waits. A service that runs on needs none of this; a program that ends would lose its last lines.
+/// Sends the lines that still wait. Only a program that ends needs this: it would lose its last lines.
 fn finish(
     client: &StatsdClient,
     queue: &QueuingMetricSink,

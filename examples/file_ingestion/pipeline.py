@@ -20,13 +20,13 @@ import statsd
 
 WORKERS = 4
 MAX_BATCH = 500
-MAX_WAIT = 0.1  # seconds from one batch's end until the next is taken up, full or not
+MAX_WAIT = 0.1  # seconds from the end of a batch to the start of the next, full or not
 SCHEMA_VERSION = 2  # of the parse result; results of another version are parsed again
-PARSE_BYTES_A_SECOND = 15_000  # stands for a real parser, which is far slower than the one below
+PARSE_BYTES_A_SECOND = 15_000  # simulates a real parser, which is far slower than the one below
 
 
 class Metrics:
-    """The legacy call sites' way to StatsD: it sends, keeps the ledger, and never raises."""
+    """Sends StatsD for all call sites and keeps the ledger. It never raises."""
 
     def __init__(self, address, ledger_path):
         self.ledger_path = ledger_path
@@ -62,7 +62,7 @@ class Metrics:
         try:
             if self.client:
                 send()
-        except Exception as error:  # whatever it is, a metric is not worth a file
+        except Exception as error:  # no error of a metric may fail a file
             self.warn(error)
         if self.ledger_path:
             self.ledger.append({"time": begun, "sent": time.time(), "name": f"ingestion.{name}",
@@ -79,7 +79,7 @@ class Metrics:
 
 
 class ParseError(Exception):
-    """The file is not what this parser reads."""
+    """The parser cannot read the file."""
 
 
 def parse(text):
@@ -154,7 +154,7 @@ class WorkerPool:
 
 
 class GraphWriter:
-    """Stands for the graph database: it keeps what it is given and takes its time."""
+    """Simulates the graph database: it keeps what it is given, and a write takes time."""
 
     def __init__(self, metrics):
         self.metrics = metrics
@@ -175,7 +175,7 @@ class GraphWriter:
 
 
 class BatchProcessor:
-    """Gathers changed files, each once, and takes them up together."""
+    """Gathers changed files, each once, and processes them in batches."""
 
     def __init__(self, metrics):
         self.metrics = metrics
@@ -191,7 +191,7 @@ class BatchProcessor:
             self.pending[path] = None
 
     async def run(self, watching):
-        """Takes up one batch after another, until the watcher is done and nothing is left."""
+        """Processes one batch after another until the watcher is done and no file is pending."""
         while not watching.done() or self.pending:
             await asyncio.wait([watching], timeout=MAX_WAIT)
             if self.pending:
@@ -248,7 +248,7 @@ async def ingest(options, metrics):
     rng = random.Random(options.seed)
     with tempfile.TemporaryDirectory() as folder:
         processor = BatchProcessor(metrics)
-        for _ in range(5):  # what the release before left in the cache
+        for _ in range(5):  # entries of an older schema version
             text = generate_text(rng)
             processor.cache.set(text, None, version=SCHEMA_VERSION - 1)
         watching = asyncio.create_task(watch(pathlib.Path(folder), rng, options, processor.file_changed))

@@ -31,7 +31,7 @@ CREATE TABLE features (symbol TEXT, day TEXT, log_return REAL, turnover REAL CHE
 
 
 class Metrics:
-    """The legacy call sites' way to StatsD: it sends, keeps the ledger, and never raises."""
+    """Sends StatsD for all call sites and keeps the ledger. It never raises."""
 
     def __init__(self, address, ledger_path):
         self.ledger_path = ledger_path
@@ -55,7 +55,7 @@ class Metrics:
         try:
             if self.client:
                 send([f"{key}:{text}" for key, text in tags.items()])
-        except Exception as error:  # whatever it is, a metric is not worth a flow
+        except Exception as error:  # no error of a metric may fail a flow
             self.warn(error)
         if self.ledger_path:
             self.ledger.append({"time": begun, "sent": time.time(), "name": f"nse_pipeline.{name}",
@@ -76,7 +76,7 @@ class BadData(Exception):
 
 
 def write_parquet(folder, table, rows, metrics):
-    """Writes the rows as one file that is there as a whole or not at all."""
+    """Writes the rows as one file, atomically: first under another name, then renamed."""
     try:
         for row in rows:
             if set(row) != set(COLUMNS[table]):
@@ -96,7 +96,7 @@ def write_parquet(folder, table, rows, metrics):
 
 
 def load_clickhouse(database, folder, table, metrics):
-    """Loads the table's file; rows that the database refuses undo the whole load."""
+    """Loads the table's file in one transaction."""
     try:
         with (folder / f"{table}.csv").open(newline="") as file, database:
             rows = csv.DictReader(file)
@@ -109,7 +109,7 @@ def load_clickhouse(database, folder, table, metrics):
 
 
 def fetch(day, rng):
-    """A day's prices as the exchange would serve them: late at times, and at times wrong."""
+    """A day's prices as an exchange would serve them: sometimes late, sometimes wrong."""
     time.sleep(min(rng.expovariate(4), 3))
     rows = []
     for number in range(rng.randint(50, 400)):
