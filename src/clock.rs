@@ -1,10 +1,10 @@
-//! The time by which series grow old: whole seconds, which one task tells and any thread reads at the cost of a load.
+//! The clock by which series expire: whole seconds, set by one task and read by any thread.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A clock that is set from outside, so that who reads it needs no system clock of its own.
+/// A clock that is set from outside, so that reading it costs one load and tests control it.
 ///
-/// `Relaxed` is enough: the time is a number by itself, and whoever reads it a moment late is late by that moment.
+/// `Relaxed` is enough because the time is a number of its own, and a reader may be a moment late.
 #[derive(Debug, Default)]
 pub struct Clock(AtomicU32);
 
@@ -15,7 +15,7 @@ impl Clock {
         self.0.load(Ordering::Relaxed)
     }
 
-    /// Makes it `seconds` since the start.
+    /// Sets the time, in seconds since the start.
     pub fn set(&self, seconds: u32) {
         self.0.store(seconds, Ordering::Relaxed);
     }

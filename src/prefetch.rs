@@ -1,18 +1,18 @@
-//! Memory that is asked for before it is needed, so that the misses of many places overlap.
+//! Prefetching: memory is requested before it is needed, so that many cache misses overlap.
 //!
-//! Beside `intake/sys.rs` the only file with `unsafe`: no safe call gives the instruction. A load in its place would hold
-//! up what comes after it once the processor has looked as far ahead as it can.
+//! This file and `intake/sys.rs` are the only ones with `unsafe`: no safe function has the instruction. A normal load would
+//! not do, because it blocks the following instructions once the reorder buffer of the processor is full.
 
-/// Has the cache lines that `value` lies in on their way. Nothing waits for them, and nothing changes but the time that
-/// `value` takes later. On processors other than x86-64 it does nothing.
+/// Requests the cache lines of `value` and does not wait for them. It changes nothing but the time of a later access. On
+/// processors other than x86-64 it does nothing.
 #[inline(always)]
 #[allow(unsafe_code, reason = "one instruction that reads nothing")]
-pub fn prefetch<T>(value: &T) {
+pub(crate) fn prefetch<T>(value: &T) {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
         let start = std::ptr::from_ref(value).cast::<i8>();
-        // SAFETY: every x86-64 has the instruction (SSE); it gives nothing back and faults at no address.
+        // SAFETY: every x86-64 has the instruction (SSE). It returns nothing and never faults, whatever the address.
         let line_at = |at| unsafe { _mm_prefetch::<_MM_HINT_T0>(start.wrapping_add(at)) };
         (0..size_of::<T>().div_ceil(LINE)).for_each(|line| line_at(line * LINE));
         if size_of::<T>() > align_of::<T>() {
@@ -23,6 +23,6 @@ pub fn prefetch<T>(value: &T) {
     let _ = value;
 }
 
-/// The bytes of a cache line.
+/// The size of a cache line in bytes.
 #[cfg(target_arch = "x86_64")]
 const LINE: usize = 64;

@@ -1,22 +1,22 @@
-//! Lines to measure with, made before the clock runs: what `load` sends, and what the benchmarks apply.
+//! The lines that `load` sends and that the benchmarks apply. They are generated before the measurement.
 
 use std::fmt::Write as _;
 use std::str::FromStr;
 
-/// Packets made ready.
+/// Generated packets.
 #[derive(Debug)]
 pub struct Workload(Vec<Packet>);
 
-/// One packet.
+/// A generated packet.
 #[derive(Debug)]
 pub struct Packet {
     /// Its lines, with `\n` between them.
     pub bytes: Vec<u8>,
-    /// How many lines they are.
+    /// How many lines it has.
     pub lines: u64,
 }
 
-/// Parts of counters, gauges and timers.
+/// The proportion of counters, gauges and timers.
 #[derive(Clone, Copy, Debug)]
 pub struct Mix([usize; 3]);
 
@@ -40,17 +40,17 @@ impl FromStr for Mix {
     }
 }
 
-/// How many lines are made; they are sent over and over. Enough to meet each of 100,000 series about ten times.
+/// How many lines are generated, to be sent repeatedly. With 100,000 series, each has about ten of them.
 const LINES: usize = 1 << 20;
 
-/// How many bytes of lines are enough, however few they are.
+/// The limit on the bytes of all lines.
 const BYTES: usize = 256 << 20;
 
 impl Workload {
-    /// Packets filled to `size` bytes (0: one line each) with lines of random series out of `series`. With `tags`, a
-    /// line carries as many, and one name has all series of its kind.
+    /// Generates packets of up to `size` bytes (0: one line each) with lines of random series out of `series`. Each line has
+    /// `tags` tags; with tags, all series of a type share one name.
     pub fn new(series: usize, tags: usize, mix: Mix, size: usize) -> Self {
-        // The same lines in every run, so that runs can be compared.
+        // A fixed seed, so that all runs have the same lines and can be compared.
         let mut random = fastrand::Rng::with_seed(1);
         let series = series.max(1);
         let mut packets = Vec::new();
@@ -83,27 +83,19 @@ impl Workload {
     }
 }
 
-/// Writes a line of the series `n`, whose kind is the same each time.
+/// Writes a line of the series `n`, which always has the same type.
 fn write(line: &mut String, n: usize, tags: usize, Mix([c, g, ms]): Mix, random: &mut fastrand::Rng) {
-    let part = n % (c + g + ms);
-    let kind = if part < c {
-        "c"
-    } else if part < c + g {
-        "g"
-    } else {
-        "ms"
-    };
-    let name = match kind {
-        "c" => "records_read",
-        "g" => "queue_length",
-        _ => "batch_took",
+    let (statsd_type, name) = match n % (c + g + ms) {
+        part if part < c => ("c", "records_read"),
+        part if part < c + g => ("g", "queue_length"),
+        _ => ("ms", "batch_took"),
     };
     let (stage, instance) = (n % 20, n / 20);
     let _ = match tags {
         0 => write!(line, "etl.stage{stage:02}.instance{instance:05}.{name}:"),
         _ => write!(line, "etl.pipeline.{name}:"),
     };
-    let _ = match kind {
+    let _ = match statsd_type {
         "c" => write!(line, "1|c"),
         "g" => write!(line, "{}|g", random.u32(..10_000)),
         _ => write!(line, "{}.{}|ms", random.u32(..2000), random.u32(..10)),

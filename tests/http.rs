@@ -1,4 +1,4 @@
-//! The HTTP side: what is served, to whom it is refused, and that no client can keep it from another.
+//! The HTTP server: what it serves, what it refuses, and that no client can keep it from another.
 
 mod support;
 
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use statsidecar::config::Config;
 use statsidecar::daemon::Timing;
-use statsidecar::http::{State, Timeouts, bind, exposition, serve};
+use statsidecar::http::{ServerState, Timeouts, bind, exposition, serve};
 use statsidecar::mapping::Rules;
 use statsidecar::metric::Sharing;
 use statsidecar::pipeline::{Pipeline, Worker};
@@ -32,7 +32,7 @@ fn every_path_has_its_type_and_content() {
             assert_eq!(status(&head), "200 OK", "{target}");
             assert_eq!(header(&head, "content-type"), Some(content_type), "{target}");
             assert_eq!(header(&head, "cache-control"), Some("no-store"), "{target}");
-            // The page is sent while it is made: nobody knows its length when its head goes out.
+            // The exposition is sent while it is written, so its length is not known when the head is sent.
             let (length, encoding) = (body.len().to_string(), header(&head, "transfer-encoding"));
             let expected = if path == "/metrics" { (None, Some("chunked")) } else { (Some(length.as_str()), None) };
             assert_eq!((header(&head, "content-length"), encoding), expected, "{target}");
@@ -43,7 +43,7 @@ fn every_path_has_its_type_and_content() {
 }
 
 #[test]
-fn a_page_is_made_anew_for_each_scrape() {
+fn each_scrape_gets_a_new_exposition() {
     let daemon = started(&[]);
     let scrapes = |page: &str| {
         let line = page.lines().find_map(|line| line.strip_prefix("statsidecar_scrapes_total{format=\"text\"} "));
@@ -55,7 +55,7 @@ fn a_page_is_made_anew_for_each_scrape() {
 }
 
 #[test]
-fn the_status_page_says_what_is_wrong() {
+fn the_status_page_shows_listeners_series_and_rejects() {
     let daemon = started(&[]);
     let client = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
     client.send_to(b"a:1|c\nb:2|g\nc\nd", daemon.udp[0]).expect("a packet");
@@ -75,7 +75,7 @@ fn the_status_page_says_what_is_wrong() {
 }
 
 #[test]
-fn there_is_nothing_else() {
+fn other_paths_are_not_found() {
     let daemon = started(&[]);
     for path in ["/x", "/metrics/", "/metricsx", "//metrics", "/-/", "/-/reload", "/%2e%2e/", "/favicon.ico", "*"] {
         assert_eq!(status(&ask(daemon.http, "GET", path).0), "404 Not Found", "{path}");
@@ -91,7 +91,7 @@ fn head_is_get_without_a_body() {
         assert!(nothing.is_empty() && !body.is_empty(), "{path}");
         assert_eq!(status(&head), status(&get), "{path}");
         let rest = |head: &str| {
-            // How the body is sent goes without saying where none is.
+            // Without a body there is no transfer encoding.
             let changes = |line: &&str| line.starts_with("date:") || line.starts_with("transfer-encoding:");
             head.lines().filter(|line| !changes(line)).map(str::to_owned).collect::<Vec<_>>()
         };
@@ -100,7 +100,7 @@ fn head_is_get_without_a_body() {
 }
 
 #[test]
-fn it_is_read_only() {
+fn other_methods_are_refused() {
     let daemon = started(&[]);
     for path in PATHS.into_iter().chain(["/nothing", "/-/quit", "/-/reload"]) {
         for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "FOO"] {
@@ -113,8 +113,8 @@ fn it_is_read_only() {
     let post =
         format!("POST /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
     let mut stream = connect(daemon.http);
-    stream.write_all(post.as_bytes()).expect("the head is taken");
-    let _ = stream.write_all(body.as_bytes()); // refused unread, so it may not all be taken
+    stream.write_all(post.as_bytes()).expect("the head is sent");
+    let _ = stream.write_all(body.as_bytes()); // it is refused unread, so the connection may close meanwhile
     assert!(first_line(&mut stream).starts_with("HTTP/1.1 405 "));
     assert_eq!(get(daemon.http, "/-/healthy"), "statsidecar is healthy.\n");
 }
@@ -127,7 +127,7 @@ fn a_connection_serves_one_request_after_the_other() {
         assert_eq!(healthy(&mut stream), "statsidecar is healthy.\n");
     }
     // All at once, before any answer is read.
-    stream.write_all("GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n".repeat(3).as_bytes()).expect("they are taken");
+    stream.write_all("GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n".repeat(3).as_bytes()).expect("they are sent");
     for _ in 0..3 {
         assert_eq!(answer(&mut stream), "statsidecar is healthy.\n");
     }
@@ -135,13 +135,13 @@ fn a_connection_serves_one_request_after_the_other() {
     assert!(head.starts_with("HTTP/1.0 200 ") && body == b"statsidecar is healthy.\n", "{head}");
 }
 
-/// As `nc -N` does; without a length, nothing would show the client that its page is cut short.
+/// `nc -N` does this. The answer has no length, so a client could not see that it is cut short.
 #[test]
-fn a_client_that_has_said_all_gets_its_page() {
+fn a_client_that_closes_its_sending_side_gets_its_answer() {
     let daemon = started(&[]);
     for _ in 0..20 {
         let mut stream = connect(daemon.http);
-        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").expect("it is taken");
+        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").expect("it is sent");
         stream.shutdown(Shutdown::Write).expect("it is connected");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("the answer ends");
@@ -149,11 +149,11 @@ fn a_client_that_has_said_all_gets_its_page() {
     }
     let mut idle = connect(daemon.http);
     idle.shutdown(Shutdown::Write).expect("it is connected");
-    assert!(is_closed(&mut idle), "who asked for nothing is not waited for");
+    assert!(is_closed(&mut idle), "a client that asks for nothing is disconnected");
 }
 
 #[test]
-fn what_is_no_http_is_refused_and_harms_nobody() {
+fn malformed_requests_are_refused_and_disturb_no_other_client() {
     let daemon = started(&[]);
     let mut other = connect(daemon.http);
     for garbage in [
@@ -172,7 +172,7 @@ fn what_is_no_http_is_refused_and_harms_nobody() {
         b"GET /metrics HTTP/1.1\r\nTransfer-Encoding: what\r\n\r\n".to_vec(),
     ] {
         let mut stream = connect(daemon.http);
-        stream.write_all(&garbage).expect("it is taken");
+        stream.write_all(&garbage).expect("it is sent");
         let line = first_line(&mut stream);
         assert_eq!(line, "HTTP/1.1 400 Bad Request", "{:?}", String::from_utf8_lossy(&garbage));
         assert!(is_closed(&mut stream), "{:?}", String::from_utf8_lossy(&garbage));
@@ -183,17 +183,18 @@ fn what_is_no_http_is_refused_and_harms_nobody() {
         (format!("X: {}\r\n", "y".repeat(1 << 20)), "HTTP/1.1 431 Request Header Fields Too Large"),
     ] {
         let mut stream = connect(daemon.http);
-        let _ = stream.write_all(format!("GET / HTTP/1.1\r\n{large}\r\n").as_bytes()); // it may be closed meanwhile
+        let _ = stream.write_all(format!("GET / HTTP/1.1\r\n{large}\r\n").as_bytes()); // the server may close it meanwhile
         assert_eq!(first_line(&mut stream), status);
     }
     let mut stream = connect(daemon.http);
-    stream.write_all(b"GET /met").expect("it is taken");
+    stream.write_all(b"GET /met").expect("it is sent");
     drop(stream);
-    assert!(daemon.scrape().contains("\nstatsidecar_build_info{"), "the page is served all the same");
+    assert!(daemon.scrape().contains("\nstatsidecar_build_info{"), "the metrics are served all the same");
     assert_eq!(healthy(&mut other), "statsidecar is healthy.\n");
 }
 
-/// A client that sends its head byte by byte is cut off, and so is one that sends nothing. Others are served meanwhile.
+/// A client that sends its head byte by byte is disconnected, and so is one that sends nothing. Others are served
+/// meanwhile.
 #[test]
 fn a_connection_without_a_whole_head_is_closed() {
     assert_eq!(Timeouts::default().header, Duration::from_secs(10));
@@ -205,10 +206,10 @@ fn a_connection_without_a_whole_head_is_closed() {
     let mut slow = connect(daemon.http);
     let mut idle = connect(daemon.http);
     assert_eq!(healthy(&mut idle), "statsidecar is healthy.\n");
-    slow.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nX-A: ").expect("it is taken");
+    slow.write_all(b"GET /metrics HTTP/1.1\r\nHost: x\r\nX-A: ").expect("it is sent");
     slow.set_read_timeout(Some(LIMIT / 10)).expect("a time limit can be set");
     loop {
-        assert!(begun.elapsed() < PATIENCE, "half a head holds its connection for ever");
+        assert!(begun.elapsed() < PATIENCE, "an incomplete head keeps its connection open for ever");
         // This waits for an answer, or for a tenth of the limit.
         match slow.read(&mut [0; 512]) {
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
@@ -218,29 +219,27 @@ fn a_connection_without_a_whole_head_is_closed() {
             Ok(_) | Err(_) => break,
         }
     }
-    assert!(begun.elapsed() >= LIMIT, "a slow client is cut off after {:?}", begun.elapsed());
-    assert!(is_closed(&mut silent) && is_closed(&mut idle), "an idle connection is kept for ever");
+    assert!(begun.elapsed() >= LIMIT, "a slow client is disconnected after {:?}", begun.elapsed());
+    assert!(is_closed(&mut silent) && is_closed(&mut idle), "an idle connection stays open for ever");
 }
 
-/// A client that reads some of the answer now and then gets all of it, though that takes longer than the limit. One that
-/// reads nothing loses its connection, which is free for another one then.
+/// A client that reads a part now and then gets the whole answer, even if that takes longer than the limit. A client that
+/// reads nothing is disconnected, so that another client can connect.
 #[test]
-fn only_a_client_that_reads_nothing_is_given_up() {
+fn a_client_that_reads_nothing_is_disconnected_and_a_slow_one_is_not() {
     assert_eq!(Timeouts::default().write, Duration::from_secs(30));
     const LIMIT: Duration = Duration::from_millis(400);
     let timing = Timing { http: Timeouts { write: LIMIT, ..Timeouts::default() }, ..Timing::default() };
     let daemon = InProcess::start("[http]\nmax_connections = 1\n", &["tcp://127.0.0.1:0"], timing);
-    // Far more bytes than the kernel keeps for a connection.
+    // Far more bytes than the kernel buffers for a connection.
     let tag = "x".repeat(7000);
     let lines: String = (0..2000).map(|n| format!("a{n}:1|c|#tag:{tag}\n")).collect();
-    TcpStream::connect(daemon.address())
-        .and_then(|mut stream| stream.write_all(lines.as_bytes()))
-        .expect("it is taken");
+    TcpStream::connect(daemon.address()).and_then(|mut stream| stream.write_all(lines.as_bytes())).expect("it is sent");
     wait_for_counters(daemon.http, 2000);
 
     let begun = Instant::now();
     let (mut slow, mut whole) = (connect(daemon.http), Vec::new());
-    slow.write_all(scrape_request("").as_bytes()).expect("it is taken");
+    slow.write_all(scrape_request("").as_bytes()).expect("it is sent");
     while (&slow).take(1 << 20).read_to_end(&mut whole).expect("the next part") > 0 {
         std::thread::sleep(LIMIT / 6);
     }
@@ -248,16 +247,16 @@ fn only_a_client_that_reads_nothing_is_given_up() {
 
     let mut stuck = connect(daemon.http);
     let begun = Instant::now();
-    stuck.write_all(scrape_request("").as_bytes()).expect("it is taken");
+    stuck.write_all(scrape_request("").as_bytes()).expect("it is sent");
     assert_eq!(get(daemon.http, "/-/healthy"), "statsidecar is healthy.\n");
-    assert!(begun.elapsed() >= LIMIT, "it was given up after {:?}", begun.elapsed());
+    assert!(begun.elapsed() >= LIMIT, "it was disconnected after {:?}", begun.elapsed());
     let mut part = Vec::new();
-    let _ = stuck.read_to_end(&mut part); // what the kernel has kept, then the end or a reset
+    let _ = stuck.read_to_end(&mut part); // what the kernel has buffered, then the end or a reset
     assert!(part.starts_with(b"HTTP/1.1 200 OK\r\n") && !part.ends_with(b"\r\n0\r\n\r\n"));
 }
 
 #[test]
-fn a_connection_too_many_waits_until_one_ends() {
+fn a_connection_above_the_limit_waits_until_another_closes() {
     let scratch = Scratch::new("connections");
     let config = scratch.write("config.toml", "[http]\nmax_connections = 2\n");
     let daemon = started(&["--config", &config]);
@@ -266,14 +265,17 @@ fn a_connection_too_many_waits_until_one_ends() {
         assert_eq!(healthy(stream), "statsidecar is healthy.\n");
     }
     let mut third = connect(daemon.http);
-    third.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n").expect("the kernel takes it");
+    third.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n").expect("it is sent");
     for _ in 0..50 {
         assert_eq!(healthy(&mut first), "statsidecar is healthy.\n");
         assert_eq!(healthy(&mut second), "statsidecar is healthy.\n");
     }
     third.set_nonblocking(true).expect("it can be");
     let early = third.read(&mut [0; 16]);
-    assert!(early.is_err_and(|error| error.kind() == ErrorKind::WouldBlock), "it is served beside the two");
+    assert!(
+        early.is_err_and(|error| error.kind() == ErrorKind::WouldBlock),
+        "it is served although two others are open"
+    );
     third.set_nonblocking(false).expect("it can be");
     drop(second);
     assert_eq!(answer(&mut third), "statsidecar is healthy.\n");
@@ -313,14 +315,14 @@ fn wait_for_counters(server: SocketAddr, series: usize) {
     }
 }
 
-/// What is on a page of the series that were sent: unlike the sidecar's own, they stay as they are.
+/// The lines of the series that were sent. The sidecar's own series change between scrapes.
 fn of_series(page: &str) -> Vec<&str> {
     page.lines().filter(|line| line.starts_with('a')).collect()
 }
 
 fn unzip(bytes: &[u8]) -> String {
     let mut text = String::new();
-    flate2::read::GzDecoder::new(bytes).read_to_string(&mut text).expect("it is gzip of text, and whole");
+    flate2::read::GzDecoder::new(bytes).read_to_string(&mut text).expect("it is complete gzip of text");
     text
 }
 
@@ -329,7 +331,7 @@ fn scrape_request(more: &str) -> String {
 }
 
 #[test]
-fn the_page_is_compressed_for_who_asks() {
+fn the_exposition_is_compressed_for_clients_that_accept_gzip() {
     let daemon = started(&[]);
     many_series(&daemon, 5000);
     let plain = daemon.scrape();
@@ -344,23 +346,27 @@ fn the_page_is_compressed_for_who_asks() {
     for asked in ["", "Accept-Encoding: gzip;q=0\r\n", "Accept-Encoding: identity, deflate\r\n"] {
         let (head, body) = request(daemon.http, &scrape_request(asked));
         assert_eq!(header(&head, "content-encoding"), None, "{asked}");
-        assert_eq!(header(&head, "vary"), Some("accept-encoding"), "caches must know that it may differ: {asked}");
+        assert_eq!(
+            header(&head, "vary"),
+            Some("accept-encoding"),
+            "caches must know that the encoding may differ: {asked}"
+        );
         assert_eq!(of_series(&String::from_utf8(body).expect("text")), of_series(&plain), "{asked}");
     }
     let head = request(daemon.http, &scrape_request("Accept-Encoding: gzip\r\n").replace("GET", "HEAD")).0;
     assert_eq!(header(&head, "content-encoding"), Some("gzip"));
     let head = request(daemon.http, &scrape_request("Accept-Encoding: gzip\r\n").replace("/metrics", "/")).0;
-    assert_eq!(header(&head, "content-encoding"), None, "other pages are small");
+    assert_eq!(header(&head, "content-encoding"), None, "the status page is small");
 }
 
-/// What is streamed is what `page` gives, whose order and text other tests look at.
+/// A scrape sends what `page` gives, whose order and text other tests check.
 #[test]
-fn pieces_make_the_page() {
+fn the_pieces_of_a_scrape_make_the_whole_exposition() {
     let (rules, _) = Rules::compile(&Config::default());
     let pipeline = Arc::new(Pipeline::new(&Config::default(), rules));
     let mut worker = Worker::new(Arc::clone(&pipeline), Sharing::Shared);
     let udp = Listener::new("udp://test".to_owned());
-    // Families of one series, one of many, and lengths that bring the ends of the pieces everywhere.
+    // Families of one series, a family of many, and lengths that make pieces end at many different places.
     for n in 0..20_000_usize {
         let tag = "x".repeat(n % 97);
         let packet = format!("a{n}:1|c\nb:{n}|ms|#n:{n},t:{tag}\nzz{}:1|g|#n:{n}", n % 7);
@@ -370,23 +376,23 @@ fn pieces_make_the_page() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let listener = runtime.block_on(bind("127.0.0.1:0".parse().expect("an address"))).expect("a port");
     let address = listener.local_addr().expect("it is bound");
-    let state = State::new(pipeline, Box::new(Snapshot::default), Box::new(|| true));
+    let state = ServerState::new(pipeline, Box::new(Snapshot::default), Box::new(|| true));
     std::thread::spawn(move || runtime.block_on(serve(listener, Arc::new(state), 64, Timeouts::default())));
     assert!(page.len() > 10 << 20, "{}", page.len());
     let own = |page: &str| page.find("# HELP statsidecar_scrape_duration").expect("it is there");
     for asked in ["", "Accept-Encoding: gzip\r\n"] {
         let (_, body) = request(address, &scrape_request(asked));
         let streamed = if asked.is_empty() { String::from_utf8(body).expect("text") } else { unzip(&body) };
-        // But for the scrapes themselves, it is the same to the last byte.
+        // Only the metrics about scrapes differ.
         assert!(streamed[..own(&streamed)] == page[..own(&page)], "{asked}");
         let rest = |page: &str| page[page.find("# HELP statsidecar_series ").expect("it is there")..].to_owned();
         assert!(rest(&streamed) == rest(&page), "{asked}");
     }
-    assert_eq!(page.matches(" histogram\n").count(), 2, "one family is one family, however many its series");
+    assert_eq!(page.matches(" histogram\n").count(), 2, "a family has one header, however many its series");
 }
 
 #[test]
-fn scrapes_at_the_same_time_are_all_whole() {
+fn simultaneous_scrapes_are_all_complete() {
     let daemon = started(&[]);
     many_series(&daemon, 20_000);
     let page = daemon.scrape();
@@ -405,18 +411,18 @@ fn scrapes_at_the_same_time_are_all_whole() {
     });
 }
 
-/// Clients that ask and read nothing, and clients that go away in the middle of a page: more of them than there are
-/// connections, in the end. Those that stay are waited for by nobody.
+/// Some clients ask and read nothing; others disconnect in the middle of an answer. There are more of them than the limit
+/// on connections. No other client waits for those that stay connected.
 #[test]
-fn a_client_that_does_not_read_keeps_nobody_waiting() {
+fn a_client_that_does_not_read_delays_no_other() {
     let daemon = started(&[]);
-    many_series(&daemon, 50_000); // far more bytes than the kernel keeps for a connection
+    many_series(&daemon, 50_000); // far more bytes than the kernel buffers for a connection
     let expected = of_series(&daemon.scrape()).len();
     let mut stuck = Vec::new();
     for n in 0..100 {
         let mut stream = connect(daemon.http);
-        stream.write_all(scrape_request("").as_bytes()).expect("it is taken");
-        stream.read_exact(&mut [0; 1000]).expect("the page begins");
+        stream.write_all(scrape_request("").as_bytes()).expect("it is sent");
+        stream.read_exact(&mut [0; 1000]).expect("the answer begins");
         if n < 20 {
             stuck.push(stream);
         }
@@ -427,11 +433,11 @@ fn a_client_that_does_not_read_keeps_nobody_waiting() {
         let page = if asked.is_empty() { String::from_utf8(body).expect("text") } else { unzip(&body) };
         assert_eq!(of_series(&page).len(), expected);
     }
-    assert!(begun.elapsed() < Duration::from_secs(20), "it waited for those that do not read: {:?}", begun.elapsed());
-    // One that reads at last gets all of it.
+    assert!(begun.elapsed() < Duration::from_secs(20), "it waited for clients that do not read: {:?}", begun.elapsed());
+    // A client that reads late still gets the whole answer.
     let mut late = Vec::new();
-    stuck.pop().expect("there are some").read_to_end(&mut late).expect("the rest comes");
-    assert!(late.ends_with(b"\r\n0\r\n\r\n"), "the page has its end");
+    stuck.pop().expect("there are some").read_to_end(&mut late).expect("the rest of the answer");
+    assert!(late.ends_with(b"\r\n0\r\n\r\n"), "the answer is complete");
 }
 
 /// One request on a connection of its own: the answer's head, and its body.
@@ -455,7 +461,7 @@ fn connect(server: SocketAddr) -> TcpStream {
 
 /// Asks for `/-/healthy` on a connection that stays open; gives the body.
 fn healthy(stream: &mut TcpStream) -> String {
-    stream.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n").expect("it is taken");
+    stream.write_all(b"GET /-/healthy HTTP/1.1\r\nHost: x\r\n\r\n").expect("it is sent");
     answer(stream)
 }
 
@@ -474,7 +480,7 @@ fn answer(stream: &mut TcpStream) -> String {
     String::from_utf8(body).expect("text")
 }
 
-/// The first line of what comes.
+/// The first line of the answer.
 fn first_line(stream: &mut TcpStream) -> String {
     let mut line = Vec::new();
     let mut byte = [0];
@@ -485,7 +491,7 @@ fn first_line(stream: &mut TcpStream) -> String {
     String::from_utf8_lossy(&line).trim_end().to_owned()
 }
 
-/// Reads to the end of the connection; whether it comes.
+/// Reads until the server closes the connection; gives whether it does.
 fn is_closed(stream: &mut TcpStream) -> bool {
     match stream.read_to_end(&mut Vec::new()) {
         Ok(_) => true,

@@ -353,7 +353,7 @@ fn the_end_sends_what_is_left() {
     let ended = daemon.wait();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     assert_eq!(receive(&socket), b"a:1|c");
-    let said = format!("lines were left that the target did not take target={dead} lines=1");
+    let said = format!("lines were not relayed before the end target={dead} lines=1");
     assert!(ended.stderr.contains(&said), "{}", ended.stderr);
 }
 
@@ -369,7 +369,7 @@ fn the_end_waits_for_no_target() {
     daemon.signal("TERM");
     let ended = daemon.wait();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
-    let said = format!("lines were left that the target did not take target={target} lines=");
+    let said = format!("lines were not relayed before the end target={target} lines=");
     let left = ended.stderr.split_once(&said).expect("it is said").1.lines().next().and_then(|n| n.parse().ok());
     let mut received = Vec::new();
     accept(&listener).read_to_end(&mut received).expect("the end");

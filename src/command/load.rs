@@ -1,4 +1,4 @@
-//! `statsidecar load`: lines at a given rate, and an account of what became of them.
+//! `statsidecar load`: sends lines at a given rate, and accounts for them.
 
 mod account;
 mod sender;
@@ -13,34 +13,34 @@ use clap::Args;
 use super::output::{FAILED, fail, print};
 use crate::config::Address;
 use crate::workload::{Mix, Workload};
-use account::{Account, Page};
+use account::{Account, Scrape};
 use sender::Sender;
 
 /// Send lines at a given rate, and account for them
 #[derive(Args, Debug)]
 pub(super) struct Load {
-    /// Where to send: any address that can stand in [intake] listen
+    /// The address to send to, written as in [intake] listen
     #[arg(long, value_name = "ADDRESS", default_value = "udp://127.0.0.1:8125")]
     target: Address,
-    /// Lines a second; 0 sends as fast as it can
+    /// Lines per second; 0 sends as fast as possible
     #[arg(long, value_name = "LINES", default_value_t = 100_000)]
     rate: u64,
-    /// How many seconds to send
+    /// How long to send
     #[arg(long, value_name = "SECONDS", default_value_t = 10)]
     seconds: u64,
-    /// How many different series; each line picks one at random
+    /// Number of different series; each line picks one at random
     #[arg(long, default_value_t = 1000)]
     series: usize,
-    /// How many DogStatsD tags a line carries; with tags, one name has all the series
+    /// DogStatsD tags on each line; with tags, all series of a type share one name
     #[arg(long, default_value_t = 0)]
     tags: usize,
-    /// The kinds of lines, as parts of counters, gauges and timers
+    /// Proportion of counters, gauges and timers
     #[arg(long, value_name = "C:G:MS", default_value = "5:2:3")]
     mix: Mix,
-    /// Bytes that a packet is filled to; 0 puts each line in a packet of its own
+    /// Fill packets up to this size; 0 sends one line per packet
     #[arg(long, value_name = "BYTES", default_value_t = 1432)]
     packet: usize,
-    /// The page of the sidecar that receives: what arrived is read from it, and must add up with what was sent
+    /// The HTTP address of the receiving sidecar, whose counters must add up with what was sent
     #[arg(long, value_name = "IP:PORT")]
     scrape: Option<std::net::SocketAddr>,
 }
@@ -50,7 +50,7 @@ pub(super) struct Load {
 struct Sent {
     packets: u64,
     lines: u64,
-    /// Packets that the kernel of the sender did not take: nobody listens, or its buffers are full.
+    /// Packets that the sending system refused: nobody listens, or its buffers are full.
     failed: u64,
     elapsed: Duration,
 }
@@ -59,15 +59,18 @@ impl Load {
     pub(super) fn run(self) -> ExitCode {
         match self.send_and_account() {
             Ok(true) => ExitCode::SUCCESS,
-            Ok(false) => fail("what arrived does not add up with what was sent: does someone else send too?\n", FAILED),
+            Ok(false) => fail(
+                "what arrived does not add up with what was sent; does another program send to this sidecar too?\n",
+                FAILED,
+            ),
             Err(error) => fail(&format!("cannot send to {}: {error}\n", self.target), FAILED),
         }
     }
 
-    /// Whether it added up, where there is a page to tell.
+    /// Gives whether the account adds up; true without `--scrape`.
     fn send_and_account(&self) -> io::Result<bool> {
         let workload = Workload::new(self.series, self.tags, self.mix, self.packet);
-        let before = self.scrape.map(Page::read).transpose()?;
+        let before = self.scrape.map(Scrape::read).transpose()?;
         let mut sender = Sender::connect(&self.target)?;
         let sent = self.send(&mut sender, &workload)?;
         print(&format!(
@@ -78,13 +81,13 @@ impl Load {
             sent.lines as f64 / sent.elapsed.as_secs_f64()
         ));
         if sent.failed > 0 {
-            print(&format!("not sent    {} packets: the target does not listen, or refused\n", sent.failed));
+            print(&format!("not sent    {} packets: nobody listens, or the system refused them\n", sent.failed));
         }
-        let (Some(page), Some(before)) = (self.scrape, before) else { return Ok(true) };
+        let (Some(sidecar), Some(before)) = (self.scrape, before) else { return Ok(true) };
         let packets = if sender.has_packets() { sent.packets } else { 0 };
-        // What is on its way gets there, and a stream is at its end.
+        // This ends a stream, so that its last line is applied.
         drop(sender);
-        let account = Account::settle(page, &before, packets, sent.lines)?;
+        let account = Account::settle(sidecar, &before, packets, sent.lines)?;
         print(&account.report(sent.lines));
         Ok(account.adds_up(packets, sent.lines))
     }
@@ -115,7 +118,7 @@ impl Load {
     }
 }
 
-/// How many lines should be out by now.
+/// How many lines should have been sent by now.
 fn due(rate: u64, elapsed: Duration) -> u64 {
     (rate as f64 * elapsed.as_secs_f64()) as u64
 }

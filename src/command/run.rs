@@ -1,4 +1,4 @@
-//! `statsidecar run`: the sidecar itself.
+//! `statsidecar run`: runs the sidecar.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,17 +14,17 @@ use crate::daemon;
 /// Receive StatsD and serve the metrics (also without a command)
 #[derive(Args, Debug)]
 pub(super) struct Run {
-    /// The config file; without one the defaults hold
+    /// The config file (default: built-in defaults)
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// A mapping file of statsd_exporter, in place of a config file
+    /// A statsd_exporter mapping file, instead of a config file
     #[arg(long, value_name = "MAPPING.yml", conflicts_with = "config")]
     statsd_exporter_mapping: Option<PathBuf>,
-    /// An address to receive on (udp://IP:PORT, tcp://IP:PORT, unixgram:///PATH, unix:///PATH, unix+dogstatsd:///PATH);
-    /// may be given again; takes the place of all in the file
+    /// An address to listen on (udp://IP:PORT, tcp://IP:PORT, unixgram:///PATH, unix:///PATH, unix+dogstatsd:///PATH);
+    /// repeatable; replaces all listeners of the config file
     #[arg(long, value_name = "ADDRESS")]
     listen: Vec<Address>,
-    /// The address of /metrics
+    /// The address to serve /metrics on
     #[arg(long, value_name = "IP:PORT", value_parser = parse_socket_address)]
     http: Option<SocketAddr>,
 }
@@ -32,7 +32,7 @@ pub(super) struct Run {
 impl Run {
     pub(super) fn run(self) -> ExitCode {
         let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).with_ansi(false);
-        // A line that cannot be written is lost; telling so in the same place would be the end of the program.
+        // If stderr is full, log lines are lost. Reporting that to stderr would panic.
         log.log_internal_errors(false).init();
         let loaded = match &self.statsd_exporter_mapping {
             Some(file) => load_mapping(file),
@@ -50,7 +50,7 @@ impl Run {
             config.intake.listen = self.listen;
         }
         config.http.listen = self.http.unwrap_or(config.http.listen);
-        // The file was checked for it, but not with the flags.
+        // The config file was checked for this without the flags.
         if let Some((one, other)) = config.overlap() {
             return fail(
                 &format!("{one} and {other} are in each other's way; choose another port or file for one\n"),

@@ -80,14 +80,14 @@ impl Translator<'_> {
         }
     }
 
-    /// `[:alpha:]`, behind its `[`.
+    /// `[:alpha:]`, from after its `[`.
     fn named_class(&mut self) {
         let (name, rest) = self.rest.as_str().split_once(":]").unwrap_or_default();
         self.out += &format!("[{name}:]");
         self.rest = rest.chars();
     }
 
-    /// `\d`, `\pL` or `\p{Greek}`, behind its `\`.
+    /// `\d`, `\pL` or `\p{Greek}`, from after its `\`.
     fn class_escape(&mut self) {
         self.escape();
         if self.out.ends_with(['p', 'P']) {
@@ -100,16 +100,16 @@ impl Translator<'_> {
         }
     }
 
-    /// A character of a class that begins with `c`, or all from one to another.
+    /// A character of a class that begins with `c`, or a range of characters.
     fn range(&mut self, c: char, is_first: bool) {
         let rest = self.rest.as_str();
-        // Alone at an end, a - needs nothing.
+        // A `-` at an end of the class is literal in both.
         if c == '-' && (rest.starts_with(']') || is_first && !rest.starts_with('-')) {
             return self.out.push(c);
         }
         self.character(c);
-        let behind = self.rest.as_str().strip_prefix('-');
-        if behind.is_some_and(|behind| !behind.is_empty() && !behind.starts_with(']')) {
+        let after = self.rest.as_str().strip_prefix('-');
+        if after.is_some_and(|after| !after.is_empty() && !after.starts_with(']')) {
             self.rest.next();
             self.out.push('-');
             let end = self.rest.next();
@@ -121,7 +121,7 @@ impl Translator<'_> {
         match c {
             '\\' => return self.escape(),
             '-' | '[' | ']' => self.out.push('\\'),
-            // Two of them are an operator.
+            // `&&` and `~~` are operators of the crate.
             '&' | '~' if self.rest.as_str().starts_with(c) => self.out.push('\\'),
             _ => {}
         }
@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_both_know_stays() {
+    fn regexes_with_one_meaning_are_unchanged() {
         for text in [
             "",
             r"^app\.(\w+)\.[a-z-]$",
@@ -144,7 +144,7 @@ mod tests {
             r"(?i)(?P<x>a{1,2}?)\b",
             r"[\]\[\-\\]",
             "[é-ü]",
-            // Wrong in both.
+            // Both reject these.
             r"(a)\1",
             "[a",
             "a\\",
@@ -156,9 +156,9 @@ mod tests {
         }
     }
 
-    /// Each with what it matches as a whole, and what it does not.
+    /// A regex, its translation, a text that it matches as a whole, and one that it does not match.
     #[test]
-    fn what_re2_reads_in_its_own_way() {
+    fn syntax_of_re2_is_translated() {
         for (text, expected, matching, other) in [
             (r"[\w-.]+", r"[\w\-.]+", "a-.", "a/"),
             (r"[a-z-9]+", r"[a-z\-9]+", "q-9", "8"),

@@ -21,8 +21,7 @@ const SIZES: [(&str, usize); 8] = [
 
 /// Reads a whole number of bytes, with or without a unit. The error says what would be right.
 pub(super) fn parse_size(text: &str) -> Result<usize, String> {
-    let unit = text.trim_start_matches(|c: char| c.is_ascii_digit());
-    let number = text.strip_suffix(unit).unwrap_or_default();
+    let (number, unit) = split_number(text);
     let factor = SIZES.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor);
     let (Some(factor), false) = (factor, number.is_empty()) else {
         return Err(format!(
@@ -43,34 +42,33 @@ const LONGEST_DAYS: u64 = 36_500;
 
 /// Reads whole numbers with units, each unit once and the longest first, or `0`. The error says what would be right.
 pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
-    let wrong = || {
-        format!(
-            "{} is not a duration; write whole numbers with d, h, m, s or ms, the longest unit first, as in \"1m30s\"",
-            quoted(text)
-        )
-    };
     let long = || format!("{} is too long; at most {LONGEST_DAYS}d can be given", quoted(text));
     if text == "0" {
         return Ok(Duration::ZERO);
     }
-    let (mut rest, mut units, mut sum) = (text, DURATIONS.as_slice(), 0_u64);
-    loop {
-        let unit = rest.trim_start_matches(|c: char| c.is_ascii_digit());
-        let number = rest.strip_suffix(unit).unwrap_or_default();
-        rest = unit.trim_start_matches(|c: char| c.is_ascii_alphabetic());
-        let unit = unit.strip_suffix(rest).unwrap_or_default();
-        let at = units.iter().position(|(name, _)| *name == unit).filter(|_| !number.is_empty()).ok_or_else(wrong)?;
-        let (used, shorter) = units.split_at_checked(at + 1).unwrap_or_default();
-        let factor = used.last().map_or(1, |(_, factor)| *factor);
+    let (mut rest, mut sum) = (text, 0_u64);
+    for (unit, factor) in DURATIONS {
+        let (number, after) = split_number(rest);
+        // `m` is not the beginning of `ms`.
+        let ends = |next: &&str| !next.starts_with(|c: char| c.is_ascii_alphabetic());
+        let Some(next) = after.strip_prefix(unit).filter(ends).filter(|_| !number.is_empty()) else { continue };
         let part = number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor));
         sum = part.and_then(|part| sum.checked_add(part)).ok_or_else(long)?;
-        units = shorter;
-        if rest.is_empty() {
-            break;
-        }
+        rest = next;
+    }
+    if text.is_empty() || !rest.is_empty() {
+        return Err(format!(
+            "{} is not a duration; write whole numbers with d, h, m, s or ms, the longest unit first, as in \"1m30s\"",
+            quoted(text)
+        ));
     }
     let duration = Duration::from_millis(sum);
     if duration > Duration::from_secs(LONGEST_DAYS * 24 * 60 * 60) { Err(long()) } else { Ok(duration) }
+}
+
+/// The digits at the start of `text`, and the rest.
+fn split_number(text: &str) -> (&str, &str) {
+    text.split_at(text.bytes().take_while(u8::is_ascii_digit).count())
 }
 
 #[cfg(test)]

@@ -1,25 +1,25 @@
-//! What a start says on the standard output: where everything is, and a line to try.
+//! The start message on the standard output: the addresses, and a command to try.
 
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::config::{Address, UnixName};
 
-/// Tells the person at the terminal where everything is, and one line to try.
-pub(super) fn announce(listeners: &[Address], page: SocketAddr) -> io::Result<()> {
+/// Prints every address, and a command to try.
+pub(super) fn announce(listeners: &[Address], http: SocketAddr) -> io::Result<()> {
     let mut out = io::stdout().lock();
     for listener in listeners {
         writeln!(out, "listening for StatsD on {listener}")?;
     }
-    writeln!(out, "serving metrics on http://{page}/metrics")?;
+    writeln!(out, "serving metrics on http://{http}/metrics")?;
     if let Some(listener) = listeners.first() {
         writeln!(out, "try: {}", client(listener))?;
-        writeln!(out, "     curl -s http://{}/metrics | grep jobs", SocketAddr::new(reachable(page), page.port()))?;
+        writeln!(out, "     curl -s http://{}/metrics | grep jobs", SocketAddr::new(reachable(http), http.port()))?;
     }
     out.flush()
 }
 
-/// A command that sends a line to a listener.
+/// A shell command that sends a line to `listener`.
 fn client(listener: &Address) -> String {
     const LINE: &str = "printf 'jobs.done:3|c\\n'";
     let ip = |socket: &SocketAddr, options: &str| {
@@ -37,7 +37,7 @@ fn client(listener: &Address) -> String {
         Address::Unix(UnixName::Abstract(name)) => {
             format!("{LINE} | socat - {}", quoted(&format!("ABSTRACT-CONNECT:{name}")))
         }
-        // Its 14 bytes (octal 16) follow their length.
+        // The length of the message, 14 bytes (octal 16), comes first.
         Address::UnixDogstatsd(name) => {
             let message = "printf '\\016\\000\\000\\000jobs.done:3|c\\n'";
             match name {
@@ -50,13 +50,13 @@ fn client(listener: &Address) -> String {
     }
 }
 
-/// A word as the shell takes it.
+/// A word, quoted for the shell if necessary.
 fn quoted(word: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "/._-:@".contains(c);
     if word.chars().all(is_plain) { word.to_owned() } else { format!("'{}'", word.replace('\'', "'\\''")) }
 }
 
-/// Where this machine reaches a socket that may be bound to every address.
+/// The address by which this machine reaches `socket`, which may be bound to every address.
 fn reachable(socket: SocketAddr) -> IpAddr {
     match socket {
         SocketAddr::V4(v4) if v4.ip().is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_listener_has_a_line_to_try() {
+    fn every_kind_of_listener_has_a_command() {
         for (listener, command) in [
             ("udp://0.0.0.0:1", "printf 'jobs.done:3|c\\n' | nc -u -w1 127.0.0.1 1"),
             ("udp://[::]:1", "printf 'jobs.done:3|c\\n' | nc -6 -u -w1 ::1 1"),

@@ -1,14 +1,14 @@
-//! How many files the process may have open: each connection is one, and so is all else.
+//! The limit on open files, which connections count against.
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::config::Config;
 
-/// What needs a file and is no connection: listeners, the runtime's own, `/proc` at a scrape.
+/// Open files that are neither connections nor listeners: those of the runtime, and of `/proc` during a scrape.
 const OTHERS: usize = 32;
 
-/// Asks the system for as many open files as all connections may need. Gives how many connections of streams there is
-/// room for: with more, the page could not be served.
+/// Raises the limit on open files to what all connections may need, as far as the system allows. Gives how many stream
+/// connections fit into the limit, so that HTTP can always be served.
 pub(super) fn room_for_streams(config: &Config) -> usize {
     let sockets = config.intake.listen.len().saturating_add(config.relays.len());
     let others = OTHERS.saturating_add(config.http.max_connections).saturating_add(sockets);

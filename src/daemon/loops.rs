@@ -1,4 +1,4 @@
-//! Targets of the relay whose lines would come back.
+//! Finds relay targets that would send lines back to this sidecar.
 
 use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
@@ -8,7 +8,7 @@ use nix::ifaddrs::{InterfaceAddress, getifaddrs};
 
 use crate::config::{Address, UnixName};
 
-/// The first of `targets` that leads to one of `listeners`, which are bound, and that listener.
+/// The first of `targets` that leads to one of the bound `listeners`, with that listener.
 pub(super) fn find<'a>(
     targets: impl IntoIterator<Item = &'a Address>,
     listeners: &'a [Address],
@@ -32,7 +32,7 @@ fn ip(interface: InterfaceAddress) -> Option<IpAddr> {
     }
 }
 
-/// Whether two Unix sockets are one file, whatever it is called.
+/// Whether two Unix sockets are the same file, even by different paths.
 fn is_same_file(one: &Address, other: &Address) -> bool {
     let file = |address: &Address| match address.unix() {
         Some(UnixName::File(path)) => fs::metadata(path).ok().map(|file| (file.dev(), file.ino())),

@@ -69,7 +69,7 @@ impl Signals {
     }
 }
 
-/// How long things take that nobody configures. Tests use shorter times.
+/// Times that are not configurable. Tests use shorter ones.
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
     /// After this time the pipeline's clock moves on by one second.
@@ -92,7 +92,7 @@ pub struct Daemon {
     relay: Option<Relay>,
     http: TcpListener,
     http_address: SocketAddr,
-    http_state: http::State,
+    http_state: http::ServerState,
     max_http_connections: usize,
     timing: Timing,
 }
@@ -108,7 +108,7 @@ impl Daemon {
         let relay = relay(&pipeline, &listeners)?;
         let receivers = Receivers::start(sockets.clone(), &pipeline, relay.as_ref(), config)?;
         let snapshot = snapshot(sockets, Arc::clone(&pipeline), relay.as_ref());
-        let http_state = http::State::new(Arc::clone(&pipeline), Box::new(snapshot), Box::new(receivers.ready()));
+        let http_state = http::ServerState::new(Arc::clone(&pipeline), Box::new(snapshot), Box::new(receivers.ready()));
         let max_http_connections = config.http.max_connections;
         Ok(Self { pipeline, listeners, receivers, relay, http, http_address, http_state, max_http_connections, timing })
     }

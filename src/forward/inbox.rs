@@ -1,4 +1,4 @@
-//! What workers hand over: bytes of lines, bounded, taken all at once.
+//! The inbox of the relay: workers add lines, and the relay's thread takes all of them at once.
 
 use std::mem;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,72 +11,71 @@ use tokio::time::{Instant, timeout_at};
 use super::queue::lines;
 use super::target::Target;
 
-/// How many bytes wait at most until the relay's thread has its turn: what a fifth of a second brings at 1,000,000 lines
-/// a second.
+/// How many bytes may wait for the relay's thread: a fifth of a second at 1,000,000 lines a second.
 const LIMIT: usize = 8 * 1024 * 1024;
 
-/// From so many bytes on they are taken at once, so that they leave evenly rather than in bursts.
+/// The relay's thread takes this many bytes without a delay, so that it sends evenly and not in bursts.
 const MUCH: usize = 64 * 1024;
 
-/// How long less than that waits for more, so that packets are filled and the thread sleeps in between.
+/// How long fewer bytes than [`MUCH`] wait for more, so that packets are filled and the thread can sleep.
 const DELAY: Duration = Duration::from_millis(100);
 
-/// Where the taps of all workers end.
+/// The lines that all workers have handed over.
 #[derive(Debug)]
 pub(super) struct Inbox {
-    /// Locked once a batch of packets, for as long as it takes to copy them; the relay's thread only swaps what is in it.
-    state: Mutex<State>,
-    /// Told when there is something, when there is much, and at the end.
+    /// A worker locks this once a batch, while it copies the lines. The relay's thread only swaps the buffer.
+    content: Mutex<InboxContent>,
+    /// Notified at the first bytes, at [`MUCH`] bytes, and when the inbox is closed.
     changed: Notify,
     targets: Vec<Arc<Target>>,
     max_line: usize,
 }
 
 #[derive(Debug, Default)]
-struct State {
-    /// Lines, each ended by `\n`.
+struct InboxContent {
+    /// Lines, each with its `\n`.
     bytes: Vec<u8>,
     is_closed: bool,
 }
 
 impl Inbox {
-    /// An empty one for `targets` that get no line longer than `max_line`.
+    /// An empty inbox. The `targets` receive no line longer than `max_line`.
     pub(super) fn new(targets: Vec<Arc<Target>>, max_line: usize) -> Self {
-        Self { state: Mutex::default(), changed: Notify::new(), targets, max_line }
+        Self { content: Mutex::default(), changed: Notify::new(), targets, max_line }
     }
 
-    /// Adds whole lines; where they do not fit, all targets lose them.
+    /// Adds whole lines. If they do not fit, they count as shed for every target.
     fn put(&self, bytes: &[u8]) {
-        let mut state = self.lock();
-        let before = state.bytes.len();
+        let mut content = self.lock();
+        let before = content.bytes.len();
         let after = before + bytes.len();
         if after > LIMIT {
-            drop(state);
-            // Nobody has time to look which targets would have got them.
+            drop(content);
+            // The filters are not asked, because they take more time than is left under this load.
             let shed = lines(bytes, self.max_line).count() as u64;
-            return self.targets.iter().for_each(|target| target.missed(shed));
+            return self.targets.iter().for_each(|target| target.shed_unpacked(shed));
         }
-        state.bytes.extend_from_slice(bytes);
-        drop(state);
+        content.bytes.extend_from_slice(bytes);
+        drop(content);
         if before == 0 || (before < MUCH && after >= MUCH) {
             self.changed.notify_one();
         }
     }
 
-    /// No more will be put.
+    /// Closes the inbox: no lines follow.
     pub(super) fn close(&self) {
         self.lock().is_closed = true;
         self.changed.notify_one();
     }
 
-    /// Waits for lines, and a little for more; swaps them with `bytes`, which is cleared. Gives whether it may be called
-    /// again: at the end there may be some left, or none.
+    /// Waits for lines, and [`DELAY`] for more of them; then moves them to `bytes`. Gives false once the inbox is closed:
+    /// `bytes` are the last lines then, or none.
     pub(super) async fn take(&self, bytes: &mut Vec<u8>) -> bool {
         let mut deadline = None;
         loop {
             let (len, is_closed) = {
-                let state = self.lock();
-                (state.bytes.len(), state.is_closed)
+                let content = self.lock();
+                (content.bytes.len(), content.is_closed)
             };
             if is_closed || len >= MUCH || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
                 break;
@@ -85,29 +84,31 @@ impl Inbox {
                 self.changed.notified().await;
             } else {
                 let deadline = *deadline.get_or_insert_with(|| Instant::now() + DELAY);
-                let _ = timeout_at(deadline, self.changed.notified()).await; // either way: look again
+                let _ = timeout_at(deadline, self.changed.notified()).await; // the loop checks again in both cases
             }
         }
         bytes.clear();
-        // One burst does not keep its memory for ever.
+        // The memory of a burst is given back.
         bytes.shrink_to(4 * MUCH);
-        let mut state = self.lock();
-        mem::swap(&mut state.bytes, bytes);
-        !state.is_closed
+        let mut content = self.lock();
+        mem::swap(&mut content.bytes, bytes);
+        !content.is_closed
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        // Bytes are added at the end, or not: they are whole lines at any moment.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, InboxContent> {
+        // A panic leaves whole lines, because they are added with one call.
+        self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// One worker's end of the relay. It must be [flushed](Self::flush) before its worker waits for packets, and not before
-/// those have flushed theirs that took packets before it.
+/// Collects the lines of one worker for the relay.
+///
+/// A worker must [flush](Self::flush) its tap before it waits for packets. It must not do so before the workers that
+/// received earlier packets have flushed theirs, because lines are relayed in the order of their arrival.
 #[derive(Debug)]
-pub struct Tap {
+pub(crate) struct Tap {
     inbox: Arc<Inbox>,
-    /// Lines, each ended by `\n`.
+    /// Lines, each with its `\n`.
     bytes: Vec<u8>,
 }
 
@@ -116,27 +117,27 @@ impl Tap {
         Self { inbox, bytes: Vec::new() }
     }
 
-    /// Takes the lines of a datagram, or whole lines of a stream.
-    pub fn lines(&mut self, bytes: &[u8]) {
+    /// Adds the lines of a datagram, or whole lines of a stream.
+    pub(crate) fn lines(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
         if bytes.last().is_some_and(|last| *last != b'\n') {
             self.bytes.push(b'\n');
         }
     }
 
-    /// Whether it has taken so much that it should be flushed before more comes.
-    pub fn has_much(&self) -> bool {
+    /// Whether the tap should be flushed before more lines are added.
+    pub(crate) fn has_much(&self) -> bool {
         self.bytes.len() >= MUCH
     }
 
-    /// Takes the whole lines of a datagram whose end is lost.
-    pub fn cut_packet(&mut self, packet: &[u8]) {
+    /// Adds the whole lines of a datagram whose end is lost.
+    pub(crate) fn cut_packet(&mut self, packet: &[u8]) {
         let whole = memrchr(b'\n', packet).map_or(0, |end| end + 1);
         self.lines(packet.get(..whole).unwrap_or_default());
     }
 
-    /// Hands over what it took.
-    pub fn flush(&mut self) {
+    /// Moves the collected lines to the inbox.
+    pub(crate) fn flush(&mut self) {
         if !self.bytes.is_empty() {
             self.inbox.put(&self.bytes);
             self.bytes.clear();
@@ -163,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_ended_and_come_in_order() {
+    fn lines_keep_their_order_and_get_line_ends() {
         let (inbox, _) = inbox();
         let mut tap = Tap::new(Arc::clone(&inbox));
         for packet in [&b"a\nb"[..], b"c\n", b"", b"\n", b"d\r"] {
@@ -179,12 +180,12 @@ mod tests {
         assert_eq!(taken(&inbox), (b"last\n".to_vec(), false));
     }
 
-    /// All targets count what does not fit.
+    /// Every target counts them.
     #[test]
-    fn what_does_not_fit_is_counted() {
+    fn lines_that_do_not_fit_are_counted() {
         let (inbox, targets) = inbox();
         let mut tap = Tap::new(Arc::clone(&inbox));
-        // 128 bytes, of three lines: one that would be sent on, one that is empty, one that is too long.
+        // 128 bytes in three lines: one that would be relayed, an empty one, and one that is too long.
         let lines = [b"x".repeat(15), b"\n\n".to_vec(), b"y".repeat(110), b"\n".to_vec()].concat();
         let packet = lines.repeat(MUCH / lines.len());
         let fit = LIMIT / packet.len();

@@ -1,4 +1,4 @@
-//! A socket to a target.
+//! The socket to a target.
 
 use std::future;
 use std::io;
@@ -13,11 +13,10 @@ use tokio::time::timeout;
 
 use crate::config::{Address, UnixName};
 
-/// How long a connection may take to be made.
+/// How long connecting may take.
 const CONNECT: Duration = Duration::from_secs(5);
 
-/// How long a host may leave what was sent to it without an answer, until the connection counts as broken: else the
-/// kernel tries for a quarter of an hour.
+/// How long a host may acknowledge nothing until the connection counts as broken. The kernel's default is 15 minutes.
 const UNANSWERED_MS: u32 = 30_000;
 
 /// A socket that is connected to a target.
@@ -43,11 +42,11 @@ impl Link {
             }
             Address::Tcp(socket) => {
                 let tcp = timeout(CONNECT, TcpStream::connect(*socket)).await??;
-                // Where nobody listens on a port of this machine, the connection may come to be with itself.
+                // TCP can connect to itself if nobody listens on a local port.
                 if tcp.local_addr()? == tcp.peer_addr()? {
                     return Err(io::ErrorKind::ConnectionRefused.into());
                 }
-                // What is written is as full as it gets.
+                // Packets are filled already, so waiting for more bytes gains nothing.
                 tcp.set_nodelay(true)?;
                 sockopt::set_tcp_user_timeout(&tcp, UNANSWERED_MS)?;
                 Ok(Self::Tcp(tcp))
@@ -66,7 +65,7 @@ impl Link {
         }
     }
 
-    /// Sends a packet whole, and waits until the system has taken it.
+    /// Sends the whole packet, and waits until the system accepts it.
     pub(super) async fn send(&self, packet: &[u8]) -> io::Result<()> {
         match self {
             Self::Udp(udp) => udp.send(packet).await.map(|_| ()),
@@ -86,8 +85,7 @@ impl Link {
         }
     }
 
-    /// Waits for the other end of a stream to close it; says so too where that was before. What comes from there is
-    /// read, and means nothing.
+    /// Waits until the target closes the stream, or until it breaks. Bytes from the target are read and ignored.
     pub(super) async fn closed(&self) -> io::Error {
         let Self::Tcp(tcp) = self else { return future::pending().await };
         loop {
@@ -103,9 +101,9 @@ impl Link {
         }
     }
 
-    /// Whether an error of [`send`](Self::send) says nothing of the socket: that nobody listens on a port of UDP is known
-    /// from the packet before, and may be otherwise by the next.
-    pub(super) fn outlives(&self, error: &io::Error) -> bool {
+    /// Whether the link is still of use after this error of [`send`](Self::send). UDP reports a closed port only on the
+    /// *next* send, and by then the port may be open again.
+    pub(super) fn survives(&self, error: &io::Error) -> bool {
         matches!(self, Self::Udp(_)) && error.kind() == io::ErrorKind::ConnectionRefused
     }
 }

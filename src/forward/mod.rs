@@ -1,12 +1,12 @@
-//! Lines on their way to others, as they came, beside what becomes of them here.
+//! The relay: it sends received lines on to other StatsD servers, unchanged.
 //!
 //! ```text
 //! worker -> Tap -> inbox -> thread "relay": lines, by name -> queue of a target -> its task -> target
 //! ```
 //!
-//! A worker copies its packets to a [`Tap`], which hands them to the inbox once a batch. All else happens on one thread
-//! of its own: it never waits for a target, so none holds up the others, the page or the intake. What does not fit into
-//! the inbox, or into the queue of a target, is shed and counted. A packet is sent once at most.
+//! A worker copies its packets to a [`Tap`], which hands them to the inbox once a batch. The rest happens on the relay's
+//! own thread, which never blocks on a target, so that no target delays another one, the exposition or the intake. Lines
+//! that do not fit into the inbox or into the queue of a target are shed and counted. No packet is sent twice.
 
 mod inbox;
 mod link;
@@ -14,5 +14,5 @@ mod queue;
 mod relay;
 mod target;
 
-pub use inbox::Tap;
-pub use relay::Relay;
+pub(crate) use inbox::Tap;
+pub(crate) use relay::Relay;

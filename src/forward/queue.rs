@@ -1,4 +1,6 @@
-//! Lines into packets, and packets until a target takes them: bounded, the oldest shed first. Pure.
+//! The queue of one target: it packs lines into packets and keeps them until they are sent. Pure.
+//!
+//! Its memory is bounded: a full queue sheds its oldest packet first.
 
 use std::collections::VecDeque;
 use std::iter;
@@ -6,14 +8,14 @@ use std::mem;
 
 use memchr::memchr;
 
-/// How many bytes of packets are kept for one target at most: what a target that starts anew misses of a usual load.
+/// How many bytes of packets one queue keeps at most: enough for a usual load while a target restarts.
 pub(super) const LIMIT: usize = 8 * 1024 * 1024;
 
 /// The largest payload of a datagram over IPv4.
 const MAX_DATAGRAM: usize = 65_507;
 
-/// The lines of `bytes` that are sent on, with their `\r` and without their `\n`: those with something in them, and no
-/// longer than `max_line`, as the limit is meant everywhere.
+/// The lines of `bytes` that are relayed: not empty, and not longer than `max_line`. They keep their `\r`, which the limit
+/// does not count, and lose their `\n`.
 pub(super) fn lines(bytes: &[u8], max_line: usize) -> impl Iterator<Item = &[u8]> {
     let mut rest = bytes;
     let lines = iter::from_fn(move || {
@@ -35,14 +37,13 @@ pub(super) fn content(line: &[u8]) -> &[u8] {
 
 /// Lines that are sent at once.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Packet {
-    /// What is sent.
+pub(super) struct QueuedPacket {
     pub(super) bytes: Vec<u8>,
-    /// How many lines that is.
+    /// How many lines `bytes` has.
     pub(super) lines: u64,
 }
 
-/// What had to go.
+/// How much was shed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Shed {
     pub(super) packets: u64,
@@ -50,23 +51,23 @@ pub(super) struct Shed {
 }
 
 impl Shed {
-    fn add(&mut self, packet: &Packet) {
+    fn add(&mut self, packet: &QueuedPacket) {
         self.packets += 1;
         self.lines += packet.lines;
     }
 }
 
-/// How a target gets its lines.
+/// How a target receives its lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Packing {
-    /// Datagrams that pass an Ethernet network whole, with `\n` between lines.
+    /// Datagrams that fit into one Ethernet frame, with `\n` between lines.
     Datagrams,
-    /// A stream, with `\n` behind each line.
+    /// A stream, with `\n` after each line.
     Stream,
 }
 
 impl Packing {
-    /// From this size on, a packet takes no other line.
+    /// The size to which packets are filled. Only a single long line makes a larger packet.
     fn size(self) -> usize {
         match self {
             Self::Datagrams => 1432,
@@ -75,24 +76,24 @@ impl Packing {
     }
 }
 
-/// The packets of one target that were not sent yet.
+/// The packets of one target that are not sent yet.
 #[derive(Debug)]
 pub(super) struct Queue {
     packing: Packing,
     limit: usize,
-    full: VecDeque<Packet>,
-    /// The memory that `full` takes.
+    full: VecDeque<QueuedPacket>,
+    /// The memory of the packets in `full`.
     held: usize,
-    open: Packet,
+    open: QueuedPacket,
 }
 
 impl Queue {
     /// An empty queue of `limit` bytes.
     pub(super) fn new(packing: Packing, limit: usize) -> Self {
-        Self { packing, limit, full: VecDeque::new(), held: 0, open: Packet::default() }
+        Self { packing, limit, full: VecDeque::new(), held: 0, open: QueuedPacket::default() }
     }
 
-    /// Adds a line; gives what had to go for it.
+    /// Adds a line; gives what was shed for it.
     pub(super) fn push(&mut self, line: &[u8]) -> Shed {
         let mut shed = Shed::default();
         if self.packing == Packing::Datagrams && line.len() > MAX_DATAGRAM {
@@ -109,7 +110,7 @@ impl Queue {
                 shed.add(&oldest);
             }
         }
-        let Packet { bytes, lines } = &mut self.open;
+        let QueuedPacket { bytes, lines } = &mut self.open;
         if *lines == 0 {
             bytes.reserve_exact(self.packing.size().max(line.len() + 1));
         } else if self.packing == Packing::Datagrams {
@@ -123,13 +124,13 @@ impl Queue {
         shed
     }
 
-    /// Whether nothing is there to be sent.
+    /// Whether no line waits to be sent.
     pub(super) fn is_empty(&self) -> bool {
         self.full.is_empty() && self.open.lines == 0
     }
 
-    /// The packet to send next: the oldest, though it may have room for more.
-    pub(super) fn take(&mut self) -> Option<Packet> {
+    /// The oldest packet, even if it has room for more lines.
+    pub(super) fn take(&mut self) -> Option<QueuedPacket> {
         match self.full.pop_front() {
             Some(packet) => {
                 self.held -= memory(&packet);
@@ -139,8 +140,8 @@ impl Queue {
         }
     }
 
-    /// Sheds all that is left.
-    pub(super) fn shed(&mut self) -> Shed {
+    /// Sheds everything.
+    pub(super) fn shed_all(&mut self) -> Shed {
         let mut shed = Shed::default();
         while let Some(packet) = self.take() {
             shed.add(&packet);
@@ -149,9 +150,9 @@ impl Queue {
     }
 }
 
-/// What a packet takes, with its place in the queue.
-fn memory(packet: &Packet) -> usize {
-    packet.bytes.capacity() + mem::size_of::<Packet>()
+/// The memory of a packet, including its place in the queue.
+fn memory(packet: &QueuedPacket) -> usize {
+    packet.bytes.capacity() + mem::size_of::<QueuedPacket>()
 }
 
 #[cfg(test)]
@@ -168,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_those_with_something_in_them() {
+    fn empty_and_long_lines_are_not_relayed() {
         let bytes = b"a:1|c\n\n\r\nb:1|c\r\n\xff\x00\ncccccccc\ncccccccc\r\nccccccccc\nend";
         let found: Vec<_> = lines(bytes, 8).collect();
         assert_eq!(found, [&b"a:1|c"[..], b"b:1|c\r", b"\xff\x00", b"cccccccc", b"cccccccc\r", b"end"]);
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn datagrams_have_a_line_end_between_lines() {
+    fn datagrams_have_line_ends_only_between_lines() {
         assert_eq!(packed(Packing::Datagrams, &[b"a", b"b\r"]), [b"a\nb\r"]);
         assert_eq!(packed(Packing::Stream, &[b"a", b"b\r"]), [b"a\nb\r\n"]);
         assert_eq!(packed(Packing::Datagrams, &[]), [b""; 0]);
@@ -195,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_datagram_takes_is_shed_at_once() {
+    fn a_line_too_long_for_a_datagram_is_shed_at_once() {
         let mut queue = Queue::new(Packing::Datagrams, LIMIT);
         assert_eq!(queue.push(&vec![b'a'; MAX_DATAGRAM + 1]), Shed { packets: 1, lines: 1 });
         assert!(queue.is_empty());
@@ -205,25 +206,28 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_packets_are_shed_and_memory_stays_bounded() {
+    fn the_oldest_packets_are_shed_to_bound_the_memory() {
         let mut queue = Queue::new(Packing::Datagrams, 10_000);
         let mut shed = Shed::default();
         for n in 0..1000 {
-            let went = queue.push(format!("{n:0100}").as_bytes());
-            shed = Shed { packets: shed.packets + went.packets, lines: shed.lines + went.lines };
+            let more = queue.push(format!("{n:0100}").as_bytes());
+            shed = Shed { packets: shed.packets + more.packets, lines: shed.lines + more.lines };
             assert!(queue.held <= 10_000);
         }
         assert!(shed.lines > 0 && shed.lines == shed.packets * 14, "14 lines of 100 bytes are 1413");
         let first = queue.take().unwrap();
-        assert!(first.bytes.starts_with(format!("{:0100}", shed.lines).as_bytes()), "the next one is there");
-        let left = queue.shed();
+        assert!(
+            first.bytes.starts_with(format!("{:0100}", shed.lines).as_bytes()),
+            "the oldest line that was not shed"
+        );
+        let left = queue.shed_all();
         assert_eq!(left.lines + first.lines + shed.lines, 1000);
         assert_eq!((queue.held, queue.is_empty()), (0, true));
     }
 
     proptest! {
         #[test]
-        fn prop_every_line_comes_out_as_it_went_in(
+        fn prop_lines_stay_as_they_were(
             text in prop::collection::vec(prop_oneof![6 => any::<u8>(), 1 => Just(b'\n')], 0..3000),
             is_stream: bool,
         ) {

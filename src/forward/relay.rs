@@ -1,4 +1,4 @@
-//! The relay's thread: lines from the inbox to the queues of those targets that get them.
+//! The relay's thread: it moves lines from the inbox to the queues of the targets.
 
 use std::borrow::Cow;
 use std::cell::OnceCell;
@@ -20,26 +20,25 @@ use crate::parse::{event, groups};
 use crate::pipeline::Pipeline;
 use crate::telemetry::RelaySnapshot;
 
-/// How long the targets have at the end to take what is queued for them.
-const LAST: Duration = Duration::from_secs(2);
+/// How long the relay goes on sending what is queued after it was stopped.
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The running relay.
 #[derive(Debug)]
-pub struct Relay {
+pub(crate) struct Relay {
     inbox: Arc<Inbox>,
     targets: Vec<Arc<Target>>,
     thread: JoinHandle<()>,
 }
 
 impl Relay {
-    /// Starts the relay to the targets of the pipeline's rules; `None` where there is none.
-    pub fn start(pipeline: &Arc<Pipeline>) -> io::Result<Option<Self>> {
+    /// Starts the relay to the targets of the rules; `None` without targets.
+    pub(crate) fn start(pipeline: &Arc<Pipeline>) -> io::Result<Option<Self>> {
         let relay_filters = pipeline.rules.relay_filters();
         if relay_filters.is_empty() {
             return Ok(None);
         }
-        let targets: Vec<_> =
-            relay_filters.iter().map(|relay_filters| Arc::new(Target::new(relay_filters.target.clone()))).collect();
+        let targets: Vec<_> = relay_filters.iter().map(|filter| Arc::new(Target::new(filter.target.clone()))).collect();
         let inbox = Arc::new(Inbox::new(targets.clone(), pipeline.max_line));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let run = run(Arc::clone(pipeline), Arc::clone(&inbox), targets.clone());
@@ -47,19 +46,19 @@ impl Relay {
         Ok(Some(Self { inbox, targets, thread }))
     }
 
-    /// An end of it for a worker.
-    pub fn tap(&self) -> Tap {
+    /// A tap for one worker.
+    pub(crate) fn tap(&self) -> Tap {
         Tap::new(Arc::clone(&self.inbox))
     }
 
-    /// What became of the lines, by target.
+    /// Reads the counts of every target.
     pub(crate) fn snapshot(&self) -> impl Fn() -> Vec<RelaySnapshot> + Send + Sync + use<> {
         let targets = self.targets.clone();
         move || targets.iter().map(|target| target.snapshot()).collect()
     }
 
-    /// Sends what was handed over, for two seconds at most, and returns.
-    pub fn stop(self) {
+    /// Sends what is queued, for [`STOP_TIMEOUT`] at most, and returns.
+    pub(crate) fn stop(self) {
         self.inbox.close();
         if self.thread.join().is_err() {
             tracing::error!("the relay's thread had panicked");
@@ -68,11 +67,11 @@ impl Relay {
 }
 
 async fn run(pipeline: Arc<Pipeline>, inbox: Arc<Inbox>, targets: Vec<Arc<Target>>) {
-    let (end, ended) = watch::channel(false);
+    let (stop, stopping) = watch::channel(false);
     let mut senders = JoinSet::new();
     for target in &targets {
-        let (target, ended) = (Arc::clone(target), ended.clone());
-        senders.spawn(async move { target.send_all(ended).await });
+        let (target, stopping) = (Arc::clone(target), stopping.clone());
+        senders.spawn(async move { target.send_all(stopping).await });
     }
     let (mut bytes, mut is_open) = (Vec::new(), true);
     while is_open {
@@ -80,29 +79,29 @@ async fn run(pipeline: Arc<Pipeline>, inbox: Arc<Inbox>, targets: Vec<Arc<Target
         distribute(&bytes, &pipeline, &targets);
         yield_now().await;
     }
-    end.send_replace(true);
-    // Those that are not done by then are stopped when they are dropped here.
-    let _ = timeout(LAST, async { while senders.join_next().await.is_some() {} }).await;
+    stop.send_replace(true);
+    // Dropping the set cancels the tasks that are not done by then.
+    let _ = timeout(STOP_TIMEOUT, async { while senders.join_next().await.is_some() {} }).await;
     drop(senders);
-    for (target, relay_filters) in targets.iter().zip(pipeline.rules.relay_filters()) {
+    for target in &targets {
         let lines = target.give_up();
         if lines > 0 {
-            tracing::warn!(target = %relay_filters.target, lines, "lines were left that the target did not take");
+            tracing::warn!(target = %target.address(), lines, "lines were not relayed before the end");
         }
     }
 }
 
-/// Adds each line to the queues of those targets that get it.
+/// Adds each line to the queues of the targets whose filters accept it.
 fn distribute(bytes: &[u8], pipeline: &Pipeline, targets: &[Arc<Target>]) {
     let rules = &pipeline.rules;
     for line in lines(bytes, pipeline.max_line) {
         let found = OnceCell::new();
-        for (target, relay_filters) in targets.iter().zip(rules.relay_filters()) {
-            let name = match relay_filters.asks_for_names() {
+        for (target, filter) in targets.iter().zip(rules.relay_filters()) {
+            let name = match filter.asks_for_names() {
                 true => found.get_or_init(|| name(content(line), rules.dialects())).as_deref(),
                 false => None,
             };
-            if relay_filters.takes(name) {
+            if filter.takes(name) {
                 target.push(line);
             }
         }
@@ -110,7 +109,7 @@ fn distribute(bytes: &[u8], pipeline: &Pipeline, targets: &[Arc<Target>]) {
     targets.iter().for_each(|target| target.wake());
 }
 
-/// The name of a line without its tags; `None` where it has none that is text, as events have none.
+/// The name of a line without its tags; `None` for events, for lines without a name, and for names that are not UTF-8.
 fn name(line: &[u8], dialects: Dialects) -> Option<Cow<'_, str>> {
     if event(line).is_some() {
         return None;
@@ -124,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_that_rules_match() {
+    fn names_are_the_ones_that_rules_match() {
         for (line, expected) in [
             (&b"a.b:1|c"[..], Some("a.b")),
             (b"a.b:1|c|#k:v", Some("a.b")),

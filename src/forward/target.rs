@@ -1,4 +1,4 @@
-//! A target: its queue, and the task that sends what is in it.
+//! A target of the relay: its queue, and the task that sends the queued packets.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,26 +14,27 @@ use super::queue::{LIMIT, Packing, Queue, Shed};
 use crate::config::Address;
 use crate::telemetry::{Delivery, RelaySnapshot};
 
-/// How long to wait after a connection broke, or none could be made; doubled each time, up to the second, until one has
-/// lasted longer than that.
+/// The first and the longest wait before the next attempt to connect. It doubles each time, and starts again after a
+/// connection that lasted longer than the longest wait.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
-/// How often the same trouble is worth a line in the log.
-const SILENCE: Duration = Duration::from_secs(60);
+/// The log has at most one line about a target in this time.
+const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Somebody who gets lines.
+/// A target with its queue and its counts.
 #[derive(Debug)]
 pub(super) struct Target {
     address: Address,
-    /// Used by the relay's thread alone, and never held while it waits.
+    /// Only the relay's thread locks this, and never while it waits.
     queue: Mutex<Queue>,
-    /// Told when there is something to send.
+    /// Notified when the queue may have packets.
     filled: Notify,
-    /// All are `Relaxed`: each is a number of its own.
+    /// Packets, in the order of [`Delivery`]. All counts are `Relaxed`: each is a number of its own.
     packets: [AtomicU64; Delivery::COUNT],
+    /// The lines in them, and those shed before they were packed.
     lines: [AtomicU64; Delivery::COUNT],
     /// The lines of the packet that is being sent.
-    under_way: AtomicU64,
+    in_flight: AtomicU64,
 }
 
 impl Target {
@@ -41,105 +42,109 @@ impl Target {
         let packing = if address.framing().is_some() { Packing::Stream } else { Packing::Datagrams };
         let zeros = || std::array::from_fn(|_| AtomicU64::new(0));
         let queue = Mutex::new(Queue::new(packing, LIMIT));
-        let under_way = AtomicU64::new(0);
-        Self { address, queue, filled: Notify::new(), packets: zeros(), lines: zeros(), under_way }
+        let in_flight = AtomicU64::new(0);
+        Self { address, queue, filled: Notify::new(), packets: zeros(), lines: zeros(), in_flight }
     }
 
-    /// What became of its lines.
+    pub(super) fn address(&self) -> &Address {
+        &self.address
+    }
+
+    /// Reads the counts.
     pub(super) fn snapshot(&self) -> RelaySnapshot {
         let read = |counts: &[AtomicU64; Delivery::COUNT]| counts.each_ref().map(|n| n.load(Ordering::Relaxed));
         RelaySnapshot { target: self.address.to_string(), packets: read(&self.packets), lines: read(&self.lines) }
     }
 
-    /// Adds a line to its queue; to be followed by [`wake`](Self::wake).
+    /// Adds a line to the queue. The caller calls [`wake`](Self::wake) after the last line.
     pub(super) fn push(&self, line: &[u8]) {
         let shed = self.queue().push(line);
         if shed.lines > 0 {
-            self.shed(shed);
+            self.count_shed(shed);
         }
     }
 
-    /// There may be something to send.
+    /// Wakes the task that sends.
     pub(super) fn wake(&self) {
         self.filled.notify_one();
     }
 
-    /// Counts lines for which there was no room before any were packed.
-    pub(super) fn missed(&self, lines: u64) {
-        self.shed(Shed { packets: 0, lines });
+    /// Counts lines that were shed before they were packed.
+    pub(super) fn shed_unpacked(&self, lines: u64) {
+        self.count_shed(Shed { packets: 0, lines });
     }
 
-    /// Gives up on what is left, once nothing is sent any more; gives how many lines that were.
+    /// Sheds the rest of the queue, and gives how many lines are lost. The task that sends must have ended.
     pub(super) fn give_up(&self) -> u64 {
-        let cut = self.under_way.swap(0, Ordering::Relaxed);
+        let cut = self.in_flight.swap(0, Ordering::Relaxed);
         self.count(Delivery::Failed, u64::from(cut > 0), cut);
-        let shed = self.queue().shed();
-        self.shed(shed);
+        let shed = self.queue().shed_all();
+        self.count_shed(shed);
         shed.lines + cut
     }
 
-    /// Sends what is in its queue, until that is empty once `ended` says that nothing more will come. A target that
-    /// cannot be reached by then is given up.
-    pub(super) async fn send_all(&self, mut ended: watch::Receiver<bool>) {
-        let (mut link, mut retry, mut trouble) = (None, Retry(RETRY.0), Trouble::default());
+    /// Sends packets until the relay is stopping and the queue is empty. When the relay is stopping, a target that cannot be
+    /// reached is given up.
+    pub(super) async fn send_all(&self, mut stopping: watch::Receiver<bool>) {
+        let (mut link, mut backoff, mut log) = (None, Backoff(RETRY.0), FailureLog::default());
         loop {
-            let broken = match self.next(link.as_ref(), &mut ended).await {
-                Next::End => return,
-                Next::Send => self.send(&mut link, &mut trouble).await,
-                Next::Broken(error) => Err(error),
+            let broken = match self.next_step(link.as_ref(), &mut stopping).await {
+                NextStep::End => return,
+                NextStep::Send => self.send(&mut link, &mut log).await,
+                NextStep::Broken(error) => Err(error),
             };
             let Err(error) = broken else { continue };
-            trouble.tell(&self.address, &error);
+            log.warn(&self.address, &error);
             let lasted = link.take().map(|(_, since): (Link, Instant)| since.elapsed());
-            if lasted.is_none() && *ended.borrow() {
+            if lasted.is_none() && *stopping.borrow() {
                 return;
             }
-            retry.rest(lasted, &mut ended).await;
+            backoff.wait(lasted, &mut stopping).await;
         }
     }
 
-    /// Sends one packet, by a link that is made for it if there is none. An error is that of the link.
-    async fn send(&self, link: &mut Option<(Link, Instant)>, trouble: &mut Trouble) -> io::Result<()> {
+    /// Sends one packet over `link`, which it opens if necessary. After an error the link is of no use.
+    async fn send(&self, link: &mut Option<(Link, Instant)>, log: &mut FailureLog) -> io::Result<()> {
         let (open, _) = match link {
             Some(open) => open,
             None => link.insert((Link::open(&self.address).await?, Instant::now())),
         };
         let Some(packet) = self.queue().take() else { return Ok(()) };
-        self.under_way.store(packet.lines, Ordering::Relaxed);
+        self.in_flight.store(packet.lines, Ordering::Relaxed);
         let sent = open.send(&packet.bytes).await;
-        self.under_way.store(0, Ordering::Relaxed);
+        self.in_flight.store(0, Ordering::Relaxed);
         match sent {
             Ok(()) => self.count(Delivery::Sent, 1, packet.lines),
             Err(error) => {
                 self.count(Delivery::Failed, 1, packet.lines);
-                if !open.outlives(&error) {
+                if !open.survives(&error) {
                     return Err(error);
                 }
-                trouble.tell(&self.address, &error);
+                log.warn(&self.address, &error);
             }
         }
         Ok(())
     }
 
-    /// Waits for something to send, or for the end. That the other end closes a link meanwhile comes before all else, so
-    /// that nothing is sent to nobody.
-    async fn next(&self, link: Option<&(Link, Instant)>, ended: &mut watch::Receiver<bool>) -> Next {
+    /// Waits for a packet or for the end. If the target has closed the link, that is reported first, because a packet sent
+    /// then would be lost.
+    async fn next_step(&self, link: Option<&(Link, Instant)>, stopping: &mut watch::Receiver<bool>) -> NextStep {
         loop {
             let is_empty = self.queue().is_empty();
-            if is_empty && *ended.borrow() {
-                return Next::End;
+            if is_empty && *stopping.borrow() {
+                return NextStep::End;
             }
             tokio::select! {
                 biased;
-                error = closed(link) => return Next::Broken(error),
-                () = std::future::ready(()), if !is_empty => return Next::Send,
+                error = closed(link) => return NextStep::Broken(error),
+                () = std::future::ready(()), if !is_empty => return NextStep::Send,
                 () = self.filled.notified() => {}
-                _ = ended.changed() => {}
+                _ = stopping.changed() => {}
             }
         }
     }
 
-    fn shed(&self, shed: Shed) {
+    fn count_shed(&self, shed: Shed) {
         self.count(Delivery::Shed, shed.packets, shed.lines);
     }
 
@@ -153,10 +158,10 @@ impl Target {
     }
 }
 
-/// What a target's task does next.
-enum Next {
+/// What the task of a target does next.
+enum NextStep {
     Send,
-    /// The link is of no use any more.
+    /// The link is closed or broken.
     Broken(io::Error),
     End,
 }
@@ -168,32 +173,32 @@ async fn closed(link: Option<&(Link, Instant)>) -> io::Error {
     }
 }
 
-/// How long to wait before the next link is made.
-struct Retry(Duration);
+/// The wait before the next attempt to connect.
+struct Backoff(Duration);
 
-impl Retry {
-    /// Sleeps after a link that `lasted` so long, or could not be made; but not past the end.
-    async fn rest(&mut self, lasted: Option<Duration>, ended: &mut watch::Receiver<bool>) {
+impl Backoff {
+    /// Waits after a link that `lasted` this long, or that could not be opened (`None`). Stopping the relay ends the wait.
+    async fn wait(&mut self, lasted: Option<Duration>, stopping: &mut watch::Receiver<bool>) {
         if lasted.is_some_and(|lasted| lasted > RETRY.1) {
             self.0 = RETRY.0;
         }
         tokio::select! {
             () = sleep(self.0) => {}
-            _ = ended.wait_for(|ended| *ended) => {}
+            _ = stopping.wait_for(|stopping| *stopping) => {}
         }
         self.0 = RETRY.1.min(self.0 * 2);
     }
 }
 
-/// What was said of a target in the log: now and then, however often it fails.
+/// Limits how often the log tells of a target that fails.
 #[derive(Debug, Default)]
-struct Trouble(Option<Instant>);
+struct FailureLog(Option<Instant>);
 
-impl Trouble {
-    fn tell(&mut self, target: &Address, error: &io::Error) {
-        if self.0.is_none_or(|last| last.elapsed() >= SILENCE) {
+impl FailureLog {
+    fn warn(&mut self, target: &Address, error: &io::Error) {
+        if self.0.is_none_or(|last| last.elapsed() >= LOG_INTERVAL) {
             self.0 = Some(Instant::now());
-            tracing::warn!(%target, %error, "relaying fails; going on, and statsidecar_relay_lines_total counts what is lost");
+            tracing::warn!(%target, %error, "cannot relay; trying again, and statsidecar_relay_lines_total counts what is lost");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What is sent to a client, whole or piece by piece, and how long that may take.
+//! The body of an answer, whole or piece by piece.
 
 use std::io;
 use std::pin::Pin;
@@ -12,19 +12,19 @@ use tokio::sync::mpsc;
 /// The body of an answer.
 #[derive(Debug)]
 pub(super) enum Body {
-    /// All of it is there, and its length is said.
+    /// All of it, with a length.
     Whole(Full<Bytes>),
-    /// It comes piece by piece. [`END`] ends it; where that does not come, the client must not take what it got for the
+    /// Piece by piece. [`END`] ends it. Without [`END`] the connection breaks, so that no client takes a part for the
     /// whole.
     Pieces(mpsc::Receiver<Option<Bytes>>),
 }
 
-/// What comes after the last piece.
+/// Follows the last piece.
 pub(super) const END: Option<Bytes> = None;
 
 impl Body {
-    /// The body of an answer to HEAD where that to GET comes in pieces: never asked for any.
-    pub fn unsent() -> Self {
+    /// The body of an answer to HEAD, if the answer to GET has pieces. hyper asks it for none.
+    pub(super) fn unsent() -> Self {
         Self::Pieces(mpsc::channel(1).1)
     }
 }
@@ -44,7 +44,7 @@ impl hyper::body::Body for Body {
                     *self = Self::Whole(Full::default());
                     None
                 }
-                None => Some(Err(io::Error::other("the rest of the page could not be made"))),
+                None => Some(Err(io::Error::other("the rest of the exposition could not be written"))),
             }),
         }
     }
@@ -66,16 +66,14 @@ impl hyper::body::Body for Body {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use http_body_util::BodyExt;
 
-    fn wait_for<T>(future: impl Future<Output = T>) -> T {
-        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(future)
-    }
+    use super::*;
 
     #[test]
     fn pieces_without_an_end_are_an_error() {
-        use http_body_util::BodyExt;
-        wait_for(async {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        runtime.block_on(async {
             for (is_whole, last) in [(true, Some(END)), (false, None)] {
                 let (sender, receiver) = mpsc::channel(2);
                 sender.send(Some(Bytes::from_static(b"a 1\n"))).await.expect("there is room");

@@ -1,4 +1,4 @@
-//! `/metrics`: the page, made anew for each scrape, and sent while it is made.
+//! `/metrics`: each scrape writes an exposition and sends it meanwhile.
 
 use std::io::{self, Write as _};
 use std::sync::{Arc, PoisonError};
@@ -11,15 +11,16 @@ use hyper::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue, V
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::mpsc;
 
+use super::answer::answer;
 use super::body::{Body, END};
 use super::exposition::{Exposition, PIECE};
-use super::{State, answer};
+use super::state::ServerState;
 use crate::expose::text;
 
-/// How many pieces may be ready that the client has not taken.
+/// How many pieces may wait for the client to read them.
 const AHEAD: usize = 2;
 
-pub(super) fn respond<B>(request: &Request<B>, state: &Arc<State>) -> Response<Body> {
+pub(super) fn respond<B>(request: &Request<B>, state: &Arc<ServerState>) -> Response<Body> {
     let gzip = takes_gzip(request.headers());
     let body = match *request.method() {
         Method::HEAD => Body::unsent(),
@@ -27,7 +28,7 @@ pub(super) fn respond<B>(request: &Request<B>, state: &Arc<State>) -> Response<B
             let (sender, receiver) = mpsc::channel(AHEAD);
             let state = Arc::clone(state);
             tokio::task::spawn_blocking(move || {
-                if let Err(error) = make(&state, gzip, &sender) {
+                if let Err(error) = write(&state, gzip, &sender) {
                     tracing::debug!(%error, "a scrape ended early");
                 }
             });
@@ -42,17 +43,18 @@ pub(super) fn respond<B>(request: &Request<B>, state: &Arc<State>) -> Response<B
     response
 }
 
-/// Makes the page on a thread that may wait, and sends it. Only one page is worked on at any moment, so that scrapes
-/// take no more than one core from the intake; but none keeps its turn while it waits for its client, so that a slow
-/// client is waited for by nobody else.
-fn make(state: &State, gzip: bool, client: &mpsc::Sender<Option<Bytes>>) -> io::Result<()> {
-    let mut making = Duration::ZERO;
+/// Writes an exposition and sends it, on a thread that may block.
+///
+/// Only one thread at a time writes, so that scrapes take no more than one core from the intake. It does not hold the
+/// lock while it waits for its client, so that a slow client delays no other.
+fn write(state: &ServerState, gzip: bool, client: &mpsc::Sender<Option<Bytes>>) -> io::Result<()> {
+    let mut writing = Duration::ZERO;
     let mut page = None;
     let mut encoder = Encoder { plain: Vec::new(), gzip: None };
     let mut is_more = true;
     while is_more {
         let mut piece = Bytes::new();
-        let turn = state.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let rendering = state.render_lock.lock().unwrap_or_else(PoisonError::into_inner);
         let begun = Instant::now();
         let page = page.get_or_insert_with(|| Exposition::new(&state.pipeline, &(state.snapshot)()));
         if gzip {
@@ -62,26 +64,26 @@ fn make(state: &State, gzip: bool, client: &mpsc::Sender<Option<Bytes>>) -> io::
             is_more = page.write(&mut encoder.plain);
             piece = encoder.take(is_more)?;
         }
-        making += begun.elapsed();
-        drop(turn);
+        writing += begun.elapsed();
+        drop(rendering);
         if !is_more {
-            // Before its end is sent: who scrapes next finds this scrape counted.
-            state.pipeline.telemetry.scraped(making.as_secs_f64());
+            // Before the end is sent, so that the next scrape of this client finds this one counted.
+            state.pipeline.telemetry.scraped(writing.as_secs_f64());
         }
         client.blocking_send(Some(piece)).map_err(|_| io::ErrorKind::BrokenPipe)?;
     }
     client.blocking_send(END).map_err(|_| io::ErrorKind::BrokenPipe.into())
 }
 
-/// Turns what is written into pieces to send.
+/// Makes pieces out of the text, compressed or not.
 struct Encoder {
-    /// What was written last.
+    /// The text that was written last.
     plain: Vec<u8>,
     gzip: Option<GzEncoder<Vec<u8>>>,
 }
 
 impl Encoder {
-    /// The next piece to send; empty where what was written so far is too little for one.
+    /// The next piece; empty if there is too little for one.
     fn take(&mut self, is_more: bool) -> io::Result<Bytes> {
         let Some(gzip) = &mut self.gzip else { return Ok(std::mem::take(&mut self.plain).into()) };
         gzip.write_all(&self.plain)?;
@@ -94,7 +96,7 @@ impl Encoder {
     }
 }
 
-/// Whether the client asks for gzip by its name.
+/// Whether the client accepts gzip. `*` is not enough.
 ///
 /// Source: <https://www.rfc-editor.org/rfc/rfc9110#name-accept-encoding>.
 fn takes_gzip(headers: &HeaderMap) -> bool {
@@ -112,7 +114,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn gzip_is_for_those_who_ask_for_it() {
+    fn gzip_is_for_clients_that_name_it() {
         for (asked, expected) in [
             (&[][..], false),
             (&[""], false),

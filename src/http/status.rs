@@ -1,16 +1,17 @@
-//! `/`: a small page for a person: what runs here, and where the rest is.
+//! `/`: the status page, for people: the listeners, the series, and what is rejected.
 
-use hyper::{Response, StatusCode};
+use hyper::Response;
 
+use super::answer;
 use super::body::Body;
-use super::{State, answer, whole};
+use super::state::ServerState;
 use crate::metric::MetricType;
 use crate::reject::Reject;
 use crate::telemetry::{DatagramSnapshot, HeavyHitter, SocketSnapshot};
 
 const HEAD: &str = include_str!("status.html");
 
-pub(super) fn page(state: &State) -> Response<Body> {
+pub(super) fn respond(state: &ServerState) -> Response<Body> {
     let snapshot = (state.snapshot)();
     let telemetry = &state.pipeline.telemetry;
     let mut html = HEAD.to_owned();
@@ -58,10 +59,10 @@ pub(super) fn page(state: &State) -> Response<Body> {
     }
     over_limits(&mut html, &telemetry.heavy_hitters());
     html.push_str("</main></body></html>\n");
-    answer(StatusCode::OK, "text/html; charset=utf-8", whole(html))
+    answer::html(html)
 }
 
-/// Whose samples they were that hit a limit, whether they were rejected or collapsed.
+/// The names whose samples hit a limit, whether these were rejected or collapsed.
 fn over_limits(html: &mut String, heavy_hitters: &[HeavyHitter]) {
     html.push_str("<h2>Names over a limit</h2>\n");
     if heavy_hitters.is_empty() {
@@ -75,7 +76,7 @@ fn over_limits(html: &mut String, heavy_hitters: &[HeavyHitter]) {
         };
         html.push_str(&format!("<tr><td>{}</td><td>{limit}</td><td class=n>{samples}</td></tr>\n", escape(name)));
     }
-    html.push_str("</table>\n<p>Those with the most samples since the start; where many names hit a limit, their numbers are known within bounds.</p>\n");
+    html.push_str("</table>\n<p>The names with the most samples since the start. If many names hit a limit, the numbers are bounds.</p>\n");
 }
 
 fn escape(text: &str) -> String {

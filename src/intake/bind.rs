@@ -1,4 +1,4 @@
-//! Sockets of every transport: made, bound, and where they are files, made to belong to whom they should.
+//! Creates and binds the sockets of every transport, and sets owner and mode of socket files.
 
 use std::fs;
 use std::io;
@@ -16,7 +16,7 @@ use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, 
 
 use crate::config::{Address, IntakeConfig, UnixName};
 
-/// A socket of the transport of `address`, not bound yet; one for streams never blocks.
+/// Creates an unbound socket for `address`. A stream socket is non-blocking.
 ///
 /// With `only_v6`, an IPv6 wildcard leaves IPv4 to another socket.
 pub(super) fn socket(address: &Address, only_v6: bool) -> io::Result<OwnedFd> {
@@ -28,7 +28,7 @@ pub(super) fn socket(address: &Address, only_v6: bool) -> io::Result<OwnedFd> {
     let (kind, flags) = kind(address);
     let fd = net::socket_with(family, kind, flags, None)?;
     if family == AddressFamily::INET6 {
-        // Said either way, since the default is the machine's (net.ipv6.bindv6only).
+        // Always set, because the default depends on the machine (net.ipv6.bindv6only).
         sockopt::set_ipv6_v6only(&fd, only_v6)?;
     }
     Ok(fd)
@@ -44,8 +44,8 @@ fn kind(address: &Address) -> (SocketType, SocketFlags) {
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 1024;
 
-/// Binds `fd`, a [`socket`] of `address`, and where it is for streams has it listen. Gives the address with the port that
-/// the kernel chose where none was asked for, and the file that there is now.
+/// Binds `fd`, a [`socket`] for `address`; a stream socket also listens. Gives the bound address, with the port that the
+/// kernel chose for port 0, and the socket file if there is one.
 pub(super) fn bind(
     fd: &OwnedFd,
     address: &Address,
@@ -79,14 +79,16 @@ fn bind_ip(fd: &OwnedFd, socket: &SocketAddr) -> io::Result<SocketAddr> {
 
 fn bind_name(fd: &OwnedFd, name: &str) -> io::Result<()> {
     match bind_to(fd, &SocketAddrUnix::new_abstract_name(name.as_bytes())?) {
-        Err(Errno::ADDRINUSE) => Err(said("another program has this name; stop it, or choose another name")),
+        Err(Errno::ADDRINUSE) => {
+            Err(io::Error::other("another program has this name; stop it, or choose another name"))
+        }
         bound => Ok(bound?),
     }
 }
 
 fn bind_file(fd: &OwnedFd, path: &str, address: &Address, intake: &IntakeConfig) -> io::Result<SocketFile> {
     let (owner, group) = (owner(intake)?, group(intake)?);
-    // Linux makes the file with the mode of the socket, so that until all is set nobody else can connect.
+    // Linux gives the file the mode of the socket. So no other user can connect until owner and mode are set.
     fchmod(fd, Mode::RUSR | Mode::WUSR)?;
     let name = SocketAddrUnix::new(path)?;
     let lock = locked_folder(path);
@@ -95,23 +97,23 @@ fn bind_file(fd: &OwnedFd, path: &str, address: &Address, intake: &IntakeConfig)
             remove_if_stale(path, &name, address)?;
             bind_to(fd, &name)?;
         }
-        Err(Errno::NOENT) => return Err(said("the folder is not there; make it first")),
-        Err(Errno::ACCESS) => return Err(said("the folder may not be written to by this user")),
+        Err(Errno::NOENT) => return Err(io::Error::other("the folder does not exist; create it first")),
+        Err(Errno::ACCESS) => return Err(io::Error::other("this user may not write to the folder")),
         bound => bound?,
     }
     drop(lock);
     let file = SocketFile::at(path)?;
     if owner.is_some() || group.is_some() {
         chown(path, owner, group).map_err(|error| {
-            said(format!("the file cannot be given to the owner and the group that the config names: {error}"))
+            io::Error::other(format!("the file cannot be given to the owner and the group of the config: {error}"))
         })?;
     }
     fs::set_permissions(path, fs::Permissions::from_mode(intake.mode))?;
     Ok(file)
 }
 
-/// The folder of `path`, locked while it is open: of several sidecars that start at once on one file, only one may find
-/// it stale. Where that cannot be had, it is done without.
+/// Locks the folder of `path`, until the result is dropped. Of several sidecars that start at once with the same path, only
+/// one may then replace a stale file. If the folder cannot be locked, binding goes on without the lock.
 fn locked_folder(path: &str) -> Option<OwnedFd> {
     let folder = Path::new(path).parent()?;
     let folder = rustix::fs::open(folder, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()?;
@@ -119,33 +121,31 @@ fn locked_folder(path: &str) -> Option<OwnedFd> {
     Some(folder)
 }
 
-/// Removes the socket file of a program that was killed. That nobody listens any more is shown by a connection that is
-/// refused; anything else is left alone.
+/// Removes the socket file of a process that was killed: one that refuses connections. Any other file stays.
 fn remove_if_stale(path: &str, name: &SocketAddrUnix, address: &Address) -> io::Result<()> {
     if !fs::symlink_metadata(path)?.file_type().is_socket() {
-        return Err(said("there is a file of this name that is no socket; remove it, or choose another path"));
+        return Err(io::Error::other("a file of this name exists and is no socket; remove it, or choose another path"));
     }
     let (kind, flags) = kind(address);
     let probe = net::socket_with(AddressFamily::UNIX, kind, flags | SocketFlags::NONBLOCK, None)?;
     match net::connect(&probe, name) {
         Err(Errno::CONNREFUSED) => {
             fs::remove_file(path).map_err(|error| {
-                said(format!("the socket file of a program that has ended cannot be removed: {error}; remove it first"))
+                io::Error::other(format!(
+                    "the stale socket file of an ended program cannot be removed: {error}; remove it first"
+                ))
             })?;
-            tracing::info!(listener = %address, "took the place of a program that has ended and left its socket file");
+            tracing::info!(listener = %address, "replaced the stale socket file of an ended program");
             Ok(())
         }
         Err(Errno::NOENT) => Ok(()),
-        Err(Errno::ACCESS) => Err(said(
-            "there is a socket of another user, which may be in use; remove it if it is not, or choose another path",
+        Err(Errno::ACCESS) => Err(io::Error::other(
+            "a socket of another user exists and may be in use; remove it if it is not, or choose another path",
         )),
-        Ok(()) | Err(_) => Err(said("another program listens on this socket; stop it, or choose another path")),
+        Ok(()) | Err(_) => {
+            Err(io::Error::other("another program listens on this socket; stop it, or choose another path"))
+        }
     }
-}
-
-/// An error that says itself all there is to say.
-fn said(text: impl Into<String>) -> io::Error {
-    io::Error::other(text.into())
 }
 
 fn owner(intake: &IntakeConfig) -> io::Result<Option<u32>> {
@@ -158,23 +158,23 @@ fn group(intake: &IntakeConfig) -> io::Result<Option<u32>> {
     intake.group.as_deref().map(|group| id("group", group, find)).transpose()
 }
 
-/// The number of who is called `name`; a number is its own.
+/// The id of a user or group by its name, or by the id itself.
 fn id(key: &str, name: &str, find: impl Fn(&str) -> nix::Result<Option<u32>>) -> io::Result<u32> {
     if let Ok(id) = name.parse() {
         return Ok(id);
     }
     match find(name) {
         Ok(Some(id)) => Ok(id),
-        Ok(None) => Err(said(format!("this machine knows no {key} {name:?}; correct [intake] {key}"))),
-        Err(error) => Err(said(format!("[intake] {key} {name:?} cannot be looked up: {error}"))),
+        Ok(None) => Err(io::Error::other(format!("this machine has no {key} {name:?}; correct [intake] {key}"))),
+        Err(error) => Err(io::Error::other(format!("[intake] {key} {name:?} cannot be looked up: {error}"))),
     }
 }
 
-/// The file of a bound socket. It goes with its owner, unless it is another one by then.
+/// The file of a bound socket. It is removed with this value, unless another file has replaced it.
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
-    /// Device and inode: while the socket is open, no other file gets the same.
+    /// Device and inode. No other file can have the same while the socket is open.
     identity: (u64, u64),
     is_removed: AtomicBool,
 }
@@ -185,7 +185,7 @@ impl SocketFile {
         Ok(Self { path: path.into(), identity, is_removed: AtomicBool::new(false) })
     }
 
-    /// Removes the file, if it is still this one.
+    /// Removes the file, unless another one has replaced it.
     pub(super) fn remove(&self) {
         if self.is_removed.swap(true, Ordering::Relaxed) {
             return;
@@ -193,7 +193,7 @@ impl SocketFile {
         if fs::symlink_metadata(&self.path).is_ok_and(|found| identity(&found) == self.identity)
             && let Err(error) = fs::remove_file(&self.path)
         {
-            tracing::warn!(path = %self.path.display(), %error, "the socket file cannot be removed");
+            tracing::warn!(path = %self.path.display(), %error, "cannot remove the socket file");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Listeners and connections of the runtime, whether TCP or Unix.
+//! Stream sockets and connections of the runtime, for TCP and Unix alike.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -9,7 +9,7 @@ use rustix::net::{self, SocketFlags};
 use tokio::io::Interest;
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 
-/// What accepts connections.
+/// A socket that accepts connections.
 #[derive(Debug)]
 pub(super) enum Acceptor {
     Tcp(TcpListener),
@@ -17,7 +17,7 @@ pub(super) enum Acceptor {
 }
 
 impl Acceptor {
-    /// From a socket that listens and never blocks.
+    /// Registers a socket that listens and is non-blocking.
     pub(super) fn new(fd: OwnedFd, is_tcp: bool) -> io::Result<Self> {
         if is_tcp {
             TcpListener::from_std(fd.into()).map(Self::Tcp)
@@ -34,7 +34,7 @@ impl Acceptor {
         }
     }
 
-    /// A connection that is there already, known to the runtime or not.
+    /// Accepts a connection that waits already, even if the runtime does not know of it yet.
     pub(super) fn accept_now(&self) -> io::Result<Client> {
         let accept =
             |fd: BorrowedFd<'_>| retry_on_intr(|| net::accept_with(fd, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK));
@@ -55,7 +55,7 @@ pub(super) enum Client {
 }
 
 impl Client {
-    /// Waits until there may be something to read, or the end.
+    /// Waits until there may be bytes to read, or the end of the stream.
     pub(super) async fn readable(&self) -> io::Result<()> {
         match self {
             Self::Tcp(tcp) => tcp.readable().await,
@@ -63,7 +63,7 @@ impl Client {
         }
     }
 
-    /// Calls `read` unless it is known that there is nothing; that it would block is noted.
+    /// Calls `read` unless the runtime knows that it would block.
     pub(super) fn try_read<T>(&self, read: impl FnOnce(BorrowedFd<'_>) -> io::Result<T>) -> io::Result<T> {
         match self {
             Self::Tcp(tcp) => tcp.try_io(Interest::READABLE, || read(tcp.as_fd())),

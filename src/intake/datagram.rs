@@ -1,4 +1,4 @@
-//! Datagrams: a socket, and the one loop that reads it.
+//! Datagrams: the socket, and the loops that receive from it.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -15,10 +15,10 @@ use crate::forward::Tap;
 use crate::pipeline::{Ticket, TicketOrder, Worker};
 use crate::telemetry::{DatagramSnapshot, Listener, ListenerSnapshot, SocketSnapshot};
 
-/// How many datagrams one call receives at most.
+/// How many datagrams one system call receives at most.
 pub const BATCH: usize = 64;
 
-/// A bound socket that lines come in by.
+/// A bound datagram socket of a listener.
 #[derive(Debug)]
 pub struct Socket {
     address: Address,
@@ -30,7 +30,7 @@ pub struct Socket {
     drops: Mutex<Drops>,
 }
 
-/// The kernel's count of drops, which wraps at 2^32, carried on to a u64.
+/// The kernel's count of dropped packets, extended to 64 bits because it wraps at 2^32.
 #[derive(Debug, Default)]
 struct Drops {
     last: u32,
@@ -40,8 +40,8 @@ struct Drops {
 impl Socket {
     /// Binds `address`. With `only_v6`, an IPv6 wildcard leaves IPv4 to another socket.
     ///
-    /// The config's receive buffer is asked of the kernel: by force where the process may (`CAP_NET_ADMIN`), else as
-    /// far as `net.core.rmem_max` goes. What is there already is never made smaller.
+    /// The receive buffer is set to the config's size: by force if the process may (`CAP_NET_ADMIN`), else up to
+    /// `net.core.rmem_max`. It is never made smaller.
     pub fn bind(address: &Address, only_v6: bool, intake: &IntakeConfig) -> io::Result<Self> {
         let fd = bind::socket(address, only_v6)?;
         if let Some(bytes) = intake.receive_buffer
@@ -64,17 +64,17 @@ impl Socket {
         })
     }
 
-    /// The address that it is bound to, with the port that the kernel chose where none was asked for.
+    /// The bound address, with the port that the kernel chose for port 0.
     pub fn address(&self) -> &Address {
         &self.address
     }
 
     /// The receive buffer that the kernel gave, in bytes.
-    pub fn receive_buffer(&self) -> usize {
+    pub(crate) fn receive_buffer(&self) -> usize {
         self.receive_buffer
     }
 
-    /// What it has received, and what the kernel knows of it now.
+    /// What it has received, and what the kernel knows of it.
     pub(crate) fn snapshot(&self) -> ListenerSnapshot {
         let mut drops = self.drops.lock();
         if let Ok(memory) = sys::memory(self.fd.as_fd()) {
@@ -85,21 +85,22 @@ impl Socket {
         self.listener.snapshot(SocketSnapshot::Datagram(DatagramSnapshot { dropped: drops.total, receive_buffer }))
     }
 
-    /// How much the kernel holds that was not read, as it charges for it.
+    /// How many bytes the kernel has queued, including its own bookkeeping.
     fn queued(&self) -> usize {
         match self.address {
-            // Charged to those who sent it, who cannot send more to a socket that is shut down: read all.
+            // The kernel charges these bytes to their senders. They cannot send to a socket that is shut down, so reading
+            // everything ends.
             Address::Unixgram(_) => usize::MAX,
             _ => sys::memory(self.fd.as_fd()).map_or(usize::MAX, |memory| memory.queued as usize),
         }
     }
 
-    /// Tells [`receive`] to take what the kernel has queued, and return.
-    pub fn stop(&self) {
+    /// Tells [`receive`] to apply what the kernel has queued, and to return.
+    pub(crate) fn stop(&self) {
         self.file.iter().for_each(SocketFile::remove);
         self.stopping.store(true, Ordering::SeqCst);
-        // Linux wakes who waits for a datagram socket that is shut down, connected or not, and then says that it is
-        // not connected. What is queued can still be read.
+        // Linux wakes a thread that waits for a datagram socket when the socket is shut down, although this call then
+        // fails because the socket is not connected. Queued datagrams can still be read.
         let _ = net::shutdown(&self.fd, Shutdown::Read);
     }
 

@@ -1,7 +1,7 @@
-//! A stream taken apart: bytes as they come, to whole lines or messages.
+//! Framing: it splits the bytes of a stream into whole lines or messages.
 //!
-//! Pure: it reads no socket. However the bytes are cut on their way, the same lines come out. What it keeps is at most
-//! one unfinished line or message; all else is handed on from where it lies.
+//! Pure: it reads no socket. The result does not depend on how the network cuts the bytes into reads. Only an unfinished
+//! line or message is copied and kept; everything else is passed on in place.
 
 use std::mem;
 
@@ -12,65 +12,65 @@ use crate::config::Framing;
 /// The longest datagram there can be on UDP, and so the longest message of a stream.
 pub const MAX_MESSAGE: usize = 65_536;
 
-/// The bytes of the length before a message.
+/// The size of the length before each message.
 const LENGTH: usize = 4;
 
 /// A part of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Piece<'a> {
-    /// Whole lines, with `\n` between them and maybe after the last.
+    /// Whole lines, with `\n` between them, and perhaps after the last one.
     Lines(&'a [u8]),
     /// The content of a message: lines, as in a datagram.
     Message(&'a [u8]),
-    /// A line that is longer than any may be, once for each: its bytes are thrown away.
+    /// One line above the limit. Its bytes are discarded.
     TooLong,
-    /// A line or a message that the end of the stream cut.
+    /// A line or message that the end of the stream has cut.
     Cut,
 }
 
-/// A length above [`MAX_MESSAGE`]: the client speaks something else, and nothing that follows can be made out.
+/// A length above [`MAX_MESSAGE`]: the client uses another protocol, so that the rest of the stream is unreadable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadLength(pub u32);
 
 /// How a stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
-    /// By its client's will, or after a long silence: a line without its `\n` is whole.
+    /// The client closed it, or was silent for too long: a last line without `\n` is whole.
     Whole,
-    /// In the middle: nobody knows how its last line would have gone on.
+    /// It broke, so that its last line may be incomplete.
     Torn,
 }
 
-/// What is kept of one stream between the moments at which bytes come.
+/// The state of one stream between two reads.
 #[derive(Debug)]
 pub struct Frames {
     framing: Framing,
     max_line: usize,
-    /// The beginning of a line or of a message, with its length.
+    /// The beginning of an unfinished line, or of an unfinished message with its length.
     rest: Vec<u8>,
-    /// Within a line that is too long: its end is waited for.
+    /// Whether the current line is too long and its bytes are discarded.
     is_skipping: bool,
 }
 
 impl Frames {
-    /// The beginning of a stream whose lines have at most `max_line` bytes, without `\r` and `\n`.
+    /// A new stream whose lines have at most `max_line` bytes, not counting `\r` and `\n`.
     pub fn new(framing: Framing, max_line: usize) -> Self {
         Self { framing, max_line, rest: Vec::new(), is_skipping: false }
     }
 
-    /// Hands what is whole by now to `take`, in order. After an error the stream is of no use.
+    /// Passes everything that is whole to `take`, in order. After an error the stream is of no use.
     pub fn push(&mut self, bytes: &[u8], take: impl FnMut(Piece<'_>)) -> Result<(), BadLength> {
         match self.framing {
             Framing::Lines => {
                 self.push_lines(bytes, take);
                 Ok(())
             }
-            // What comes after a length that is none is no message, and not the beginning of one either.
+            // After a bad length the stream is unreadable, so nothing of it is kept.
             Framing::Messages => self.push_messages(bytes, take).inspect_err(|_| self.rest = Vec::new()),
         }
     }
 
-    /// Hands what is left to `take`. Gives whether nothing was cut.
+    /// Passes the unfinished rest to `take`. Gives whether nothing was cut.
     pub fn end(&mut self, end: End, mut take: impl FnMut(Piece<'_>)) -> bool {
         let rest = mem::take(&mut self.rest);
         let is_whole = rest.is_empty() || (self.framing == Framing::Lines && end == End::Whole);
@@ -102,7 +102,8 @@ impl Frames {
         self.bound(take);
     }
 
-    /// Gives up on the line in `rest` once it is too long whatever follows: one more byte may be the `\r` of its end.
+    /// Discards the line in `rest` once it is too long. One more byte is allowed, because it may be the `\r` of the line's
+    /// end.
     fn bound(&mut self, mut take: impl FnMut(Piece<'_>)) {
         if self.rest.len() > self.max_line + 1 {
             self.rest = Vec::new();
@@ -113,7 +114,7 @@ impl Frames {
 
     fn push_messages(&mut self, mut bytes: &[u8], mut take: impl FnMut(Piece<'_>)) -> Result<(), BadLength> {
         while !bytes.is_empty() {
-            // Nothing is copied of a message that lies here whole.
+            // A whole message is not copied.
             if self.rest.is_empty()
                 && let Some(end) = message_end(bytes)?
                 && let Some((message, others)) = bytes.split_at_checked(end)
@@ -135,7 +136,7 @@ impl Frames {
     }
 }
 
-/// Where the message ends that `bytes` begin with; `None` while its length is not all there.
+/// The end of the message at the beginning of `bytes`; `None` while its length is incomplete.
 fn message_end(bytes: &[u8]) -> Result<Option<usize>, BadLength> {
     let Some(length) = bytes.first_chunk::<LENGTH>() else { return Ok(None) };
     let length = u32::from_le_bytes(*length);
@@ -152,67 +153,74 @@ mod tests {
 
     const MAX_LINE: usize = 8;
 
-    /// What a stream said, whatever pieces it came in.
+    /// One result of a stream.
     #[derive(Debug, PartialEq)]
-    enum Said {
+    enum Framed {
         Line(Vec<u8>),
         Message(Vec<u8>),
         TooLong,
         Cut,
     }
 
-    /// Every line, message and mishap of a stream that comes in these pieces.
-    fn read(framing: Framing, pieces: &[&[u8]], end: End) -> (Vec<Said>, Result<bool, BadLength>) {
-        let mut said = Vec::new();
+    /// All results of a stream that arrives in these pieces.
+    fn read(framing: Framing, pieces: &[&[u8]], end: End) -> (Vec<Framed>, Result<bool, BadLength>) {
+        let mut framed = Vec::new();
         let mut frames = Frames::new(framing, MAX_LINE);
         let mut take = |piece: Piece<'_>| match piece {
             Piece::Lines(lines) => {
                 assert!(!lines.is_empty());
                 for line in lines.strip_suffix(b"\n").unwrap_or(lines).split(|&b| b == b'\n') {
                     let line = line.strip_suffix(b"\r").unwrap_or(line);
-                    said.push(if line.len() > MAX_LINE { Said::TooLong } else { Said::Line(line.to_vec()) });
+                    framed.push(if line.len() > MAX_LINE { Framed::TooLong } else { Framed::Line(line.to_vec()) });
                 }
             }
-            Piece::Message(message) => said.push(Said::Message(message.to_vec())),
-            Piece::TooLong => said.push(Said::TooLong),
-            Piece::Cut => said.push(Said::Cut),
+            Piece::Message(message) => framed.push(Framed::Message(message.to_vec())),
+            Piece::TooLong => framed.push(Framed::TooLong),
+            Piece::Cut => framed.push(Framed::Cut),
         };
         let pushed = pieces.iter().try_for_each(|piece| {
             let pushed = frames.push(piece, &mut take);
-            assert!(frames.rest.len() <= MAX_LINE + 1 || framing == Framing::Messages, "what is kept has a bound");
+            assert!(frames.rest.len() <= MAX_LINE + 1 || framing == Framing::Messages, "the kept rest is bounded");
             pushed
         });
         let is_whole = frames.end(end, &mut take);
-        (said, pushed.map(|()| is_whole))
+        (framed, pushed.map(|()| is_whole))
     }
 
-    fn lines(pieces: &[&[u8]], end: End) -> Vec<Said> {
+    fn lines(pieces: &[&[u8]], end: End) -> Vec<Framed> {
         read(Framing::Lines, pieces, end).0
     }
 
-    fn line(line: &[u8]) -> Said {
-        Said::Line(line.to_vec())
+    fn line(line: &[u8]) -> Framed {
+        Framed::Line(line.to_vec())
     }
 
     #[test]
-    fn lines_are_whole_however_they_come() {
+    fn lines_are_whole_in_any_pieces() {
         assert_eq!(lines(&[b"a\nb\nc"], End::Whole), [line(b"a"), line(b"b"), line(b"c")]);
-        assert_eq!(lines(&[b"a\nb\nc"], End::Torn), [line(b"a"), line(b"b"), Said::Cut]);
-        assert_eq!(lines(&[b"a\n"], End::Torn), [line(b"a")], "a line with its end is not torn");
+        assert_eq!(lines(&[b"a\nb\nc"], End::Torn), [line(b"a"), line(b"b"), Framed::Cut]);
+        assert_eq!(lines(&[b"a\n"], End::Torn), [line(b"a")], "a line with its `\\n` is not torn");
         assert_eq!(lines(&[b"a", b"b\r", b"\nc", b"\n"], End::Torn), [line(b"ab"), line(b"c")]);
         assert_eq!(lines(&[b"", b""], End::Whole), []);
     }
 
     #[test]
-    fn a_line_too_long_is_one_and_the_next_is_read() {
+    fn a_line_too_long_counts_once_and_the_next_is_read() {
         let good = || line(b"12345678");
         assert_eq!(lines(&[b"12345678\n12345678\r\n"], End::Torn), [good(), good()]);
         assert_eq!(lines(&[b"12345678", b"\r", b"\n12345678"], End::Whole), [good(), good()]);
-        assert_eq!(lines(&[b"123456789\na\n"], End::Torn), [Said::TooLong, line(b"a")]);
-        assert_eq!(lines(&[b"123456789", b"\na\n"], End::Torn), [Said::TooLong, line(b"a")]);
-        assert_eq!(lines(&[b"1234567890", b"12345678901234567890", b"1\na\n"], End::Torn), [Said::TooLong, line(b"a")]);
-        assert_eq!(lines(&[b"1234567890", b"1"], End::Torn), [Said::TooLong], "its end is nothing by itself");
-        assert_eq!(lines(&[b"1234567890", b"\n", b"1234567890"], End::Whole), [Said::TooLong, Said::TooLong]);
+        assert_eq!(lines(&[b"123456789\na\n"], End::Torn), [Framed::TooLong, line(b"a")]);
+        assert_eq!(lines(&[b"123456789", b"\na\n"], End::Torn), [Framed::TooLong, line(b"a")]);
+        assert_eq!(
+            lines(&[b"1234567890", b"12345678901234567890", b"1\na\n"], End::Torn),
+            [Framed::TooLong, line(b"a")]
+        );
+        assert_eq!(
+            lines(&[b"1234567890", b"1"], End::Torn),
+            [Framed::TooLong],
+            "the rest of a discarded line counts for nothing"
+        );
+        assert_eq!(lines(&[b"1234567890", b"\n", b"1234567890"], End::Whole), [Framed::TooLong, Framed::TooLong]);
     }
 
     fn message(content: &[u8]) -> Vec<u8> {
@@ -220,23 +228,23 @@ mod tests {
     }
 
     #[test]
-    fn messages_are_whole_however_they_come() {
+    fn messages_are_whole_in_any_pieces() {
         let largest = vec![b'x'; MAX_MESSAGE];
         let contents: [&[u8]; 5] = [b"a:1|c", b"", b"b:1|c\nc:1|c\n", &largest, b"d"];
         let stream: Vec<u8> = contents.iter().flat_map(|content| message(content)).collect();
-        let expected: Vec<_> = contents.iter().map(|content| Said::Message(content.to_vec())).collect();
+        let expected: Vec<_> = contents.iter().map(|content| Framed::Message(content.to_vec())).collect();
         assert_eq!(read(Framing::Messages, &[&stream], End::Whole), (expected, Ok(true)));
         let half = &message(b"ab")[..5];
-        assert_eq!(read(Framing::Messages, &[half], End::Whole), (vec![Said::Cut], Ok(false)));
-        assert_eq!(read(Framing::Messages, &[&half[..2]], End::Whole), (vec![Said::Cut], Ok(false)));
+        assert_eq!(read(Framing::Messages, &[half], End::Whole), (vec![Framed::Cut], Ok(false)));
+        assert_eq!(read(Framing::Messages, &[&half[..2]], End::Whole), (vec![Framed::Cut], Ok(false)));
     }
 
     #[test]
-    fn a_length_that_cannot_be_ends_the_stream() {
+    fn an_impossible_length_ends_the_stream() {
         let stream = [message(b"a"), u32::try_from(MAX_MESSAGE + 1).unwrap().to_le_bytes().to_vec()].concat();
-        let expected = (vec![Said::Message(b"a".to_vec())], Err(BadLength(65_537)));
+        let expected = (vec![Framed::Message(b"a".to_vec())], Err(BadLength(65_537)));
         assert_eq!(read(Framing::Messages, &[&stream], End::Whole), expected);
-        // However it is cut, nothing more is said.
+        // The result is the same for every cut.
         let (message, length) = stream.split_at(5);
         for cut in 0..=length.len() {
             let (one, other) = length.split_at(cut);
@@ -245,7 +253,7 @@ mod tests {
         assert_eq!(read(Framing::Messages, &[b"a:1|", b"c\n"], End::Whole), (Vec::new(), Err(BadLength(0x7c31_3a61))));
     }
 
-    /// `stream` in pieces that end where `cuts` say.
+    /// `stream` in pieces that end at `cuts`.
     fn cut<'a>(stream: &'a [u8], cuts: &[proptest::sample::Index]) -> Vec<&'a [u8]> {
         let mut ends: Vec<usize> = cuts.iter().map(|cut| cut.index(stream.len() + 1)).collect();
         ends.extend([0, stream.len()]);

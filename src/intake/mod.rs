@@ -1,7 +1,7 @@
-//! Readable sockets to packets and lines, which are handed to a [`Worker`].
+//! The sockets for StatsD: what they receive is applied by a [`Worker`].
 //!
-//! Each socket for datagrams (UDP, Unix) has one blocking thread; all streams (TCP, Unix) are tasks on the thread of
-//! the runtime.
+//! Each datagram socket (UDP, Unix) has threads of its own, which block until datagrams arrive. All streams (TCP, Unix)
+//! are tasks on the thread of the runtime.
 //!
 //! [`Worker`]: crate::pipeline::Worker
 
@@ -16,5 +16,5 @@ mod sys;
 pub use datagram::{BATCH, Socket};
 pub(crate) use datagram::{Tickets, receive, receive_shared};
 pub use framing::{BadLength, End, Frames, MAX_MESSAGE, Piece};
-pub use stream::{StreamSocket, Streams};
+pub(crate) use stream::{StreamSocket, Streams};
 pub use sys::{Datagram, ReceiveBuffers, Wait};

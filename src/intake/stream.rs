@@ -1,7 +1,7 @@
-//! Streams: connections of TCP and Unix sockets, read in turns on the thread of the runtime.
+//! Streams: connections of TCP and Unix sockets, read on the thread of the runtime.
 //!
-//! All connections share one worker and one buffer, so that a connection costs no more than what is unfinished of it.
-//! In its turn a connection is read once: however much it sends, the others and the page have theirs in between.
+//! All connections share one worker and one buffer, so that an open connection costs only the memory of its unfinished
+//! line. A connection yields after each read, so that a busy one delays neither the others nor HTTP.
 
 use std::convert::Infallible;
 use std::io;
@@ -26,40 +26,40 @@ use crate::pipeline::{Work, Worker};
 use crate::reject::Reject;
 use crate::telemetry::{Closed, Listener, ListenerSnapshot, SocketSnapshot, StreamSnapshot};
 
-/// How many bytes a connection is read in its turn.
-const TURN: usize = 16 * 1024;
+/// How many bytes are read from a connection at a time.
+const READ: usize = 16 * 1024;
 
-/// When a host that says nothing is asked whether it is still there, how often, and how many times until it is not.
+/// TCP keepalive: the silence before the first probe, the time between probes, and how many may stay unanswered.
 const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(60), Duration::from_secs(15), 4);
 
-/// A bound socket that connections come in by.
+/// A bound stream socket of a listener.
 #[derive(Debug)]
-pub struct StreamSocket {
+pub(crate) struct StreamSocket {
     address: Address,
     listener: Arc<Listener>,
     framing: Framing,
     fd: OwnedFd,
     file: Option<SocketFile>,
-    counts: Counts,
+    counts: ConnectionCounts,
 }
 
 /// All are `Relaxed`: each is a number of its own.
 #[derive(Debug, Default)]
-struct Counts {
+struct ConnectionCounts {
     accepted: AtomicU64,
+    /// In the order of [`Closed`].
     closed: [AtomicU64; Closed::COUNT],
 }
 
 impl StreamSocket {
-    /// Binds `address`; `None` if its lines come in datagrams. With `only_v6`, an IPv6 wildcard leaves IPv4 to another
-    /// socket.
-    pub fn bind(address: &Address, only_v6: bool, intake: &IntakeConfig) -> io::Result<Option<Self>> {
+    /// Binds `address`; `None` if it is for datagrams. With `only_v6`, an IPv6 wildcard leaves IPv4 to another socket.
+    pub(crate) fn bind(address: &Address, only_v6: bool, intake: &IntakeConfig) -> io::Result<Option<Self>> {
         let Some(framing) = address.framing() else { return Ok(None) };
         let fd = bind::socket(address, only_v6)?;
         if address.ip().is_some() {
-            // Connections of the program that was here before may linger for a minute.
+            // Connections of an earlier process on this port may linger for a minute.
             sockopt::set_socket_reuseaddr(&fd, true)?;
-            // What is accepted inherits these.
+            // Accepted connections inherit these options.
             let (idle, interval, count) = KEEPALIVE;
             sockopt::set_socket_keepalive(&fd, true)?;
             sockopt::set_tcp_keepidle(&fd, idle)?;
@@ -68,17 +68,17 @@ impl StreamSocket {
         }
         let (address, file) = bind::bind(&fd, address, intake)?;
         let listener = Listener::new(address.to_string());
-        Ok(Some(Self { address, listener, framing, fd, file, counts: Counts::default() }))
+        Ok(Some(Self { address, listener, framing, fd, file, counts: ConnectionCounts::default() }))
     }
 
-    /// The address that it is bound to, with the port that the kernel chose where none was asked for.
-    pub fn address(&self) -> &Address {
+    /// The bound address, with the port that the kernel chose for port 0.
+    pub(crate) fn address(&self) -> &Address {
         &self.address
     }
 
     /// What it has received, and how many connections it has had.
     pub(crate) fn snapshot(&self) -> ListenerSnapshot {
-        // What was closed is read first, so that it is never more than what was opened.
+        // The closed connections are read first, so that there are never more of them than accepted ones.
         let closed = self.counts.closed.each_ref().map(|count| count.load(Ordering::Relaxed));
         let accepted = self.counts.accepted.load(Ordering::Relaxed);
         self.listener.snapshot(SocketSnapshot::Stream(StreamSnapshot { accepted, closed }))
@@ -91,7 +91,7 @@ impl StreamSocket {
 
 /// The tasks that read streams.
 #[derive(Debug)]
-pub struct Streams {
+pub(crate) struct Streams {
     tasks: JoinSet<()>,
     running: Vec<AbortHandle>,
     stop: watch::Sender<bool>,
@@ -99,26 +99,27 @@ pub struct Streams {
 
 /// What the tasks share.
 #[derive(Debug)]
-struct Shared {
-    /// All run on one thread, and none waits while it has this: the lock only says so to the compiler.
-    turn: Mutex<Turn>,
+struct StreamContext {
+    /// Never contended, because all tasks run on one thread and none holds it while it waits.
+    worker: Mutex<StreamWorker>,
     connections: Arc<Semaphore>,
     max_line: usize,
     idle_timeout: Option<Duration>,
     stop: watch::Receiver<bool>,
 }
 
+/// The worker of all streams, with what it needs to read one.
 #[derive(Debug)]
-struct Turn {
+struct StreamWorker {
     worker: Worker,
     tap: Option<Tap>,
     buffer: Box<[u8]>,
 }
 
 impl Streams {
-    /// Starts to accept connections, so many at a time, and to hand their lines to `worker`. Needs a runtime of a single
-    /// thread.
-    pub fn start(
+    /// Starts to accept at most `max_connections` at a time, and to apply their lines with `worker`. Needs a tokio runtime
+    /// of a single thread.
+    pub(crate) fn start(
         sockets: &[Arc<StreamSocket>],
         worker: Worker,
         tap: Option<Tap>,
@@ -126,8 +127,8 @@ impl Streams {
         intake: &IntakeConfig,
     ) -> io::Result<Self> {
         let (stop, stopped) = watch::channel(false);
-        let shared = Arc::new(Shared {
-            turn: Mutex::new(Turn { worker, tap, buffer: vec![0; TURN].into() }),
+        let shared = Arc::new(StreamContext {
+            worker: Mutex::new(StreamWorker { worker, tap, buffer: vec![0; READ].into() }),
             connections: Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS))),
             max_line: intake.max_line,
             idle_timeout: intake.idle_timeout,
@@ -141,15 +142,15 @@ impl Streams {
         Ok(Self { tasks, running, stop })
     }
 
-    /// Tells whether every listener accepts.
-    pub fn ready(&self) -> impl Fn() -> bool + Send + Sync + use<> {
+    /// Tells whether every socket accepts connections.
+    pub(crate) fn ready(&self) -> impl Fn() -> bool + Send + Sync + use<> {
         let running = self.running.clone();
         move || !running.iter().any(AbortHandle::is_finished)
     }
 
-    /// Applies what has arrived, closes all connections, and returns.
-    pub async fn stop(mut self) {
-        let _ = self.stop.send(true); // without a receiver there is no task to stop
+    /// Applies what has arrived, and closes all connections.
+    pub(crate) async fn stop(mut self) {
+        let _ = self.stop.send(true); // it fails only if no task is left
         while let Some(ended) = self.tasks.join_next().await {
             if ended.is_err() {
                 tracing::error!("a task that reads streams had panicked");
@@ -158,8 +159,9 @@ impl Streams {
     }
 }
 
-/// Accepts the connections of a socket, until the end; then takes those that wait, and waits for all to be read.
-async fn accept(socket: Arc<StreamSocket>, acceptor: Acceptor, shared: Arc<Shared>) {
+/// Accepts the connections of a socket until [`Streams::stop`]. Then accepts the waiting ones, and waits until all are
+/// read.
+async fn accept(socket: Arc<StreamSocket>, acceptor: Acceptor, shared: Arc<StreamContext>) {
     let mut stop = shared.stop.clone();
     let mut connections = JoinSet::new();
     loop {
@@ -167,36 +169,41 @@ async fn accept(socket: Arc<StreamSocket>, acceptor: Acceptor, shared: Arc<Share
             biased;
             _ = stop.changed() => break,
             Some(ended) = connections.join_next() => {
-                report(ended);
+                log_panic(ended);
                 continue;
             }
             accepted = acceptor.accept() => accepted,
         };
         match accepted {
-            Ok(client) => take_in(client, &socket, &shared, &mut connections),
+            Ok(client) => spawn_connection(client, &socket, &shared, &mut connections),
             Err(error) => {
-                // Out of file descriptors, most likely: others have to end first.
-                tracing::warn!(listener = %socket.address, %error, "accepting a connection failed; going on");
+                // Most likely too many files are open, so that other connections must close first.
+                tracing::warn!(listener = %socket.address, %error, "cannot accept a connection; trying again");
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
     }
     socket.file.iter().for_each(SocketFile::remove);
     while let Ok(client) = acceptor.accept_now() {
-        take_in(client, &socket, &shared, &mut connections);
+        spawn_connection(client, &socket, &shared, &mut connections);
     }
     while let Some(ended) = connections.join_next().await {
-        report(ended);
+        log_panic(ended);
     }
 }
 
-fn report(ended: Result<(), tokio::task::JoinError>) {
+fn log_panic(ended: Result<(), tokio::task::JoinError>) {
     if ended.is_err() {
         tracing::error!("a task that reads a connection had panicked");
     }
 }
 
-fn take_in(client: Client, socket: &Arc<StreamSocket>, shared: &Arc<Shared>, connections: &mut JoinSet<()>) {
+fn spawn_connection(
+    client: Client,
+    socket: &Arc<StreamSocket>,
+    shared: &Arc<StreamContext>,
+    connections: &mut JoinSet<()>,
+) {
     socket.counts.accepted.fetch_add(1, Ordering::Relaxed);
     let Ok(permit) = Arc::clone(&shared.connections).try_acquire_owned() else {
         return socket.closed(Closed::Limit);
@@ -207,11 +214,11 @@ fn take_in(client: Client, socket: &Arc<StreamSocket>, shared: &Arc<Shared>, con
     connections.spawn(connection.run(client));
 }
 
-/// One client.
+/// One connection.
 struct Connection {
     socket: Arc<StreamSocket>,
     frames: Frames,
-    shared: Arc<Shared>,
+    shared: Arc<StreamContext>,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -221,14 +228,14 @@ impl Connection {
         let end = if matches!(why, Some(Closed::End | Closed::Idle)) { End::Whole } else { End::Torn };
         let is_whole = self.end(end);
         match why {
-            // A client that ends in the middle of a message does not keep to the framing either.
+            // A client that closes in the middle of a message has violated the framing.
             Some(Closed::End) if !is_whole => self.socket.closed(Closed::Framing),
             Some(why) => self.socket.closed(why),
             None => {}
         }
     }
 
-    /// Reads for as long as there may be more to read; gives why it is closed, or `None` at the stop.
+    /// Reads until the connection must be closed; gives the reason, or `None` at [`Streams::stop`].
     async fn read_all(&mut self, client: &Client) -> Result<Infallible, Option<Closed>> {
         let mut stop = self.shared.stop.clone();
         loop {
@@ -237,7 +244,7 @@ impl Connection {
                 _ = stop.changed() => return Err(self.drain(client.as_fd())),
                 ready = within(self.shared.idle_timeout, client.readable()) => ready?.map_err(|_| Closed::Error)?,
             }
-            match client.try_read(|fd| self.turn(fd)) {
+            match client.try_read(|fd| self.read(fd)) {
                 Ok(read) => _ = read?,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(_) => return Err(Some(Closed::Error)),
@@ -246,11 +253,11 @@ impl Connection {
         }
     }
 
-    /// Reads what has arrived. The client may go on sending, so it ends when as much was read as was there.
+    /// Reads as many bytes as have arrived by now, because the client may go on sending.
     fn drain(&mut self, client: BorrowedFd<'_>) -> Option<Closed> {
         let mut arrived = ioctl_fionread(client).ok()?;
         loop {
-            match self.turn(client) {
+            match self.read(client) {
                 Ok(Ok(read)) => arrived = arrived.checked_sub(read as u64)?,
                 Ok(Err(why)) => return Some(why),
                 Err(_) => return None,
@@ -258,10 +265,10 @@ impl Connection {
         }
     }
 
-    /// Reads once and applies what came; gives how much, or why there will be no more.
-    fn turn(&mut self, client: BorrowedFd<'_>) -> io::Result<Result<usize, Closed>> {
-        let mut turn = self.shared.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let Turn { worker, tap, buffer } = &mut *turn;
+    /// Reads once and applies the lines; gives the number of bytes, or why the connection must be closed.
+    fn read(&mut self, client: BorrowedFd<'_>) -> io::Result<Result<usize, Closed>> {
+        let mut worker = self.shared.worker.lock().unwrap_or_else(PoisonError::into_inner);
+        let StreamWorker { worker, tap, buffer } = &mut *worker;
         let len = retry_on_intr(|| rustix::io::read(client, &mut buffer[..]))?;
         if len == 0 {
             return Ok(Err(Closed::End));
@@ -274,10 +281,10 @@ impl Connection {
         Ok(pushed.map(|()| len).map_err(|BadLength(_)| Closed::Framing))
     }
 
-    /// Applies what is left, if it is whole; gives whether it is.
+    /// Applies the unfinished line if it counts as whole; gives whether nothing was cut.
     fn end(&mut self, end: End) -> bool {
-        let mut turn = self.shared.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let Turn { worker, tap, .. } = &mut *turn;
+        let mut worker = self.shared.worker.lock().unwrap_or_else(PoisonError::into_inner);
+        let StreamWorker { worker, tap, .. } = &mut *worker;
         let mut work = worker.begin(&self.socket.listener, None);
         let is_whole = self.frames.end(end, |piece| apply(&mut work, tap, piece));
         tap.iter_mut().for_each(Tap::flush);

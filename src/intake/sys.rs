@@ -1,6 +1,6 @@
-//! What no safe wrapper offers: `recvmmsg` into buffers that are used again, and the socket's memory figures.
+//! Two system calls without a safe wrapper: `recvmmsg` into reusable buffers, and the memory figures of a socket.
 //!
-//! With `prefetch.rs` the only module with `unsafe`; each block says why it is sound.
+//! This file and `prefetch.rs` are the only ones with `unsafe`; each block says why it is sound.
 
 use std::fmt;
 use std::io;
@@ -12,18 +12,19 @@ use nix::libc;
 
 use super::framing::MAX_MESSAGE;
 
-/// The largest datagram that is read whole. On UDP there is none larger; on Unix sockets there may be.
+/// The largest datagram that is received whole. UDP has none larger; a Unix socket may have.
 const BUFFER: usize = MAX_MESSAGE;
 
-/// From one buffer to the next. A power of two would put the beginnings of all of them on the same cache lines.
+/// The distance between two buffers. With a power of two, the beginnings of all buffers would compete for the same cache
+/// lines.
 const STRIDE: usize = BUFFER + 2048 + 64;
 
 /// Buffers for the datagrams of one `recvmmsg` call.
 ///
-/// Memory is touched, and so taken, only as far as datagrams fill it.
+/// The kernel provides memory only for the parts that datagrams have filled.
 pub struct ReceiveBuffers {
     buffers: Vec<u8>,
-    // Both point into `buffers` and `vectors`, which are never resized; raw pointers make the batch stay on its thread.
+    // These point into `buffers` and `_vectors`, which are never resized. The raw pointers make the type `!Send`.
     headers: Box<[libc::mmsghdr]>,
     _vectors: Box<[libc::iovec]>,
 }
@@ -34,26 +35,26 @@ impl fmt::Debug for ReceiveBuffers {
     }
 }
 
-/// What was received.
+/// A received datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Datagram<'a> {
-    /// Its content.
+    /// Its content, as far as it fits into a buffer.
     pub bytes: &'a [u8],
-    /// Whether it was larger than the buffer, and its end is lost.
+    /// Whether it was larger than the buffer, so that its end is lost.
     pub is_cut: bool,
 }
 
 /// Whether to wait for a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
-    /// Until there is one; all that are there by then are taken.
+    /// Waits for the first one. All that are queued by then are received.
     ForOne,
-    /// Not at all: [`io::ErrorKind::WouldBlock`] where there is none.
+    /// Does not wait: without a datagram the error is [`io::ErrorKind::WouldBlock`].
     No,
 }
 
 impl ReceiveBuffers {
-    /// Room for `len` datagrams at a time.
+    /// Buffers for `len` datagrams.
     pub fn new(len: usize) -> Self {
         let mut buffers = vec![0; len * STRIDE];
         let mut vectors: Box<[libc::iovec]> = buffers
@@ -73,7 +74,7 @@ impl ReceiveBuffers {
         Self { buffers, headers, _vectors: vectors }
     }
 
-    /// Receives datagrams and gives those that came, in order: no more of the buffers than the kernel says it filled.
+    /// Receives datagrams, in order. Gives only as many, and only as many bytes, as the kernel has filled.
     pub fn receive(
         &mut self,
         socket: BorrowedFd<'_>,
@@ -99,17 +100,17 @@ impl ReceiveBuffers {
     }
 }
 
-/// What the kernel counts for a socket (`SO_MEMINFO`): right in any network namespace, unlike `/proc/net`.
+/// The kernel's memory figures of a socket (`SO_MEMINFO`). Unlike `/proc/net`, they do not depend on the network namespace.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Memory {
-    /// Bytes of the receive queue, with the kernel's bookkeeping.
-    pub queued: u32,
+pub(super) struct SocketMemory {
+    /// Bytes of the receive queue, including the kernel's bookkeeping.
+    pub(super) queued: u32,
     /// Datagrams dropped because the queue was full; wraps at 2^32.
-    pub dropped: u32,
+    pub(super) dropped: u32,
 }
 
 /// Reads the memory figures of a socket.
-pub fn memory(socket: BorrowedFd<'_>) -> io::Result<Memory> {
+pub(super) fn memory(socket: BorrowedFd<'_>) -> io::Result<SocketMemory> {
     // The indexes of `SK_MEMINFO_RMEM_ALLOC` and `SK_MEMINFO_DROPS` in linux/sock_diag.h.
     const QUEUED: usize = 0;
     const DROPPED: usize = 8;
@@ -126,7 +127,7 @@ pub fn memory(socket: BorrowedFd<'_>) -> io::Result<Memory> {
         )
     };
     if result == 0 {
-        Ok(Memory { queued: figures[QUEUED], dropped: figures[DROPPED] })
+        Ok(SocketMemory { queued: figures[QUEUED], dropped: figures[DROPPED] })
     } else {
         Err(io::Error::last_os_error())
     }
@@ -140,7 +141,7 @@ mod tests {
     use std::os::unix::net::UnixDatagram;
 
     #[test]
-    fn a_batch_gives_what_came_and_no_more() {
+    fn only_received_datagrams_are_given() {
         let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
         let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
         let mut batch = ReceiveBuffers::new(4);
@@ -153,7 +154,7 @@ mod tests {
                 .map(|packets| packets.map(|packet| packet.bytes.to_vec()).collect::<Vec<_>>())
         };
         assert_eq!(send_and_receive(&[b"one", b"two", b"three", b"four"], Wait::ForOne).unwrap().len(), 4);
-        assert_eq!(send_and_receive(&[b"x"], Wait::ForOne).unwrap(), [b"x"], "a lone packet, and no old one with it");
+        assert_eq!(send_and_receive(&[b"x"], Wait::ForOne).unwrap(), [b"x"], "one packet, and no old one");
         assert_eq!(send_and_receive(&[b""], Wait::No).unwrap(), [b""]);
         assert_eq!(send_and_receive(&[], Wait::No).unwrap_err().kind(), io::ErrorKind::WouldBlock);
         let large = vec![b'a'; 65_507];
@@ -161,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn a_datagram_that_is_too_large_is_cut_and_says_so() {
+    fn a_datagram_that_is_too_large_is_marked_as_cut() {
         let (sender, receiver) = UnixDatagram::pair().unwrap();
         let mut batch = ReceiveBuffers::new(4);
         for (len, is_cut) in [(BUFFER, false), (BUFFER + 1, true), (2, false)] {
@@ -172,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn drops_are_counted_by_the_socket() {
+    fn the_socket_counts_dropped_datagrams() {
         let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
         rustix::net::sockopt::set_socket_recv_buffer_size(&receiver, 4096).unwrap();
         let sender = UdpSocket::bind("127.0.0.1:0").unwrap();

@@ -1,6 +1,6 @@
-//! The rules out of a [`Config`], and everything that is wrong with them.
+//! Compiles the rules of a [`Config`], and reports everything that is wrong with them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -9,12 +9,11 @@ use super::consistency::Consistency;
 use super::conversion::Conversion;
 use super::family_metadata::{MetadataByType, RuleMetadata};
 use super::glob::GlobPart;
-use super::labels::{Kept, SeriesLabels, TagPolicy};
+use super::labels::{SeriesLabels, TagFilter, TagPolicy};
 use super::metric::Metric;
 use super::pattern::{Automaton, NamePattern};
 use super::relay_filter::RelayFilter;
-use super::rule::CompiledRule;
-use super::rules::Rules;
+use super::rules::{CompiledRule, MetricTemplate, Rules};
 use super::template::CaptureTemplate;
 use super::unreachable::unreachable_rules;
 use super::{consistency, names};
@@ -23,52 +22,62 @@ use crate::metric::MetricType;
 use crate::parse::StatsdType;
 
 impl Rules {
-    /// Compiles the rules of `config`. `run`, `check` and `explain` all come through here.
+    /// Compiles the rules of `config`. `run`, `check` and `explain` all call this function.
     ///
-    /// What is wrong is reported, each with its place in the file; where an error is among it, the rules must not be
-    /// used. The rules that are right are compiled all the same, so that one run finds everything.
+    /// The diagnostics have their places in the file. If one of them is an error, the rules must not be used. An error
+    /// in one rule does not keep the others from being checked, so that one run finds all errors.
     pub fn compile(config: &Config) -> (Self, Vec<Diagnostic>) {
         let mut compiler = Compiler::new(config);
         let compiled: Vec<_> = config.metrics.iter().map(|rule| compiler.rule(rule)).collect();
-        let mut constants = plain(&config.labels);
-        constants.retain(|(_, value)| !value.is_empty());
-        constants.sort_unstable();
-        let mut rules = Self {
-            rules: Vec::new(),
-            automaton: Automaton::default(),
-            initial: Vec::new(),
+        let relay_filters = RelayFilter::compile(&config.relays, &mut compiler.diagnostics);
+        for (rule, compiled) in config.metrics.iter().zip(&compiled) {
+            if let Some(metric) = compiled.as_ref().and_then(|compiled| compiled.metric.as_ref()) {
+                compiler.initial(rule, metric);
+            }
+            compiler.check_limits(rule);
+        }
+        let rules: Vec<_> = compiled.into_iter().flatten().collect();
+        let automaton = compiler.automaton(&rules);
+        let Compiler { mut diagnostics, consistency, metadata, constants, initial, .. } = compiler;
+        diagnostics.extend(consistency.collisions());
+        diagnostics.extend(unreachable_rules(&rules, &automaton));
+        let default_metric = MetricTemplate {
+            name: None,
+            metadata: RuleMetadata::ByType(metadata),
+            labels: Vec::new(),
+            tags: TagPolicy::default(),
+            scale: 1.0,
+            ttl: config.defaults.ttl,
+        };
+        let rules = Self {
+            rules,
+            automaton,
+            default_metric,
+            initial,
             naming: config.defaults.naming,
             timer: config.defaults.timer,
-            metadata: compiler.metadata.clone(),
             service_checks: config.defaults.service_checks,
-            ttl: config.defaults.ttl,
             constants,
             dialects: config.tags.dialects,
             container_label: config.defaults.container_label,
             tag_limit: config.limits.tags,
-            relay_filters: RelayFilter::compile(&config.relays, &mut compiler.diagnostics),
+            relay_filters,
         };
-        for (rule, compiled) in config.metrics.iter().zip(&compiled) {
-            let made = compiled.as_ref().map(|compiled| compiler.initial(rule, compiled, &rules));
-            rules.initial.extend(made.unwrap_or_default());
-            compiler.within_limits(rule, &rules, config);
-        }
-        rules.rules = compiled.into_iter().flatten().collect();
-        rules.automaton = compiler.automaton(&rules.rules);
-        compiler.diagnostics.extend(compiler.declared.collisions());
-        compiler.diagnostics.extend(unreachable_rules(&rules.rules, &rules.automaton));
-        (rules, compiler.diagnostics)
+        (rules, diagnostics)
     }
 }
 
-/// What has been declared so far, and what is wrong with it.
+/// The results of the rules that are compiled so far.
 struct Compiler<'c> {
     config: &'c Config,
     /// The metadata of metrics that no rule matches.
     metadata: MetadataByType,
+    constants: Vec<(String, String)>,
     diagnostics: Vec<Diagnostic>,
-    declared: Consistency<'c>,
-    initial: HashMap<(String, Vec<(String, String)>), ()>,
+    consistency: Consistency<'c>,
+    initial: Vec<Metric>,
+    /// The names and labels of `initial`.
+    initial_series: HashSet<(String, Vec<(String, String)>)>,
 }
 
 impl<'c> Compiler<'c> {
@@ -76,9 +85,11 @@ impl<'c> Compiler<'c> {
         Self {
             config,
             metadata: MetadataByType::of_defaults(&config.defaults),
+            constants: SeriesLabels::from(unspanned(&config.labels)).into_sorted(),
             diagnostics: Vec::new(),
-            declared: Consistency::default(),
-            initial: HashMap::new(),
+            consistency: Consistency::default(),
+            initial: Vec::new(),
+            initial_series: HashSet::new(),
         }
     }
 
@@ -88,7 +99,7 @@ impl<'c> Compiler<'c> {
 
     fn rule(&mut self, rule: &'c MetricRule) -> Option<CompiledRule> {
         let conditions = self.conditions(rule);
-        self.idle_options(rule, &conditions);
+        self.check_options(rule, &conditions);
         let tags = self.tags(rule);
         let pattern = NamePattern::new(&rule.pattern).map_err(|message| self.error(rule.pattern.span(), message)).ok();
         let name = rule.name.as_ref().and_then(|name| self.name(rule, name, pattern.as_ref()));
@@ -99,37 +110,33 @@ impl<'c> Compiler<'c> {
             .filter_map(|(key, value)| Some((key.get_ref().clone(), self.template(value, &pattern)?)))
             .collect();
         let ttl = rule.ttl.as_ref().map(|ttl| *ttl.get_ref()).or(self.config.defaults.ttl);
-        Some(CompiledRule {
-            written: rule.pattern.clone(),
-            pattern,
-            conditions,
+        let metric = MetricTemplate {
             name,
             metadata: RuleMetadata::new(rule, &self.metadata),
             labels,
             tags,
             scale: rule.scale.as_ref().map_or(1.0, |scale| *scale.get_ref()),
-            // What is declared to be there from the beginning does not go away either.
+            // Series that `init` declares never expire.
             ttl: ttl.filter(|ttl| !ttl.is_zero() && rule.init.is_empty()),
-            drop: rule.drop,
-        })
+        };
+        let metric = Some(metric).filter(|_| !rule.drop);
+        Some(CompiledRule { written: rule.pattern.clone(), pattern, conditions, metric })
     }
 
-    /// What the rule asks of a line beside its name.
+    /// The conditions of a rule other than its pattern.
     fn conditions(&mut self, rule: &'c MetricRule) -> Conditions {
         let mut statsd_types = Vec::new();
         for word in &rule.match_type {
             let text = word.get_ref();
             let Some(statsd_type) = StatsdType::ALL.into_iter().find(|statsd_type| statsd_type.as_str() == text) else {
-                let known: Vec<_> =
-                    StatsdType::ALL.iter().map(|statsd_type| format!("{:?}", statsd_type.as_str())).collect();
-                let message = format!("{text:?} is no type of a line; match_type takes {}", known.join(", "));
-                self.error(word.span(), message);
+                let known = StatsdType::ALL.map(|statsd_type| format!("{:?}", statsd_type.as_str())).join(", ");
+                self.error(word.span(), format!("{text:?} is not a type of lines; match_type takes {known}"));
                 continue;
             };
             if let Some(to) = rule.metric_type.as_ref().map(|to| *to.get_ref())
                 && Conversion::new(statsd_type, to, 1.0).is_none()
             {
-                let message = format!("match_type {text:?}: such a line cannot feed a {}; leave it out", to.as_str());
+                let message = format!("match_type {text:?}: such lines cannot feed a {}; leave it out", to.as_str());
                 self.error(word.span(), message);
             }
             statsd_types.push(statsd_type);
@@ -140,9 +147,10 @@ impl<'c> Compiler<'c> {
         Conditions { statsd_types, tags: tags.into_iter().map(|(key, value)| (key, GlobPart::new(value))).collect() }
     }
 
-    /// Warns of `buckets` and `quantiles` in a rule whose metrics are never what has them. Where the rule has a type, it
-    /// was asked about that where it was read.
-    fn idle_options(&mut self, rule: &MetricRule, conditions: &Conditions) {
+    /// Warns of `buckets` and `quantiles` that have no effect because no line of the rule becomes such a metric.
+    ///
+    /// If the rule sets a type, the reader of the config has compared the two.
+    fn check_options(&mut self, rule: &MetricRule, conditions: &Conditions) {
         if rule.metric_type.is_some() {
             return;
         }
@@ -158,7 +166,8 @@ impl<'c> Compiler<'c> {
                 format!("{key:?} has no effect on the lines of this match_type; leave it out")
             } else if timer != own {
                 format!(
-                    "{key:?} has no effect, as [defaults] timer makes no {needs}; add type = {needs:?}, or leave it out"
+                    "{key:?} has no effect, because [defaults] timer makes no {needs}; add type = {needs:?}, or leave it \
+                     out"
                 )
             } else {
                 continue;
@@ -167,19 +176,17 @@ impl<'c> Compiler<'c> {
         }
     }
 
-    /// What the rule makes of a line's tags.
     fn tags(&mut self, rule: &'c MetricRule) -> TagPolicy {
         let naming = self.config.defaults.naming;
-        let keys = |keys: &[Spanned<String>]| {
-            keys.iter().map(|key| names::label_key(key.get_ref(), naming).0).collect::<Vec<_>>()
+        let (keeps_listed, listed) = match &rule.tags {
+            KeptTags::All => (false, &[][..]),
+            KeptTags::None => (true, &[][..]),
+            KeptTags::Only(only) => (true, only.as_slice()),
+            KeptTags::AllBut(all_but) => (false, all_but.as_slice()),
         };
-        let kept = match &rule.tags {
-            KeptTags::All => Kept::All,
-            KeptTags::None => Kept::None,
-            KeptTags::Only(only) => Kept::Only(keys(only)),
-            KeptTags::AllBut(all_but) => Kept::AllBut(keys(all_but)),
-        };
-        // With tags = "drop", the key itself is an error already.
+        let listed = listed.iter().map(|key| names::label_key(key.get_ref(), naming).0).collect();
+        let kept = TagFilter { listed, keeps_listed };
+        // With `tags = "drop"`, the key `rename_tags` is an error of its own.
         for (from, _) in rule.rename_tags.iter().filter(|_| rule.tags != KeptTags::None) {
             if !kept.keeps(&names::label_key(from.get_ref(), naming).0) {
                 let message = format!(
@@ -194,30 +201,29 @@ impl<'c> Compiler<'c> {
         TagPolicy { renamed, kept, prefer: rule.prefer }
     }
 
-    /// Tags under the keys of their labels, sorted; two that share one are an error in `what`.
-    fn by_key(&mut self, what: &str, tags: &'c Labels) -> Vec<(String, &'c str)> {
+    /// Tags by the keys of their labels, in ascending order. Two tags with the same key are an error of `option`.
+    fn by_key(&mut self, option: &str, tags: &'c Labels) -> Vec<(String, &'c str)> {
         let mut by_key: BTreeMap<String, (&str, &str)> = BTreeMap::new();
         for (tag, value) in tags {
             let key = names::label_key(tag.get_ref(), self.config.defaults.naming).0;
-            match by_key.get(&key) {
-                Some((first, _)) => {
-                    let message =
-                        format!("{what}: the tags {first:?} and {:?} both become {key:?}; keep one", tag.get_ref());
-                    self.error(tag.span(), message);
-                }
-                None => _ = by_key.insert(key, (tag.get_ref(), value.get_ref())),
+            if let Some((first, _)) = by_key.get(&key) {
+                let message =
+                    format!("{option}: the tags {first:?} and {:?} both become {key:?}; keep one", tag.get_ref());
+                self.error(tag.span(), message);
+            } else {
+                by_key.insert(key, (tag.get_ref(), value.get_ref()));
             }
         }
         by_key.into_iter().map(|(key, (_, value))| (key, value)).collect()
     }
 
-    /// The automaton over all rules.
+    /// The automaton over the patterns of all rules.
     fn automaton(&mut self, rules: &[CompiledRule]) -> Automaton {
         let automaton = Automaton::new(rules.iter().map(|rule| &rule.pattern));
         let largest = rules.iter().max_by_key(|rule| (rule.written.key().len(), rule.written.text().len()));
         if let (None, Some(largest)) = (&automaton, largest) {
             let message = "the patterns of all rules together take too much memory when compiled; use fewer rules, or \
-                           let regexes such as this one repeat less";
+                           fewer repetitions in regexes such as this one";
             self.error(largest.written.span(), message.to_owned());
         }
         automaton.unwrap_or_default()
@@ -227,113 +233,96 @@ impl<'c> Compiler<'c> {
         CaptureTemplate::new(text.get_ref(), pattern).map_err(|message| self.error(text.span(), message)).ok()
     }
 
-    /// The name that a rule gives; without a pattern, one without `$` can be judged all the same.
+    /// The template of the name. A name without `$` is checked even if the pattern is invalid.
     fn name(
         &mut self,
         rule: &'c MetricRule,
         name: &'c Spanned<String>,
         pattern: Option<&NamePattern>,
     ) -> Option<CaptureTemplate> {
-        let Some(pattern) = pattern else {
-            if !name.get_ref().contains('$') {
-                self.declared.add(rule, name, &mut self.diagnostics);
-            }
-            return None;
+        let template = pattern.and_then(|pattern| self.template(name, pattern));
+        let is_literal = match (&template, pattern) {
+            (Some(template), _) => template.is_literal(),
+            (None, Some(_)) => return None,
+            (None, None) => !name.get_ref().contains('$'),
         };
-        let template = self.template(name, pattern)?;
-        if template.is_literal() {
-            self.declared.add(rule, name, &mut self.diagnostics);
-        } else {
-            self.diagnostics.extend(consistency::judge(name, &template.specimen()).err());
+        if is_literal {
+            self.consistency.add(rule, name, &mut self.diagnostics);
+        } else if let Some(template) = &template {
+            self.diagnostics.extend(consistency::check_name(name, &template.example()).err());
         }
-        Some(template)
+        template
     }
 
-    /// The series that a rule declares with `init`.
-    fn initial(&mut self, rule: &MetricRule, compiled: &CompiledRule, rules: &Rules) -> Vec<Metric> {
-        let mut made = Vec::new();
+    /// Adds the series that a rule declares with `init`.
+    fn initial(&mut self, rule: &MetricRule, metric: &MetricTemplate) {
         for set in &rule.init {
             let (Some(name), RuleMetadata::Fixed(metadata)) =
-                (compiled.name.as_ref().filter(|n| n.is_literal()), &compiled.metadata)
+                (metric.name.as_ref().filter(|name| name.is_literal()), &metric.metadata)
             else {
-                let message = "init needs a type and a name without $ in the same rule: what exists before the first \
-                               line has to be known without one";
-                self.error(set.span(), message.to_owned());
-                break;
+                let message = "init needs a type and a name without $ in the same rule, because the series exists \
+                               before the first line";
+                return self.error(set.span(), message.to_owned());
             };
-            let Some(labels) = self.initial_labels(set, compiled, rules) else { continue };
             let name = name.expand(&[]);
-            if self.initial.insert((name.clone(), labels.clone()), ()).is_some() {
+            let labels = match self.initial_labels(set.get_ref(), metric) {
+                Ok(labels) => labels.into_sorted(),
+                Err(message) => {
+                    self.error(set.span(), message);
+                    continue;
+                }
+            };
+            if self.initial_series.insert((name.clone(), labels.clone())) {
+                self.initial.push(Metric { name, labels, metadata: Arc::clone(metadata), ttl: None });
+            } else {
                 self.error(set.span(), format!("init declares this series of {name} twice; remove one of the two"));
-                continue;
             }
-            made.push(Metric { name, labels, metadata: Arc::clone(metadata), ttl: None });
         }
-        made
     }
 
-    /// What is declared has to have room.
-    fn within_limits(&mut self, rule: &MetricRule, rules: &Rules, config: &Config) {
-        let Some(last) = rule.init.last() else { return };
-        let (all, limits) = (rules.initial.len(), &config.limits);
-        if all > limits.series {
-            let message =
-                format!("init declares {all} series up to here, and [limits] series is {}; raise it", limits.series);
-            return self.error(last.span(), message);
+    /// The labels of a series that a rule declares; the error says what is wrong with them.
+    fn initial_labels(&self, set: &Labels, metric: &MetricTemplate) -> Result<SeriesLabels, String> {
+        let mut labels = SeriesLabels::from(self.constants.clone());
+        for (key, value) in unspanned(set) {
+            let is_of_rule = metric.labels.iter().any(|(of_rule, _)| *of_rule == key);
+            if !is_of_rule && self.constants.iter().any(|(constant, _)| *constant == key) {
+                return Err(format!("init sets {key:?}, which [labels] sets on every series; leave it out"));
+            }
+            labels.set(&key, value);
         }
+        for (key, value) in &metric.labels {
+            let is_given = set.iter().any(|(given, _)| given.get_ref() == key);
+            match (value.is_literal(), is_given) {
+                (true, true) => return Err(format!("init sets {key:?}, which the rule's labels set; leave it out")),
+                (true, false) => _ = labels.set(key, value.expand(&[])),
+                (false, true) => {}
+                (false, false) => {
+                    return Err(format!("init lacks the label {key:?}, which every series of this rule has"));
+                }
+            }
+        }
+        Ok(labels)
+    }
+
+    /// Reports an `init` whose series, with those of the rules before it, are more than a limit allows.
+    fn check_limits(&mut self, rule: &MetricRule) {
+        let Some(last) = rule.init.last() else { return };
+        let (all, limits) = (self.initial.len(), &self.config.limits);
         let name = rule.name.as_ref().map(|name| name.get_ref().as_str()).unwrap_or_default();
-        let of_name = rules.initial.iter().filter(|metric| metric.name == name).count();
-        if let Some(limit) = limits.family_series.filter(|&limit| of_name > limit) {
+        let of_name = self.initial.iter().filter(|metric| metric.name == name).count();
+        if all > limits.series {
+            let limit = limits.series;
+            let message = format!("init declares {all} series up to here, and [limits] series is {limit}; raise it");
+            self.error(last.span(), message);
+        } else if let Some(limit) = limits.family_series.filter(|&limit| of_name > limit) {
             let message = format!(
                 "init declares {of_name} series of {name} up to here, and [limits] family_series is {limit}; raise it"
             );
             self.error(last.span(), message);
         }
     }
-
-    fn initial_labels(
-        &mut self,
-        set: &Spanned<Labels>,
-        rule: &CompiledRule,
-        rules: &Rules,
-    ) -> Option<Vec<(String, String)>> {
-        let mut labels = SeriesLabels::from(rules.constants.clone());
-        for (key, value) in plain(set.get_ref()) {
-            if rules.constants.iter().any(|(constant, _)| *constant == key)
-                && !rule.labels.iter().any(|(k, _)| *k == key)
-            {
-                self.error(set.span(), format!("init sets {key:?}, which [labels] sets on every series; leave it out"));
-                return None;
-            }
-            labels.set(&key, value);
-        }
-        for (key, value) in &rule.labels {
-            let given = set.get_ref().iter().any(|(k, _)| k.get_ref() == key);
-            match (value.is_literal(), given) {
-                (true, true) => {
-                    self.error(
-                        set.span(),
-                        format!("init sets {key:?}, which the rule's labels set already; leave it out"),
-                    );
-                    return None;
-                }
-                (true, false) => {
-                    labels.set(key, value.expand(&[]));
-                }
-                (false, true) => {}
-                (false, false) => {
-                    self.error(
-                        set.span(),
-                        format!("init lacks the label {key:?}, which every series of this rule has"),
-                    );
-                    return None;
-                }
-            }
-        }
-        Some(labels.into_sorted())
-    }
 }
 
-fn plain(labels: &Labels) -> Vec<(String, String)> {
+fn unspanned(labels: &Labels) -> Vec<(String, String)> {
     labels.iter().map(|(key, value)| (key.get_ref().clone(), value.get_ref().clone())).collect()
 }

@@ -1,23 +1,23 @@
-//! What a rule asks of a line beside its name: `match_type` and `match_tags`.
+//! The conditions of a rule other than its pattern: `match_type` and `match_tags`.
 
 use super::glob::GlobPart;
 use super::labels::ClientTags;
 use crate::parse::StatsdType;
 
-/// The conditions of one rule; without any, every line will do.
+/// The conditions of one rule. Without conditions, every line meets them.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Conditions {
-    /// Sorted; empty where any type will do.
+pub(super) struct Conditions {
+    /// In ascending order; empty: any type.
     pub statsd_types: Vec<StatsdType>,
-    /// The labels' keys that the tags would get, sorted, each with what its value must match.
+    /// The keys of labels, in ascending order, each with a glob for the value of the tag with that key.
     pub tags: Vec<(String, GlobPart)>,
 }
 
 impl Conditions {
-    /// Whether a line meets them.
-    pub fn hold<'t, 's: 't>(&self, statsd_type: StatsdType, tags: impl FnOnce() -> &'t ClientTags<'s>) -> bool {
+    /// Whether a line meets the conditions.
+    pub(super) fn hold<'t, 's: 't>(&self, statsd_type: StatsdType, tags: impl FnOnce() -> &'t ClientTags<'s>) -> bool {
         (self.statsd_types.is_empty() || self.statsd_types.contains(&statsd_type)) && {
-            // Most rules ask for no tags, and then none are read.
+            // Tags are read only if a rule asks for them, and most do not.
             self.tags.is_empty() || {
                 let tags = tags();
                 self.tags.iter().all(|(key, value)| tags.get(key).is_some_and(|tag| value.is_match(tag)))
@@ -25,8 +25,8 @@ impl Conditions {
         }
     }
 
-    /// Whether they hold wherever those of `other` do, as far as it can be seen without thinking about globs.
-    pub fn cover(&self, other: &Self) -> bool {
+    /// Whether every line that meets `other` meets these conditions. Different globs count as not covered.
+    pub(super) fn cover(&self, other: &Self) -> bool {
         let statsd_types = self.statsd_types.is_empty()
             || !other.statsd_types.is_empty()
                 && other.statsd_types.iter().all(|statsd_type| self.statsd_types.contains(statsd_type));
@@ -44,7 +44,7 @@ mod tests {
     }
 
     #[test]
-    fn wider_ones_cover() {
+    fn fewer_conditions_cover_more() {
         use StatsdType::{Counter, Gauge};
         let none = conditions(&[], &[]);
         let counter = conditions(&[Counter], &[]);

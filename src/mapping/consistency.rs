@@ -1,6 +1,6 @@
-//! What rules say of the metrics that they name: whether a name can be one, and whether two rules agree on it.
+//! Whether the names of metrics in rules are valid, and whether rules that feed the same metric agree on it.
 //!
-//! Only a name without `$` is known before the first line; of one with it, what stands around the `$` is.
+//! A name with `$` depends on the line, so only its literal parts are checked.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -10,59 +10,59 @@ use crate::config::{Diagnostic, MetricRule, Spanned};
 use crate::metric::MetricType;
 use crate::telemetry;
 
-/// The literal names so far, with what the rules say of each.
+/// The names without `$` so far, each with its declaration.
 #[derive(Default)]
 pub(super) struct Consistency<'c> {
     names: BTreeMap<&'c str, Declaration<'c>>,
 }
 
-/// What is said of a name: by the first rule that says it, for each thing.
+/// What the rules declare about a name. The first rule that sets an option counts.
 struct Declaration<'c> {
-    /// Where it is named, and where it is named together with its type.
+    /// The first rule with the name, and the first one with the name and a type.
     first: &'c Spanned<String>,
     typed: Option<&'c Spanned<String>>,
     metric_type: Option<&'c Spanned<MetricType>>,
     help: Option<&'c Spanned<String>>,
+    unit: Option<&'c Spanned<String>>,
     buckets: Option<&'c Spanned<Vec<f64>>>,
     quantiles: Option<&'c Spanned<Vec<f64>>>,
-    /// Whether it is there from the beginning.
+    /// Whether a series of it exists before the first line.
     is_initial: bool,
 }
 
 impl<'c> Consistency<'c> {
-    /// Takes in that `rule` names its metric `name`, which is literal.
+    /// Adds a rule whose `name` has no `$`, and reports where it differs from the rules before it.
     pub(super) fn add(&mut self, rule: &'c MetricRule, name: &'c Spanned<String>, found: &mut Vec<Diagnostic>) {
-        if let Err(error) = judge(name, name.get_ref()) {
+        if let Err(error) = check_name(name, name.get_ref()) {
             return found.push(error);
         }
-        conventions(rule, name, found);
+        check_conventions(rule, name, found);
         let new = Declaration {
             first: name,
             typed: None,
             metric_type: None,
             help: None,
+            unit: None,
             buckets: None,
             quantiles: None,
             is_initial: false,
         };
-        let said = self.names.entry(name.get_ref()).or_insert(new);
-        said.agrees(rule, name.get_ref(), found);
-        said.typed = said.typed.or(rule.metric_type.as_ref().map(|_| name));
-        said.is_initial |= !rule.init.is_empty();
+        let declaration = self.names.entry(name.get_ref()).or_insert(new);
+        declaration.merge(rule, name.get_ref(), found);
+        declaration.typed = declaration.typed.or(rule.metric_type.as_ref().map(|_| name));
+        declaration.is_initial |= !rule.init.is_empty();
     }
 
-    /// The names that one metric has and another exposes beside its own: a histogram owns its name with `_bucket`,
-    /// `_sum` and `_count`, a summary with the latter two.
+    /// Reports names that collide: a histogram also exposes its name with `_bucket`, `_sum` and `_count`, a summary with
+    /// `_sum` and `_count`.
     ///
-    /// Whichever comes first shuts out the other. That may never come; but what is there from the beginning does.
+    /// The metric that exists first keeps the other one out. A collision is an error if one of the two exists before the
+    /// first line, and a warning otherwise, because lines for both of them may never arrive.
     pub(super) fn collisions(&self) -> Vec<Diagnostic> {
         let mut found = Vec::new();
-        for (owner, said) in &self.names {
-            let (Some(metric_type), Some(typed)) =
-                (said.metric_type.map(|metric_type| *metric_type.get_ref()), said.typed)
-            else {
-                continue;
-            };
+        for (owner, declaration) in &self.names {
+            let (Some(metric_type), Some(typed)) = (declaration.metric_type, declaration.typed) else { continue };
+            let metric_type = *metric_type.get_ref();
             for taken in metric_type.suffixes().iter().map(|suffix| format!("{owner}{suffix}")) {
                 let Some(other) = self.names.get(taken.as_str()) else { continue };
                 let later = if typed.span().start > other.first.span().start { typed } else { other.first };
@@ -71,7 +71,7 @@ impl<'c> Consistency<'c> {
                     later.get_ref(),
                     metric_type.as_str()
                 );
-                let is_wrong = said.is_initial || other.is_initial;
+                let is_wrong = declaration.is_initial || other.is_initial;
                 let diagnostic = if is_wrong { Diagnostic::error } else { Diagnostic::warning };
                 found.push(diagnostic(later.span(), message));
             }
@@ -81,8 +81,8 @@ impl<'c> Consistency<'c> {
 }
 
 impl<'c> Declaration<'c> {
-    /// Two rules may feed one metric, as long as they do not say different things of it.
-    fn agrees(&mut self, rule: &'c MetricRule, name: &str, found: &mut Vec<Diagnostic>) {
+    /// Adds what a rule declares, and reports where it differs from the rules before it.
+    fn merge(&mut self, rule: &'c MetricRule, name: &str, found: &mut Vec<Diagnostic>) {
         if let Some((two, one)) = differs(&mut self.metric_type, rule.metric_type.as_ref()) {
             let message = format!(
                 "type {:?} contradicts an earlier rule, which declares {name} a {}; one name has one type",
@@ -94,33 +94,34 @@ impl<'c> Declaration<'c> {
         let mut warn = |span: Option<Range<usize>>, what: &str| {
             found.extend(span.map(|span| {
                 let message = format!(
-                    "{name} has {what} in an earlier rule, and the first series made decides; say the same in both"
+                    "{name} has {what} in an earlier rule, and the first series decides; write the same in both rules"
                 );
                 Diagnostic::warning(span, message)
             }));
         };
         warn(differs(&mut self.help, rule.help.as_ref()).map(|(two, _)| two.span()), "another help");
+        warn(differs(&mut self.unit, rule.unit.as_ref()).map(|(two, _)| two.span()), "another unit");
         warn(differs(&mut self.buckets, rule.buckets.as_ref()).map(|(two, _)| two.span()), "other buckets");
         warn(differs(&mut self.quantiles, rule.quantiles.as_ref()).map(|(two, _)| two.span()), "other quantiles");
     }
 }
 
-/// What a rule says where an earlier one says something else: the two of them. The first to say it is kept.
+/// The values of an option in this rule and in the first rule that sets it, if the two differ.
 fn differs<'c, T: PartialEq>(
     first: &mut Option<&'c Spanned<T>>,
-    said: Option<&'c Spanned<T>>,
+    this: Option<&'c Spanned<T>>,
 ) -> Option<(&'c Spanned<T>, &'c Spanned<T>)> {
-    let said = said?;
-    let first = *first.get_or_insert(said);
-    (first.get_ref() != said.get_ref()).then_some((said, first))
+    let this = this?;
+    let first = *first.get_or_insert(this);
+    (first.get_ref() != this.get_ref()).then_some((this, first))
 }
 
-/// Whether `name` can be one; `specimen` is it with something legal in place of each `$1`.
-pub(super) fn judge(name: &Spanned<String>, specimen: &str) -> Result<(), Diagnostic> {
+/// Checks the name of a metric; `example` is the name with a letter in place of each capture.
+pub(super) fn check_name(name: &Spanned<String>, example: &str) -> Result<(), Diagnostic> {
     let text = name.get_ref();
-    let message = if !names::is_metric_name(specimen) {
-        format!("name {text:?} is not a metric name; write letters, digits and _, not beginning with a digit")
-    // With `$` in it, it is none of those that are reserved, but can begin as they do.
+    let message = if !names::is_metric_name(example) {
+        format!("name {text:?} is not a metric name; use letters, digits and _, and no digit first")
+    // A name with `$` cannot be a reserved name, but it can have the reserved prefix.
     } else if telemetry::is_reserved(text) {
         format!("name {text:?} belongs to the sidecar's own metrics; choose another")
     } else {
@@ -129,8 +130,8 @@ pub(super) fn judge(name: &Spanned<String>, specimen: &str) -> Result<(), Diagno
     Err(Diagnostic::error(name.span(), message))
 }
 
-/// Where a name departs from what Prometheus and OpenMetrics call good.
-fn conventions(rule: &MetricRule, name: &Spanned<String>, found: &mut Vec<Diagnostic>) {
+/// Warns of a name that breaks the conventions of Prometheus and OpenMetrics.
+fn check_conventions(rule: &MetricRule, name: &Spanned<String>, found: &mut Vec<Diagnostic>) {
     let text = name.get_ref();
     let mut warn = |message: String| found.push(Diagnostic::warning(name.span(), message));
     let metric_type = rule.metric_type.as_ref().map(|metric_type| *metric_type.get_ref());

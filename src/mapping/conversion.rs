@@ -1,4 +1,4 @@
-//! How the numbers of a line become changes of a metric: once settled for a series, applied to every sample of it.
+//! How a sample becomes an update of a metric. This is decided once a series, and applied to each of its samples.
 
 use std::hash::{Hash, Hasher};
 
@@ -7,11 +7,11 @@ use crate::parse::value::{Magnitude, SampleValue, Sign};
 use crate::parse::{Number, StatsdType};
 use crate::reject::Reject;
 
-/// What a sample of one kind does to a metric of one type.
+/// Turns the samples of one StatsD type into updates of one metric type.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Conversion {
     effect: Effect,
-    /// Finite, so that operations can be compared for being the same.
+    /// Finite, so that conversions can be compared.
     scale: f64,
 }
 
@@ -26,23 +26,23 @@ impl Hash for Conversion {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Effect {
-    /// Add to a counter.
+    /// Adds to a counter.
     Count,
-    /// Set a gauge, or move it where the number is signed.
+    /// Sets a gauge, or moves it if the number has a sign.
     Gauge,
-    /// Move a gauge by what a counter's line says.
+    /// Moves a gauge by the count of a counter line.
     Adjust,
-    /// Observe a duration that comes in milliseconds, in seconds.
+    /// Observes a duration, converted from milliseconds to seconds.
     ObserveMilliseconds,
-    /// Observe a value as it is.
+    /// Observes a value unchanged.
     Observe,
-    /// See a member of a set.
-    See,
+    /// Adds a member to a set.
+    AddMember,
 }
 
 impl Conversion {
-    /// What a line of `kind` does to a metric of type `to`, each value multiplied by `scale`, which is finite; `None`
-    /// where such a line cannot feed it.
+    /// The conversion of samples of `statsd_type` for a metric of type `to`; `None` if such samples cannot feed it. Each
+    /// value is multiplied by `scale`, which must be finite.
     pub fn new(statsd_type: StatsdType, to: MetricType, scale: f64) -> Option<Self> {
         let effect = match (to, statsd_type) {
             (MetricType::Counter, StatsdType::Counter | StatsdType::Meter) => Effect::Count,
@@ -52,24 +52,24 @@ impl Conversion {
             (MetricType::Histogram | MetricType::Summary, StatsdType::Histogram | StatsdType::Distribution) => {
                 Effect::Observe
             }
-            (MetricType::Set, StatsdType::Set) => Effect::See,
+            (MetricType::Set, StatsdType::Set) => Effect::AddMember,
             _ => return None,
         };
         Some(Self { effect, scale })
     }
 
-    /// The change that one sample makes. `rate` is in (0, 1]: a counter's value is divided by it, an observation
-    /// counts 1/rate times, a gauge and a set ignore it.
+    /// The update for one sample. `rate` is in (0, 1]: the value of a counter is divided by it, an observation counts
+    /// 1/rate times, and gauges and sets ignore it.
     #[inline(always)]
     pub fn update<'a>(&self, value: SampleValue<'a>, rate: f64) -> Result<Update<'a>, Reject> {
         match value {
             SampleValue::Number(number) => self.update_by(number, rate),
-            SampleValue::Member(member) if self.effect == Effect::See => Ok(Update::Member(member)),
+            SampleValue::Member(member) if self.effect == Effect::AddMember => Ok(Update::Member(member)),
             SampleValue::Member(_) => Err(Reject::BadValue),
         }
     }
 
-    /// The change that a number makes: see [`Conversion::change`].
+    /// The update for a number: see [`Conversion::update`].
     #[inline(always)]
     pub fn update_by(&self, number: Number, rate: f64) -> Result<Update<'static>, Reject> {
         match self.effect {
@@ -89,7 +89,7 @@ impl Conversion {
             Effect::Adjust => Ok(Update::Move(finite(divide(number.to_f64() * self.scale, rate))?)),
             Effect::ObserveMilliseconds => observation(number.to_f64() / 1000.0 * self.scale, rate),
             Effect::Observe => observation(number.to_f64() * self.scale, rate),
-            Effect::See => Err(Reject::BadValue),
+            Effect::AddMember => Err(Reject::BadValue),
         }
     }
 }
@@ -101,8 +101,8 @@ fn observation(value: f64, rate: f64) -> Result<Update<'static>, Reject> {
     Ok(Update::Observe { value, weight })
 }
 
-/// `value` divided by a sample rate. A rate is written in decimal and the f64 is only near it (1 / 0.00001 would be
-/// 99999.99999999999), so a quotient that is a whole number but for that rounding is that whole number.
+/// `value` divided by a sample rate. The f64 of a decimal rate is rounded, so 1 / 0.00001 is 99999.99999999999. A
+/// quotient that differs from a whole number only by such rounding becomes that whole number.
 #[inline]
 fn divide(value: f64, rate: f64) -> f64 {
     if rate == 1.0 {
@@ -113,7 +113,7 @@ fn divide(value: f64, rate: f64) -> f64 {
     if (quotient - whole).abs() <= whole.abs() * f64::EPSILON { whole } else { quotient }
 }
 
-/// What overflows an f64 is no value, and would spoil the sum that it is added to.
+/// Rejects infinity, because it would stay in every sum that it is added to.
 #[inline]
 fn finite(x: f64) -> Result<f64, Reject> {
     if x.is_finite() { Ok(x) } else { Err(Reject::BadValue) }
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn changes() {
+    fn samples_become_updates() {
         use StatsdType::{Counter, Distribution, Gauge, Histogram, Meter, ServiceCheck, Set, Timer};
         for (statsd_type, to, scale, text, rate, expected) in [
             (Counter, MetricType::Counter, 1.0, "3", 1.0, Ok(Update::Count(3))),

@@ -1,11 +1,11 @@
-//! What all series of one metric name share.
+//! What all series of a metric name share.
 
 use std::sync::Arc;
 
 use crate::config::{Defaults, MetricRule, Spanned};
 use crate::metric::{Bounds, MetricType, Quantiles, Window};
 
-/// Help, unit and type of a metric. The rules make it once for each rule, and all series of that rule share it.
+/// Help, unit and type of a metric. The rules make it once for each rule, and all metrics of the rule share it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FamilyMetadata {
     /// The text of `# HELP`.
@@ -50,23 +50,16 @@ impl FamilyMetadata {
     fn default_of(metric_type: MetricType, defaults: &Defaults) -> Self {
         let bounds = || Bounds::new(&defaults.buckets).unwrap_or_default();
         let quantiles = || Quantiles::new(&defaults.quantiles).unwrap_or_default();
-        let (help, spec) = match metric_type {
-            MetricType::Counter => ("Counter fed by StatsD; no rule gives it a help text.", MetricSpec::Counter),
-            MetricType::Gauge => ("Gauge fed by StatsD; no rule gives it a help text.", MetricSpec::Gauge),
-            MetricType::Histogram => {
-                ("Histogram fed by StatsD; no rule gives it a help text.", MetricSpec::Histogram(bounds()))
-            }
-            MetricType::Set => {
-                let window = Window::new(defaults.set_window);
-                ("Different members seen by StatsD; no rule gives it a help text.", MetricSpec::Set(window))
-            }
+        let (what, spec) = match metric_type {
+            MetricType::Counter => ("Counter fed", MetricSpec::Counter),
+            MetricType::Gauge => ("Gauge fed", MetricSpec::Gauge),
+            MetricType::Histogram => ("Histogram fed", MetricSpec::Histogram(bounds())),
+            MetricType::Set => ("Different members seen", MetricSpec::Set(Window::new(defaults.set_window))),
             MetricType::Summary => {
-                let window = Window::new(defaults.summary_window);
-                let spec = MetricSpec::Summary(quantiles(), window);
-                ("Summary fed by StatsD; no rule gives it a help text.", spec)
+                ("Summary fed", MetricSpec::Summary(quantiles(), Window::new(defaults.summary_window)))
             }
         };
-        Self { help: help.into(), unit: None, spec }
+        Self { help: format!("{what} by StatsD; no rule gives it a help text.").into(), unit: None, spec }
     }
 
     /// The metadata of the metrics of `rule`; `self` fills in what the rule does not set.
@@ -98,7 +91,7 @@ impl MetadataByType {
     }
 
     pub(super) fn get(&self, metric_type: MetricType) -> &Arc<FamilyMetadata> {
-        // The order of `MetricType::ALL`.
+        // In the order of `MetricType::ALL`.
         let [counter, gauge, histogram, set, summary] = &self.0;
         match metric_type {
             MetricType::Counter => counter,
@@ -115,7 +108,7 @@ impl MetadataByType {
 pub(super) enum RuleMetadata {
     /// The rule sets the type.
     Fixed(Arc<FamilyMetadata>),
-    /// The type of the line decides.
+    /// The type of the line sets the type.
     ByType(MetadataByType),
 }
 

@@ -4,38 +4,37 @@
 #[derive(Clone, Debug, PartialEq)]
 pub struct Glob {
     parts: Vec<GlobPart>,
-    /// Whether the glob ends in `**`, which takes all further parts, one or more.
+    /// Whether the glob ends in `**`, which matches one or more parts.
     rest: bool,
 }
 
-/// One part between two dots, or the value of a tag: the texts between its `*`, so `a*b` is `["a", "b"]` and a
-/// literal is alone.
+/// A glob for a part of a name, or for the value of a tag. It holds the texts between the `*`: `a*b` is `["a", "b"]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct GlobPart(Vec<String>);
 
 impl Glob {
-    /// Compiles a glob; the error says what is wrong with it and what would be right.
+    /// Compiles a glob. The error says what is wrong, and how to correct it.
     pub fn new(text: &str) -> Result<Self, String> {
         if text.is_empty() {
             return Err("the glob is empty; write the dotted name, with * for a part of it".to_owned());
         }
-        // Blanks and a | can be in a name, and in that of a service check a : too.
+        // A name may contain blanks and `|`, and the name of a service check also `:`.
         if text.contains('\n') {
-            return Err(format!("the glob {text:?} holds a line end, which no name can hold; leave it out"));
+            return Err(format!("the glob {text:?} contains a line break, which no name contains; leave it out"));
         }
         let (head, rest) = match text.strip_suffix("**") {
             Some("") => return Ok(Self { parts: Vec::new(), rest: true }),
             Some(head) => match head.strip_suffix('.') {
                 Some(head) => (head, true),
-                None => return Err(format!("in the glob {text:?}, ** has to be a whole part: write a.** or a*")),
+                None => return Err(format!("in the glob {text:?}, ** must be a whole part: write a.** or a*")),
             },
             None => (text, false),
         };
         if head.contains("**") {
-            return Err(format!("in the glob {text:?}, ** stands before the end; it takes the rest of a name"));
+            return Err(format!("in the glob {text:?}, ** must come last, because it matches the rest of a name"));
         }
         if head.split('.').any(str::is_empty) {
-            return Err(format!("the glob {text:?} has an empty part; remove the dot too many, or write * for a part"));
+            return Err(format!("the glob {text:?} has an empty part; remove the extra dot, or write * for the part"));
         }
         let parts = head.split('.').map(GlobPart::new).collect();
         Ok(Self { parts, rest })
@@ -46,9 +45,9 @@ impl Glob {
         self.parts.iter().map(|part| part.0.len() - 1).sum::<usize>() + usize::from(self.rest)
     }
 
-    /// The same as a regex for bytes that are UTF-8.
+    /// The glob as a regex over UTF-8 bytes.
     pub fn to_regex(&self) -> String {
-        // A character is no more than its bytes here, and the automaton of a byte is the smaller one.
+        // Bytes instead of characters, because the automaton is smaller and both match the same names.
         let parts = self.parts.iter().map(|GlobPart(texts)| {
             let texts: Vec<_> = texts.iter().map(|text| regex::escape(text)).collect();
             texts.join("(?-u:[^.])*")
@@ -57,24 +56,26 @@ impl Glob {
         format!(r"\A{}\z", parts.join(r"\."))
     }
 
-    /// Whether it matches every name.
-    pub fn takes_all(&self) -> bool {
+    /// Whether the glob matches every name.
+    pub fn matches_all(&self) -> bool {
         self.rest && self.parts.is_empty()
     }
 
-    /// Names of which this is true: a glob that matches all of them matches whatever this one does. Each `*` stands for
-    /// itself in them; what takes it as text takes any text in its place. `**` may be one part or more.
-    pub fn specimens(&self) -> Vec<String> {
+    /// Names with this property: a glob that matches all of them matches every name that this glob matches.
+    ///
+    /// They are the glob itself with `*` as text, because no literal part of another glob can match a `*`: only its `*`
+    /// does, and that matches any text. `**` is one part in one example and two parts in another.
+    pub fn examples(&self) -> Vec<String> {
         let parts: Vec<_> = self.parts.iter().map(|GlobPart(texts)| texts.join("*")).collect();
         let rests: &[&[&str]] = if self.rest { &[&["*"], &["*", "*"]] } else { &[&[]] };
-        let specimen = |rest: &&[&str]| {
+        let example = |rest: &&[&str]| {
             let all: Vec<_> = parts.iter().map(String::as_str).chain(rest.iter().copied()).collect();
             all.join(".")
         };
-        rests.iter().map(specimen).collect()
+        rests.iter().map(example).collect()
     }
 
-    /// Matches a whole name. The captures are the name itself as `$0`, then what each `*` took, from left to right.
+    /// Matches a whole name. The captures are the name itself as `$0`, then the text of each `*` from left to right.
     pub fn matches<'n>(&self, name: &'n str) -> Option<Vec<&'n str>> {
         let mut captures = vec![name];
         let mut rest = Some(name);
@@ -98,17 +99,17 @@ impl Glob {
 }
 
 impl GlobPart {
-    /// Any text is one; a `*` in it stands for any text.
+    /// Every text is a valid part. A `*` in it matches any text.
     pub fn new(text: &str) -> Self {
         Self(text.split('*').map(str::to_owned).collect())
     }
 
-    /// Whether it matches the whole of `text`.
+    /// Whether the part matches the whole text.
     pub fn is_match(&self, text: &str) -> bool {
         self.matches(text, &mut Vec::new()).is_some()
     }
 
-    /// Matches the whole of `text`; each `*` takes as little as it can.
+    /// Matches the whole text. Each `*` matches as little as possible.
     fn matches<'n>(&self, text: &'n str, captures: &mut Vec<&'n str>) -> Option<()> {
         let (first, others) = self.0.split_first()?;
         let mut rest = text.strip_prefix(first.as_str())?;
@@ -165,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_globs() {
+    fn invalid_globs() {
         for bad in ["", "a..b", ".a", "a.", "a.**.b", "a**", "a\n", "a\nb.*", "**.a", "***"] {
             assert!(Glob::new(bad).is_err(), "{bad}");
         }

@@ -1,4 +1,6 @@
-//! The labels of a series: what becomes of a line's tags, and who wins where several set one label.
+//! The labels of a series: how the tags of a line become labels, and which of several values for one label counts.
+
+use std::collections::BTreeMap;
 
 use super::context::Context;
 use super::names;
@@ -8,29 +10,28 @@ use crate::config::{Naming, Prefer};
 use crate::parse::tags::TagError;
 use crate::reject::Reject;
 
-/// The tags of a line as its client gave them, but for the escaping of their keys.
+/// The tags of a line as the client sent them, except that their keys are legal.
 #[derive(Debug)]
-pub struct ClientTags<'a> {
+pub(super) struct ClientTags<'a> {
     tags: Vec<KeyedTag<'a>>,
     errors: TagErrors,
-    /// There were more of them than a line may carry.
+    /// Whether the line has more tags than allowed.
     is_too_many: bool,
 }
 
 #[derive(Debug)]
 struct KeyedTag<'a> {
-    /// The label's key that it becomes, if no rule says otherwise.
+    /// The key of the label, unless a rule renames it.
     key: String,
-    /// The client's key was one that Prometheus keeps for itself.
+    /// Whether Prometheus reserves the key that the client sent.
     is_reserved: bool,
     value: &'a str,
 }
 
 impl<'a> ClientTags<'a> {
-    /// Reads the tags of a line, up to `limit` of them.
-    pub fn read(context: &Context<'a>, naming: Naming, limit: usize) -> Self {
-        let mut read = Self { tags: Vec::new(), errors: TagErrors::NONE, is_too_many: false };
-        read.is_too_many = context.tags.len() > limit;
+    /// Reads at most `limit` tags of a line.
+    pub(super) fn read(context: &Context<'a>, naming: Naming, limit: usize) -> Self {
+        let mut read = Self { tags: Vec::new(), errors: TagErrors::NONE, is_too_many: context.tags.len() > limit };
         for tag in context.tags.iter().take(limit) {
             match tag.pair {
                 Ok((key, value)) => {
@@ -43,120 +44,92 @@ impl<'a> ClientTags<'a> {
         read
     }
 
-    /// The value of the tag that `key` stands for: the last one, as for labels.
-    pub fn get(&self, key: &str) -> Option<&'a str> {
+    /// The value of the tag whose label has this key; of several such tags, the last one counts.
+    pub(super) fn get(&self, key: &str) -> Option<&'a str> {
         self.tags.iter().rev().find(|tag| tag.key == key).map(|tag| tag.value)
     }
 }
 
-/// What a rule makes of the tags of a line.
+/// How a rule turns the tags of a line into labels.
 #[derive(Clone, Debug, Default)]
-pub struct TagPolicy {
-    /// Tags that get another key, sorted by the first.
+pub(super) struct TagPolicy {
+    /// Tags that get another key, each with that key.
     pub renamed: Vec<(String, String)>,
-    pub kept: Kept,
+    pub kept: TagFilter,
     pub prefer: Prefer,
 }
 
-/// Which tags become labels, by the key that they have before they are renamed.
+/// Which tags become labels, by their keys before they are renamed. The default keeps all tags.
 #[derive(Clone, Debug, Default)]
-pub enum Kept {
-    #[default]
-    All,
-    None,
-    Only(Vec<String>),
-    AllBut(Vec<String>),
+pub(super) struct TagFilter {
+    pub listed: Vec<String>,
+    /// Whether only the listed tags are kept; otherwise only the listed tags are dropped.
+    pub keeps_listed: bool,
 }
 
-impl Kept {
+impl TagFilter {
     /// Whether a tag becomes a label.
-    pub fn keeps(&self, key: &str) -> bool {
-        match self {
-            Self::All => true,
-            Self::None => false,
-            Self::Only(keys) => keys.iter().any(|kept| kept == key),
-            Self::AllBut(keys) => !keys.iter().any(|dropped| dropped == key),
-        }
+    pub(super) fn keeps(&self, key: &str) -> bool {
+        self.listed.iter().any(|listed| listed == key) == self.keeps_listed
     }
 }
 
-/// The labels that a series gets, each set by one who may set those of others before it.
+/// The labels of a series. A later value for a key replaces an earlier one.
 #[derive(Debug)]
-pub struct SeriesLabels(Vec<(String, String)>);
+pub(super) struct SeriesLabels(BTreeMap<String, String>);
 
 impl SeriesLabels {
-    /// Those that the line itself gives: its tags, as `policy` has it. What is wrong with them is added to `errors`.
-    pub fn of_line(tags: &ClientTags<'_>, policy: &TagPolicy, errors: &mut TagErrors) -> Result<Self, Reject> {
+    /// The labels that the tags of a line give by `policy`. Tags that are left out or changed are counted in `errors`.
+    pub(super) fn of_tags(tags: &ClientTags<'_>, policy: &TagPolicy, errors: &mut TagErrors) -> Result<Self, Reject> {
         if tags.is_too_many {
             return Err(Reject::TagLimit);
         }
         *errors = tags.errors;
-        let mut labels = Self(Vec::new());
+        let mut labels = Self(BTreeMap::new());
         for tag in tags.tags.iter().filter(|tag| policy.kept.keeps(&tag.key)) {
-            let key = match policy.renamed.iter().find(|(from, _)| *from == tag.key) {
-                Some((_, to)) => to,
-                None if tag.is_reserved => {
-                    errors.add(TagError::ReservedKey);
-                    &tag.key
-                }
-                None => &tag.key,
-            };
-            if labels.set(key, tag.value.to_owned()) {
+            let renamed = policy.renamed.iter().find(|(from, _)| *from == tag.key);
+            if renamed.is_none() && tag.is_reserved {
+                errors.add(TagError::ReservedKey);
+            }
+            if labels.set(renamed.map_or(&tag.key, |(_, to)| to), tag.value.to_owned()) {
                 errors.add(TagError::DuplicateKey);
             }
         }
         Ok(labels)
     }
 
-    /// Adds the constants and then those of a rule. A tag gives way to both, except to a label of the rule where the
-    /// rule prefers the tag.
-    pub fn add(
+    /// Adds the constants and then the labels of a rule. If the rule prefers tags, its labels do not replace them.
+    pub(super) fn add(
         &mut self,
         constants: &[(String, String)],
         rule: &[(String, CaptureTemplate)],
         prefer: Prefer,
         captures: &[&str],
     ) {
-        let values: Vec<_> = rule
+        let of_rule: Vec<_> = rule
             .iter()
             .map(|(key, value)| {
-                let tag = self.0.iter().find(|(of_line, _)| prefer == Prefer::Tag && of_line == key);
-                tag.map_or_else(|| value.expand(captures), |(_, value)| value.clone())
+                let tag = self.0.get(key).filter(|_| prefer == Prefer::Tag).cloned();
+                (key.clone(), tag.unwrap_or_else(|| value.expand(captures)))
             })
             .collect();
-        for (key, value) in constants {
-            self.set(key, value.clone());
-        }
-        for ((key, _), value) in rule.iter().zip(values) {
-            self.set(key, value);
-        }
+        self.0.extend(constants.iter().cloned().chain(of_rule));
     }
 
-    /// Sets a label; tells whether it was set before.
-    pub fn set(&mut self, key: &str, value: String) -> bool {
-        match self.0.iter_mut().find(|(k, _)| k == key) {
-            Some((_, old)) => {
-                *old = value;
-                true
-            }
-            None => {
-                self.0.push((key.to_owned(), value));
-                false
-            }
-        }
+    /// Sets a label, and returns whether it was already set.
+    pub(super) fn set(&mut self, key: &str, value: String) -> bool {
+        self.0.insert(key.to_owned(), value).is_some()
     }
 
-    /// The labels in order. One without a value is none, as Prometheus has it.
-    pub fn into_sorted(self) -> Vec<(String, String)> {
-        let Self(mut labels) = self;
-        labels.retain(|(_, value)| !value.is_empty());
-        labels.sort_unstable();
-        labels
+    /// The labels in ascending order of their keys. A label without a value is left out, because Prometheus does not tell
+    /// it from a missing one.
+    pub(super) fn into_sorted(self) -> Vec<(String, String)> {
+        self.0.into_iter().filter(|(_, value)| !value.is_empty()).collect()
     }
 }
 
 impl From<Vec<(String, String)>> for SeriesLabels {
     fn from(labels: Vec<(String, String)>) -> Self {
-        Self(labels)
+        Self(labels.into_iter().collect())
     }
 }

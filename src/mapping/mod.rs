@@ -16,7 +16,6 @@ mod metric;
 mod names;
 mod pattern;
 mod relay_filter;
-mod rule;
 mod rules;
 mod tag_errors;
 mod template;

@@ -1,50 +1,48 @@
-//! The only place where names become legal for Prometheus.
+//! Makes names and label keys legal for Prometheus. No other file does.
 //!
 //! Source: <https://prometheus.io/docs/concepts/data_model/>, in the character set of text format 0.0.4.
 
-use std::borrow::Cow;
-
 use crate::config::Naming;
 
-/// Whether `name` can stand as a metric's name as it is. `_total` alone cannot: parsers take it off the name of a
-/// counter, and find no name.
+/// Whether `name` is a valid name of a metric. `_total` is not, because parsers remove this suffix from the name of a
+/// counter.
 pub fn is_metric_name(name: &str) -> bool {
     let legal = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b':';
     name.bytes().all(legal) && name.bytes().next().is_some_and(|b| !b.is_ascii_digit()) && name != "_total"
 }
 
-/// Whether Prometheus, or an exposition format, keeps the label `key` for itself.
+/// Whether Prometheus, or an exposition format, reserves the label `key`.
 pub fn is_reserved_label(key: &str) -> bool {
     key == "le" || key == "quantile" || key.starts_with("__")
 }
 
-/// Makes a metric's name, or a label's key, legal: each character that is not allowed becomes `_`, and a leading
-/// digit gets `_` in front. Under [`Naming::Verbatim`] a run of dashes becomes a single `_`.
+/// Makes the name of a metric, or the key of a label, legal. Each character that is not allowed becomes `_`, and a name
+/// with a digit first gets a `_` before it. With [`Naming::Verbatim`], a run of dashes becomes a single `_`.
 pub fn escape(text: &str, naming: Naming) -> String {
-    join([NamePart::Found(text)].into_iter(), naming)
+    join([NamePart::Captured(text)].into_iter(), naming)
 }
 
-/// A piece of a name.
+/// A part of a name.
 #[derive(Clone, Copy, Debug)]
 pub enum NamePart<'t> {
-    /// What a rule says. It is legal, and stays as it is.
-    Said(&'t str),
-    /// What a line has.
-    Found(&'t str),
+    /// Text of a rule, which is legal and stays unchanged.
+    Literal(&'t str),
+    /// Text of a line.
+    Captured(&'t str),
 }
 
-/// A name of several parts, made legal as [`escape`] does: what stands side by side is one text.
+/// Joins parts to a name, and makes it legal as [`escape`] does. Adjacent captured parts are escaped as one text.
 pub fn join<'t>(parts: impl Iterator<Item = NamePart<'t>>, naming: Naming) -> String {
     let mut name = String::new();
     let mut dash = false;
     for part in parts {
         let text = match part {
-            NamePart::Said(text) => {
+            NamePart::Literal(text) => {
                 name.push_str(text);
                 dash = false;
                 continue;
             }
-            NamePart::Found(text) => text,
+            NamePart::Captured(text) => text,
         };
         for c in text.chars() {
             let dashes = dash && c == '-' && naming == Naming::Verbatim;
@@ -60,16 +58,16 @@ pub fn join<'t>(parts: impl Iterator<Item = NamePart<'t>>, naming: Naming) -> St
     name
 }
 
-/// A client's label key: legal, and renamed `exported_...` where it is reserved (`true`), as Prometheus does with the
-/// labels of a target that it sets itself.
+/// The label key for the key of a tag, and whether that is reserved. A reserved key becomes `exported_...`, as Prometheus
+/// renames labels of a target that it sets itself.
 pub fn label_key(key: &str, naming: Naming) -> (String, bool) {
     let key = escape(key, naming);
     if is_reserved_label(&key) { (format!("exported_{key}"), true) } else { (key, false) }
 }
 
-/// `name` with `suffix`, where it does not end in it.
-pub fn with_suffix<'n>(name: &'n str, suffix: &str) -> Cow<'n, str> {
-    if name.ends_with(suffix) { Cow::Borrowed(name) } else { Cow::Owned(format!("{name}{suffix}")) }
+/// Adds `suffix` to `name`, unless the name ends with it.
+pub(super) fn with_suffix(name: String, suffix: &str) -> String {
+    if name.ends_with(suffix) { name } else { name + suffix }
 }
 
 #[cfg(test)]
@@ -95,17 +93,17 @@ mod tests {
     }
 
     #[test]
-    fn what_a_rule_says_stays_as_it_is() {
-        use NamePart::{Found, Said};
+    fn text_of_a_rule_stays_unchanged() {
+        use NamePart::{Captured, Literal};
         for (parts, prometheus, verbatim) in [
-            (&[Said("job:"), Found("a:b"), Said(":rate")][..], "job:a_b:rate", "job:a_b:rate"),
-            (&[Found("a-"), Found("-b")], "a__b", "a_b"),
-            (&[Found("a-"), Found(""), Found("-b")], "a__b", "a_b"),
-            (&[Found("a-"), Said("_"), Found("-b")], "a___b", "a___b"),
-            (&[Found("9"), Said("x")], "_9x", "_9x"),
-            (&[Found(""), Said("9")], "_9", "_9"),
-            (&[Said("x"), Found("9")], "x9", "x9"),
-            (&[Found(""), Found("")], "", ""),
+            (&[Literal("job:"), Captured("a:b"), Literal(":rate")][..], "job:a_b:rate", "job:a_b:rate"),
+            (&[Captured("a-"), Captured("-b")], "a__b", "a_b"),
+            (&[Captured("a-"), Captured(""), Captured("-b")], "a__b", "a_b"),
+            (&[Captured("a-"), Literal("_"), Captured("-b")], "a___b", "a___b"),
+            (&[Captured("9"), Literal("x")], "_9x", "_9x"),
+            (&[Captured(""), Literal("9")], "_9", "_9"),
+            (&[Literal("x"), Captured("9")], "x9", "x9"),
+            (&[Captured(""), Captured("")], "", ""),
         ] {
             assert_eq!(join(parts.iter().copied(), Naming::Prometheus), prometheus, "{parts:?}");
             assert_eq!(join(parts.iter().copied(), Naming::Verbatim), verbatim, "{parts:?}");

@@ -1,4 +1,4 @@
-//! The names that a rule is for: a glob or a regex, and one automaton over those of all rules.
+//! The patterns of rules, globs and regexes, and one automaton over the patterns of all rules.
 
 use regex::bytes::{RegexSet, RegexSetBuilder};
 use regex::{Regex, RegexBuilder};
@@ -6,28 +6,28 @@ use regex::{Regex, RegexBuilder};
 use super::glob::Glob;
 use crate::config::{self, re2};
 
-/// What one regex may take when it is compiled, in bytes: plenty for any name, and 1,000 rules do not eat the memory.
+/// The most memory of one compiled regex, in bytes: enough for any name, and little enough for 1,000 rules.
 const REGEX_SIZE: usize = 256 * 1024;
 
-/// What the automaton over all patterns may take. A glob takes about 1 KiB.
+/// The most memory of the automaton over all patterns, in bytes. A glob takes about 1 KiB.
 const ALL_SIZE: usize = 32 * 1024 * 1024;
 
-/// What each worker may keep of the states that names have led it to, in bytes: by rule, and the least and most.
-/// Where it has to forget them, a name costs it up to a thousand times as much.
+/// The memory for the states of the lazy DFA, in bytes: for each rule, and the least and the most for all of them. Each
+/// worker has such a cache. If the cache is too small, a name takes up to a thousand times as long.
 const STATES_SIZE: usize = 16 * 1024;
 const STATES: (usize, usize) = (2 * 1024 * 1024, 32 * 1024 * 1024);
 
 /// A compiled `match` or `match_regex`.
 #[derive(Clone, Debug)]
 pub enum NamePattern {
-    /// A glob.
+    /// `match`.
     Glob(Glob),
-    /// A regex that is anchored at both ends.
+    /// `match_regex`, anchored at both ends.
     Regex(Regex),
 }
 
 impl NamePattern {
-    /// Compiles a pattern; the error says what is wrong with it and what would be right.
+    /// Compiles a pattern. The error says what is wrong, and how to correct it.
     pub fn new(pattern: &config::RulePattern) -> Result<Self, String> {
         match pattern {
             config::RulePattern::Glob(text) => Glob::new(text.get_ref()).map(Self::Glob),
@@ -35,8 +35,8 @@ impl NamePattern {
         }
     }
 
-    /// Matches a whole name. The captures are the name itself as `$0`, then what each `*` or group took; a group that
-    /// had no part in it took nothing.
+    /// Matches a whole name. The captures are the name itself as `$0`, then the text of each `*` or group. A group that
+    /// takes no part in the match captures an empty text.
     pub fn captures<'n>(&self, name: &'n str) -> Option<Vec<&'n str>> {
         match self {
             Self::Glob(glob) => glob.matches(name),
@@ -47,7 +47,7 @@ impl NamePattern {
         }
     }
 
-    /// How many texts a match captures, `$0` not counted.
+    /// The number of captures without `$0`.
     pub fn groups(&self) -> usize {
         match self {
             Self::Glob(glob) => glob.captures(),
@@ -55,7 +55,7 @@ impl NamePattern {
         }
     }
 
-    /// Which capture `$name` is, if it is one.
+    /// The number of the capture `$name`.
     pub fn group(&self, name: &str) -> Option<usize> {
         if name.bytes().all(|b| b.is_ascii_digit()) {
             return name.parse().ok().filter(|number| *number <= self.groups());
@@ -66,7 +66,7 @@ impl NamePattern {
         }
     }
 
-    /// What a capture is called beside its number, if it is.
+    /// The name of a capture, if it has one.
     pub fn group_name(&self, number: usize) -> Option<&str> {
         match self {
             Self::Glob(_) => None,
@@ -74,10 +74,10 @@ impl NamePattern {
         }
     }
 
-    /// Whether it is known to match every name.
-    pub fn takes_all(&self) -> bool {
+    /// Whether the pattern is known to match every name.
+    pub fn matches_all(&self) -> bool {
         match self {
-            Self::Glob(glob) => glob.takes_all(),
+            Self::Glob(glob) => glob.matches_all(),
             Self::Regex(regex) => {
                 matches!(regex.as_str(), r"\A(?:.*)\z" | r"\A(?:.+)\z" | r"\A(?:(.*))\z" | r"\A(?:(.+))\z")
             }
@@ -92,12 +92,12 @@ impl NamePattern {
     }
 }
 
-/// The patterns of all rules as one automaton, so that a name is read once, however many they are.
+/// One automaton over many patterns, which reads a name once to match it against all of them.
 #[derive(Clone, Debug, Default)]
 pub struct Automaton(Option<RegexSet>);
 
 impl Automaton {
-    /// The automaton over `patterns`; `None` where it would be too large.
+    /// The automaton over `patterns`; `None`: it would be too large.
     pub fn new<'p>(patterns: impl ExactSizeIterator<Item = &'p NamePattern>) -> Option<Self> {
         if patterns.len() == 0 {
             return Some(Self(None));
@@ -108,12 +108,12 @@ impl Automaton {
         set.ok().map(|set| Self(Some(set)))
     }
 
-    /// Whether a pattern matches `name`.
+    /// Whether at least one pattern matches `name`.
     pub fn is_match(&self, name: &str) -> bool {
         self.0.as_ref().is_some_and(|set| set.is_match(name.as_bytes()))
     }
 
-    /// The patterns that match `name`, by their place from 0, in order.
+    /// The indexes of the patterns that match `name`, in ascending order.
     pub fn matches(&self, name: &str) -> impl Iterator<Item = usize> + use<> {
         self.0.as_ref().map(|set| set.matches(name.as_bytes())).into_iter().flatten()
     }
@@ -122,18 +122,18 @@ impl Automaton {
 /// Compiles a regex over whole names.
 fn regex(text: &str) -> Result<Regex, String> {
     if text.is_empty() {
-        return Err("the regex is empty, and so matches no name; write one over the whole name".to_owned());
+        return Err("the regex is empty and matches no name; write a regex for the whole name".to_owned());
     }
     let build = |text: &str| RegexBuilder::new(text).size_limit(REGEX_SIZE).build();
     let text_of_re2 = as_re2(&re2::in_common(text));
-    // By itself first: in brackets, `a)(b` would become right.
+    // Without the brackets first, because they would make `a)(b` valid.
     let compiled = build(&text_of_re2).and_then(|_| build(&format!(r"\A(?:{text_of_re2})\z")));
     compiled.map_err(|error| match error {
         regex::Error::CompiledTooBig(_) => {
-            format!("the regex '{text}' takes more than {} KiB when compiled; let it repeat less", REGEX_SIZE / 1024)
+            format!("the regex '{text}' takes more than {} KiB when compiled; use fewer repetitions", REGEX_SIZE / 1024)
         }
         error => {
-            // It is a drawing of several lines, whose last one says what is wrong.
+            // The report has several lines, and the last one says what is wrong.
             let report = error.to_string();
             let why = report.lines().last().unwrap_or_default();
             format!("the regex '{text}' is wrong: {}", why.strip_prefix("error: ").unwrap_or(why))
@@ -141,8 +141,8 @@ fn regex(text: &str) -> Result<Regex, String> {
     })
 }
 
-/// A regex in which the escapes mean what they do in RE2, where the classes are those of ASCII. The crate's own are
-/// those of Unicode, which names hardly need, and which take a hundred times the memory.
+/// Replaces the escapes for classes by the ASCII classes that they mean in RE2. The regex crate's Unicode classes take a
+/// hundred times the memory.
 ///
 /// Source: <https://github.com/google/re2/wiki/Syntax>.
 fn as_re2(text: &str) -> String {
@@ -197,7 +197,7 @@ mod tests {
             ("(?i)jobs", "JOBS", Some(vec![])),
             ("(?i)ü", "Ü", Some(vec![])),
             ("a.c", "aüc", Some(vec![])),
-            // As RE2 has it: ASCII alone.
+            // ASCII only, as in RE2.
             (r"\w", "ü", None),
             (r"\W", "ü", Some(vec![])),
             (r"\d", "٣", None),
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_regexes() {
+    fn invalid_regexes() {
         for (text, expected) in [
             ("", "the regex is empty"),
             ("a(b", "the regex 'a(b' is wrong: unclosed group"),
@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn the_automaton_names_every_pattern_that_matches() {
+    fn the_automaton_finds_every_pattern_that_matches() {
         let patterns = [glob("a.*"), regex("a.*").unwrap(), glob("*.b"), glob("x"), glob("a.**"), glob("é.a*c")];
         let automaton = Automaton::new(patterns.iter()).unwrap();
         for (name, expected) in
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn specimens_show_what_covers_a_glob() {
+    fn examples_of_a_glob_show_which_globs_cover_it() {
         for (wide, narrow, covers) in [
             ("a.*", "a.b", true),
             ("a.*", "a.b*", true),
@@ -281,11 +281,11 @@ mod tests {
             ("*", "**", false),
             ("*.*", "a.b.c", false),
         ] {
-            let specimens = match glob(narrow) {
-                NamePattern::Glob(glob) => glob.specimens(),
+            let examples = match glob(narrow) {
+                NamePattern::Glob(glob) => glob.examples(),
                 NamePattern::Regex(_) => unreachable!(),
             };
-            let found = specimens.iter().all(|specimen| glob(wide).captures(specimen).is_some());
+            let found = examples.iter().all(|example| glob(wide).captures(example).is_some());
             assert_eq!(found, covers, "{wide} over {narrow}");
         }
     }

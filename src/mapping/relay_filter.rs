@@ -1,24 +1,24 @@
-//! Which lines the targets of the relay get: by the same globs as rules have.
+//! Which lines the relay sends to which target, by the same globs as in rules.
 
 use super::pattern::{Automaton, NamePattern};
 use crate::config::{Address, Diagnostic, RelayConfig};
 
-/// A target of the relay, and which lines go there.
+/// A target of the relay with the lines that it gets.
 #[derive(Clone, Debug)]
 pub struct RelayFilter {
     /// The target.
     pub target: Address,
-    /// The globs of its tables; `None`: all lines go there.
+    /// The globs of its tables; `None`: the target gets all lines.
     names: Option<Automaton>,
 }
 
 impl RelayFilter {
-    /// Whether lines go there by their names, and so none that has no name.
+    /// Whether the target gets lines by their names. Then it gets no line without a name.
     pub fn asks_for_names(&self) -> bool {
         self.names.is_some()
     }
 
-    /// Whether a line of this name, its tags not counted, goes there.
+    /// Whether the target gets a line with this name, which has no tags in it.
     pub fn takes(&self, name: Option<&str>) -> bool {
         match &self.names {
             Some(names) => name.is_some_and(|name| names.is_match(name)),
@@ -26,7 +26,7 @@ impl RelayFilter {
         }
     }
 
-    /// The targets of all tables, in file order; what is wrong with the tables goes to `diagnostics`.
+    /// The targets of all tables in file order. Errors in the tables go to `diagnostics`.
     pub(super) fn compile(relays: &[RelayConfig], diagnostics: &mut Vec<Diagnostic>) -> Vec<Self> {
         let mut targets: Vec<(&RelayConfig, Vec<NamePattern>)> = Vec::new();
         for relay in relays {
@@ -42,8 +42,8 @@ impl RelayFilter {
                 Some((first, patterns)) if first.pattern.is_some() && pattern.is_some() => patterns.extend(pattern),
                 Some(_) => {
                     let message = format!(
-                        "{} is the target of another [[relay]], and one of the two sends it all lines; leave that or \
-                         the other out",
+                        "{} is the target of another [[relay]], and one of the two sends it all lines; leave one of \
+                         the two out",
                         relay.target.get_ref()
                     );
                     diagnostics.push(Diagnostic::error(relay.target.span(), message));
@@ -61,8 +61,8 @@ impl RelayFilter {
                 let names = Automaton::new(patterns.iter());
                 if names.is_none() {
                     let message = format!(
-                        "the globs of the {} [[relay]] tables with this target are too large together; have fewer or \
-                         shorter ones",
+                        "the globs of the {} [[relay]] tables with this target are too large together; use fewer or \
+                         shorter globs",
                         patterns.len()
                     );
                     diagnostics.push(Diagnostic::error(first.target.span(), message));
@@ -79,20 +79,20 @@ mod tests {
     use super::*;
     use crate::config::load;
 
-    fn relayed(source: &str) -> (Vec<RelayFilter>, Vec<String>) {
+    fn compile(source: &str) -> (Vec<RelayFilter>, Vec<String>) {
         let (config, mut diagnostics) = load(source);
-        let relayed = RelayFilter::compile(&config.relays, &mut diagnostics);
-        (relayed, diagnostics.into_iter().map(|diagnostic| diagnostic.message).collect())
+        let filters = RelayFilter::compile(&config.relays, &mut diagnostics);
+        (filters, diagnostics.into_iter().map(|diagnostic| diagnostic.message).collect())
     }
 
     #[test]
-    fn tables_with_one_target_are_one() {
-        let (relayed, wrong) = relayed(
+    fn tables_with_the_same_target_are_merged() {
+        let (filters, wrong) = compile(
             "[[relay]]\ntarget = \"udp://192.0.2.1:1\"\nmatch = \"a.*\"\n[[relay]]\ntarget = \"tcp://192.0.2.1:1\"\n\
              [[relay]]\ntarget = \"udp://192.0.2.1:1\"\nmatch = \"b*.**\"\n",
         );
         assert_eq!(wrong, [""; 0]);
-        let [globs, all] = relayed.as_slice() else { panic!("two targets") };
+        let [globs, all] = filters.as_slice() else { panic!("two targets") };
         assert_eq!((globs.target.to_string().as_str(), globs.asks_for_names()), ("udp://192.0.2.1:1", true));
         for (name, is_taken) in
             [("a.x", true), ("a.x.y", false), ("bc.x.y", true), ("c", false), ("a", false), ("", false)]
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_of_all_lines_has_one_table() {
+    fn a_target_that_gets_all_lines_must_have_one_table() {
         let one = "[[relay]]\ntarget = \"udp://192.0.2.1:1\"\n";
         for (source, targets, wrong) in [
             (format!("{one}{one}"), 1, 1),
@@ -114,8 +114,8 @@ mod tests {
             (one.to_owned(), 1, 0),
             (String::new(), 0, 0),
         ] {
-            let (relayed, found) = relayed(&source);
-            assert_eq!((relayed.len(), found.len()), (targets, wrong), "{source}{found:?}");
+            let (filters, found) = compile(&source);
+            assert_eq!((filters.len(), found.len()), (targets, wrong), "{source}{found:?}");
         }
     }
 }

@@ -4,40 +4,63 @@ use std::cell::OnceCell;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::condition::Conditions;
 use super::context::Context;
 use super::conversion::Conversion;
-use super::family_metadata::{MetadataByType, RuleMetadata};
+use super::family_metadata::RuleMetadata;
 use super::labels::{ClientTags, SeriesLabels, TagPolicy};
 use super::metric::Metric;
 use super::names;
-use super::pattern::Automaton;
+use super::pattern::{Automaton, NamePattern};
 use super::relay_filter::RelayFilter;
-use super::rule::CompiledRule;
 use super::tag_errors::TagErrors;
+use super::template::CaptureTemplate;
 use crate::config::{Dialects, Naming, RulePattern, Timer};
 use crate::metric::MetricType;
 use crate::parse::StatsdType;
 use crate::reject::Reject;
 use crate::telemetry;
 
-/// The compiled rules, and the defaults for lines that no rule matches.
+/// The compiled rules.
 #[derive(Clone, Debug)]
 pub struct Rules {
     pub(super) rules: Vec<CompiledRule>,
     /// The patterns of all rules; a pattern has the index of its rule.
     pub(super) automaton: Automaton,
+    /// The template of metrics that no rule matches.
+    pub(super) default_metric: MetricTemplate,
     pub(super) initial: Vec<Metric>,
     pub(super) naming: Naming,
     pub(super) timer: Timer,
-    /// The metadata of metrics that no rule matches.
-    pub(super) metadata: MetadataByType,
     pub(super) service_checks: bool,
-    pub(super) ttl: Option<Duration>,
     pub(super) constants: Vec<(String, String)>,
     pub(super) dialects: Dialects,
     pub(super) container_label: bool,
     pub(super) tag_limit: usize,
     pub(super) relay_filters: Vec<RelayFilter>,
+}
+
+/// One compiled `[[metric]]` table.
+#[derive(Clone, Debug)]
+pub(super) struct CompiledRule {
+    /// The pattern as the file has it.
+    pub written: RulePattern,
+    pub pattern: NamePattern,
+    pub conditions: Conditions,
+    /// What the lines become; `None`: the rule drops them.
+    pub metric: Option<MetricTemplate>,
+}
+
+/// How lines become metrics.
+#[derive(Clone, Debug)]
+pub(super) struct MetricTemplate {
+    /// `None`: the name is made from the name of the line.
+    pub name: Option<CaptureTemplate>,
+    pub metadata: RuleMetadata,
+    pub labels: Vec<(String, CaptureTemplate)>,
+    pub tags: TagPolicy,
+    pub scale: f64,
+    pub ttl: Option<Duration>,
 }
 
 /// What the rules make of a [`Context`].
@@ -54,7 +77,7 @@ pub struct Mapping<'a> {
 /// What becomes of the samples of a [`Context`].
 #[derive(Debug)]
 pub enum Outcome {
-    /// They are counted and not exposed, because a rule says `drop` or because service checks are not exposed.
+    /// They are counted and not exposed, because a rule drops them or because service checks are not exposed.
     Drop,
     /// The conversion turns each sample into an update of the series.
     Feed(Metric, Conversion),
@@ -109,12 +132,15 @@ impl Rules {
             let rule = self.rules.get(index).filter(|rule| rule.conditions.hold(context.statsd_type, tags))?;
             Some((index, rule, rule.pattern.captures(context.name)?))
         });
+        let (template, captures) = match &found {
+            Some((_, rule, captures)) => (rule.metric.as_ref(), captures.as_slice()),
+            None => (Some(&self.default_metric), &[][..]),
+        };
+        let is_exposed = context.statsd_type != StatsdType::ServiceCheck || self.service_checks;
         let mut tag_errors = TagErrors::default();
-        let outcome = match &found {
-            Some((_, rule, _)) if rule.drop => Ok(Outcome::Drop),
-            _ if context.statsd_type == StatsdType::ServiceCheck && !self.service_checks => Ok(Outcome::Drop),
-            Some((_, rule, captures)) => self.feed(context, Some((rule, captures)), tags(), &mut tag_errors),
-            None => self.feed(context, None, tags(), &mut tag_errors),
+        let outcome = match template.filter(|_| is_exposed) {
+            Some(template) => self.feed(context, template, captures, tags(), &mut tag_errors),
+            None => Ok(Outcome::Drop),
         };
         Mapping { rule: found.map(|(index, _, captures)| (index, captures)), tag_errors, outcome }
     }
@@ -122,30 +148,21 @@ impl Rules {
     fn feed(
         &self,
         context: Context<'_>,
-        rule: Option<(&CompiledRule, &Vec<&str>)>,
+        template: &MetricTemplate,
+        captures: &[&str],
         tags: &ClientTags<'_>,
         tag_errors: &mut TagErrors,
     ) -> Result<Outcome, Reject> {
-        let by_line = match context.statsd_type {
-            StatsdType::Counter | StatsdType::Meter => MetricType::Counter,
-            StatsdType::Gauge | StatsdType::ServiceCheck => MetricType::Gauge,
-            StatsdType::Timer | StatsdType::Histogram | StatsdType::Distribution => match self.timer {
-                Timer::Histogram => MetricType::Histogram,
-                Timer::Summary => MetricType::Summary,
-            },
-            StatsdType::Set => MetricType::Set,
-        };
-        let metadata = match rule.map(|(rule, _)| &rule.metadata) {
-            Some(RuleMetadata::Fixed(metadata)) => metadata,
-            Some(RuleMetadata::ByType(by_type)) => by_type.get(by_line),
-            None => self.metadata.get(by_line),
+        let metadata = match &template.metadata {
+            RuleMetadata::Fixed(metadata) => metadata,
+            RuleMetadata::ByType(by_type) => by_type.get(self.default_type(context.statsd_type)),
         };
         let metric_type = metadata.metric_type();
-        let scale = rule.map_or(1.0, |(rule, _)| rule.scale);
-        let conversion = Conversion::new(context.statsd_type, metric_type, scale).ok_or(Reject::TypeConflict)?;
-        let name = match rule.and_then(|(rule, captures)| Some((rule.name.as_ref()?, captures))) {
-            Some((template, captures)) => template.name(captures, self.naming),
-            None => self.own_name(context, metric_type),
+        let conversion =
+            Conversion::new(context.statsd_type, metric_type, template.scale).ok_or(Reject::TypeConflict)?;
+        let name = match &template.name {
+            Some(name) => name.name(captures, self.naming),
+            None => self.default_name(context, metric_type),
         };
         // The name has legal characters only, but it may be empty.
         if !names::is_metric_name(&name) {
@@ -154,41 +171,42 @@ impl Rules {
         if telemetry::is_reserved(&name) {
             return Err(Reject::ReservedName);
         }
-        let labels = self.labels(context, rule, tags, tag_errors)?;
-        let ttl = rule.map_or(self.ttl, |(rule, _)| rule.ttl);
-        Ok(Outcome::Feed(Metric { name, labels, metadata: Arc::clone(metadata), ttl }, conversion))
-    }
-
-    /// The name of the metric if no rule sets one.
-    fn own_name(&self, context: Context<'_>, metric_type: MetricType) -> String {
-        let name = names::escape(context.name, self.naming);
-        match (self.naming, metric_type, context.statsd_type) {
-            _ if name.is_empty() => name,
-            (Naming::Prometheus, MetricType::Counter, _) => names::with_suffix(&name, "_total").into_owned(),
-            (Naming::Prometheus, MetricType::Histogram | MetricType::Summary, StatsdType::Timer) => {
-                names::with_suffix(&name, "_seconds").into_owned()
-            }
-            _ => name,
-        }
-    }
-
-    /// The labels of a series. Later sources win: tags, the container, constants, labels of the rule.
-    fn labels(
-        &self,
-        context: Context<'_>,
-        rule: Option<(&CompiledRule, &Vec<&str>)>,
-        tags: &ClientTags<'_>,
-        tag_errors: &mut TagErrors,
-    ) -> Result<Vec<(String, String)>, Reject> {
-        let all = TagPolicy::default();
-        let policy = rule.map_or(&all, |(rule, _)| &rule.tags);
-        let mut labels = SeriesLabels::of_line(tags, policy, tag_errors)?;
+        // Later labels replace earlier ones: tags, the container, constants, labels of the rule.
+        let mut labels = SeriesLabels::of_tags(tags, &template.tags, tag_errors)?;
         if self.container_label && !context.container.is_empty() {
             labels.set("container_id", context.container.to_owned());
         }
-        let (own, captures) = rule.map_or((&[][..], &[][..]), |(rule, captures)| (&rule.labels, captures));
-        labels.add(&self.constants, own, policy.prefer, captures);
-        Ok(labels.into_sorted())
+        labels.add(&self.constants, &template.labels, template.tags.prefer, captures);
+        let metric = Metric { name, labels: labels.into_sorted(), metadata: Arc::clone(metadata), ttl: template.ttl };
+        Ok(Outcome::Feed(metric, conversion))
+    }
+
+    /// The type of the metric if no rule sets it.
+    fn default_type(&self, statsd_type: StatsdType) -> MetricType {
+        match (statsd_type, self.timer) {
+            (StatsdType::Counter | StatsdType::Meter, _) => MetricType::Counter,
+            (StatsdType::Gauge | StatsdType::ServiceCheck, _) => MetricType::Gauge,
+            (StatsdType::Set, _) => MetricType::Set,
+            (StatsdType::Timer | StatsdType::Histogram | StatsdType::Distribution, Timer::Histogram) => {
+                MetricType::Histogram
+            }
+            (StatsdType::Timer | StatsdType::Histogram | StatsdType::Distribution, Timer::Summary) => {
+                MetricType::Summary
+            }
+        }
+    }
+
+    /// The name of the metric if no rule sets it.
+    fn default_name(&self, context: Context<'_>, metric_type: MetricType) -> String {
+        let name = names::escape(context.name, self.naming);
+        match (self.naming, metric_type, context.statsd_type) {
+            _ if name.is_empty() => name,
+            (Naming::Prometheus, MetricType::Counter, _) => names::with_suffix(name, "_total"),
+            (Naming::Prometheus, MetricType::Histogram | MetricType::Summary, StatsdType::Timer) => {
+                names::with_suffix(name, "_seconds")
+            }
+            _ => name,
+        }
     }
 }
 
@@ -201,16 +219,16 @@ mod tests {
     use crate::config::{Config, Diagnostic, Dialect, load};
     use crate::parse::tags::Tag;
 
-    /// A file in which nothing is wrong but what the rules make of it.
-    fn rules(context: &str) -> (Config, Rules, Vec<Diagnostic>) {
-        let (config, diagnostics) = load(context);
-        assert_eq!(diagnostics, [], "{context}");
+    /// Compiles the rules of a config that loads without a diagnostic.
+    fn rules(source: &str) -> (Config, Rules, Vec<Diagnostic>) {
+        let (config, diagnostics) = load(source);
+        assert_eq!(diagnostics, [], "{source}");
         let (rules, diagnostics) = Rules::compile(&config);
         (config, rules, diagnostics)
     }
 
     #[test]
-    fn how_long_series_stay() {
+    fn the_ttl_is_that_of_the_rule_or_the_default() {
         let (_, none, _) = rules("");
         let (_, rules, diagnostics) = rules(
             r#"
@@ -236,7 +254,7 @@ mod tests {
         assert!(matches!(mapping.outcome, Ok(Outcome::Feed(Metric { ttl: None, .. }, _))));
     }
 
-    /// A rule as the file writes it, and which lines it is for.
+    /// A rule in the form of the file, and a simple test of whether it matches a line.
     #[derive(Clone, Debug)]
     struct Example {
         pattern: (&'static str, String),
@@ -256,13 +274,13 @@ mod tests {
             format!("[[metric]]\n{key} = '{text}'\n{statsd_types}{env}")
         }
 
-        fn is_for(&self, name: &str, statsd_type: StatsdType, env: Option<&str>) -> bool {
+        fn matches(&self, name: &str, statsd_type: StatsdType, env: Option<&str>) -> bool {
             let is_match = match self.pattern.0 {
-                "match" => is_glob_of(&chars(&self.pattern.1), &chars(name)),
+                "match" => glob_matches(&chars(&self.pattern.1), &chars(name)),
                 _ => regex::Regex::new(&format!("^(?:{})$", self.pattern.1)).unwrap().is_match(name),
             };
-            let is_kind = self.statsd_types.is_empty() || self.statsd_types.contains(&statsd_type.as_str());
-            is_match && is_kind && self.env.is_none_or(|glob| env.is_some_and(|env| glob == "*" || glob == env))
+            let is_type = self.statsd_types.is_empty() || self.statsd_types.contains(&statsd_type.as_str());
+            is_match && is_type && self.env.is_none_or(|glob| env.is_some_and(|env| glob == "*" || glob == env))
         }
     }
 
@@ -270,13 +288,13 @@ mod tests {
         text.chars().collect()
     }
 
-    /// What a glob means, written as simply as it can be.
-    fn is_glob_of(glob: &[char], name: &[char]) -> bool {
+    /// Whether a glob matches a name, in the simplest code.
+    fn glob_matches(glob: &[char], name: &[char]) -> bool {
         match (glob, name) {
             (['*', '*'], _) => true,
-            (['*', rest @ ..], _) if is_glob_of(rest, name) => true,
-            (['*', ..], [c, name @ ..]) => *c != '.' && is_glob_of(glob, name),
-            ([one, rest @ ..], [other, name @ ..]) => one == other && is_glob_of(rest, name),
+            (['*', rest @ ..], _) if glob_matches(rest, name) => true,
+            (['*', ..], [c, name @ ..]) => *c != '.' && glob_matches(glob, name),
+            ([one, rest @ ..], [other, name @ ..]) => one == other && glob_matches(rest, name),
             (rest, name) => rest.is_empty() && name.is_empty(),
         }
     }
@@ -317,12 +335,12 @@ mod tests {
                 let name = parts.join(".");
                 let tag = env.map(|env| Tag { dialect: Dialect::DogStatsD, pair: Ok(("env", env)) });
                 let mapping = rules.map(Context { name: &name, statsd_type, tags: tag.as_slice(), container: "" });
-                let expected = examples.iter().position(|example| example.is_for(&name, statsd_type, env));
+                let expected = examples.iter().position(|example| example.matches(&name, statsd_type, env));
                 prop_assert_eq!(mapping.rule.as_ref().map(|(index, _)| *index), expected, "{} {:?}", &name, statsd_type);
                 let Some((index, captures)) = mapping.rule else { continue };
-                // What is said to match nothing does not.
+                // A rule that matches is not reported as unreachable.
                 let span = config.metrics[index].pattern.span();
-                prop_assert!(diagnostics.iter().all(|said| said.span != span), "{} {:?}", &name, diagnostics);
+                prop_assert!(diagnostics.iter().all(|diagnostic| diagnostic.span != span), "{} {:?}", &name, diagnostics);
                 if let ("match", glob) = &examples[index].pattern {
                     let mut rebuilt = glob.replace("**", "*");
                     for capture in &captures[1..] {

@@ -1,4 +1,4 @@
-//! Texts with `$1` in them, for names and label values.
+//! Templates with captures such as `$1`, for names and label values.
 
 use super::names::{self, NamePart};
 use super::pattern::NamePattern;
@@ -11,13 +11,13 @@ pub struct CaptureTemplate(Vec<TemplatePart>);
 #[derive(Clone, Debug, PartialEq)]
 enum TemplatePart {
     Text(String),
-    /// What a `*` or a group took; 0 is the whole name.
+    /// The text of a `*` or a group, by its number; 0 is the whole name.
     Capture(usize),
 }
 
 impl CaptureTemplate {
-    /// Compiles `text`, in which `$1` and `${1}` stand for the first text that `pattern` captures, `$0` for the whole
-    /// name and `$$` for a dollar sign; `$name` and `${name}` for a named group. The error says what would be right.
+    /// Compiles `text`. `$1` and `${1}` mean the first capture of `pattern`, `$0` the whole name, `$name` and `${name}` a
+    /// named group, and `$$` a dollar sign. The error says how to correct the text.
     pub fn new(text: &str, pattern: &NamePattern) -> Result<Self, String> {
         let mut pieces = Vec::new();
         let mut rest = text;
@@ -30,11 +30,11 @@ impl CaptureTemplate {
             }
             let (name, after) = reference(after, pattern).ok_or_else(|| match pattern {
                 NamePattern::Glob(_) => {
-                    format!("in {text:?}, a $ needs a number behind it: $1 or ${{1}}; for the sign itself write $$")
+                    format!("in {text:?}, a $ needs a number after it, as in $1 or ${{1}}; write $$ for a dollar sign")
                 }
                 NamePattern::Regex(_) => format!(
-                    "in {text:?}, a $ needs a number or a name behind it: $1, ${{1}} or $name; for the sign itself \
-                     write $$"
+                    "in {text:?}, a $ needs a number or a name after it, as in $1, ${{1}} or $name; write $$ for a \
+                     dollar sign"
                 ),
             })?;
             match pattern.group(name) {
@@ -47,13 +47,13 @@ impl CaptureTemplate {
         Ok(Self(pieces))
     }
 
-    /// Whether it is the same text for every match.
+    /// Whether the text is the same for every match.
     pub fn is_literal(&self) -> bool {
         !self.0.iter().any(|piece| matches!(piece, TemplatePart::Capture(_)))
     }
 
-    /// A text that it could be, with a letter for each capture: it is a metric's name if every text can be made one.
-    pub fn specimen(&self) -> String {
+    /// The text with a letter for each capture. It is a valid name if the literal parts are valid.
+    pub fn example(&self) -> String {
         let pieces = self.0.iter().map(|piece| match piece {
             TemplatePart::Text(text) => text.as_str(),
             TemplatePart::Capture(_) => "x",
@@ -61,16 +61,16 @@ impl CaptureTemplate {
         pieces.collect()
     }
 
-    /// The metric's name for one match: what was captured is made legal.
+    /// The name of the metric for one match. Captured text is made legal.
     pub fn name(&self, captures: &[&str], naming: Naming) -> String {
         let parts = self.0.iter().map(|piece| match piece {
-            TemplatePart::Text(text) => NamePart::Said(text),
-            TemplatePart::Capture(number) => NamePart::Found(captures.get(*number).copied().unwrap_or_default()),
+            TemplatePart::Text(text) => NamePart::Literal(text),
+            TemplatePart::Capture(number) => NamePart::Captured(captures.get(*number).copied().unwrap_or_default()),
         });
         names::join(parts, naming)
     }
 
-    /// The text for one match; `captures` begins with the whole name.
+    /// The text for one match. `captures` begins with the whole name.
     pub fn expand(&self, captures: &[&str]) -> String {
         self.0
             .iter()
@@ -82,7 +82,7 @@ impl CaptureTemplate {
     }
 }
 
-/// Adds literal text, to the piece before it where that is text too.
+/// Adds literal text, and merges it with a literal text before it.
 fn push_text(pieces: &mut Vec<TemplatePart>, text: &str) {
     match pieces.last_mut() {
         _ if text.is_empty() => {}
@@ -91,8 +91,8 @@ fn push_text(pieces: &mut Vec<TemplatePart>, text: &str) {
     }
 }
 
-/// What stands behind a `$` that was read: a number or, for a regex, a name; and what follows it. Without braces, a
-/// name is as long as it can be, as the regex crate has it.
+/// Reads the reference after a `$`: a number or, for a regex, a name. Returns it with the rest of the text. Without
+/// braces, a name is as long as possible, as in the regex crate.
 fn reference<'t>(text: &'t str, pattern: &NamePattern) -> Option<(&'t str, &'t str)> {
     let is_part = |b: &u8| match pattern {
         NamePattern::Glob(_) => b.is_ascii_digit(),
@@ -105,20 +105,22 @@ fn reference<'t>(text: &'t str, pattern: &NamePattern) -> Option<(&'t str, &'t s
     (!name.is_empty() && name.bytes().all(|b| is_part(&b))).then_some((name, after))
 }
 
-/// Why `$name` stands for nothing.
+/// Why `$name` is not a capture of the pattern.
 fn no_group(name: &str, pattern: &NamePattern) -> String {
     let behind = name.trim_start_matches(|c: char| c.is_ascii_digit());
     match name.strip_suffix(behind) {
         _ if behind.is_empty() => {
-            format!("${name} has nothing to stand for: the match captures {}", pattern.groups())
+            format!("${name} does not exist: the number of captures is {}", pattern.groups())
         }
         Some(number) if !number.is_empty() => {
             format!(
-                "${name} is the group {name}, which the regex lacks; for group {number} write ${{{number}}}{behind}"
+                "${name} is the group {name}, which the regex lacks; write ${{{number}}}{behind} for group {number}"
             )
         }
         _ => {
-            format!("${name} is the group {name}, which the regex lacks; a shorter name needs braces, as in ${{name}}")
+            format!(
+                "${name} is the group {name}, which the regex lacks; write a shorter name in braces, as in ${{name}}"
+            )
         }
     }
 }
@@ -161,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_templates() {
+    fn invalid_templates() {
         for bad in ["$", "${1", "${}", "${x}", "$x", "$3", "$99999999999999999999", "${-1}", "${1 }", "$é"] {
             for pattern in [glob(), regex()] {
                 assert!(CaptureTemplate::new(bad, &pattern).is_err(), "{bad}");
@@ -169,14 +171,17 @@ mod tests {
         }
         assert!(CaptureTemplate::new("$svc", &glob()).is_err());
         for (bad, expected) in [
-            ("$1_x", "in \"$1_x\", $1_x is the group 1_x, which the regex lacks; for group 1 write ${1}_x"),
-            ("$3", "in \"$3\", $3 has nothing to stand for: the match captures 2"),
+            ("$1_x", "in \"$1_x\", $1_x is the group 1_x, which the regex lacks; write ${1}_x for group 1"),
+            ("$3", "in \"$3\", $3 does not exist: the number of captures is 2"),
             (
                 "$svc_x",
-                "in \"$svc_x\", $svc_x is the group svc_x, which the regex lacks; a shorter name needs braces, as in \
-                 ${name}",
+                "in \"$svc_x\", $svc_x is the group svc_x, which the regex lacks; write a shorter name in braces, as \
+                 in ${name}",
             ),
-            ("$", "in \"$\", a $ needs a number or a name behind it: $1, ${1} or $name; for the sign itself write $$"),
+            (
+                "$",
+                "in \"$\", a $ needs a number or a name after it, as in $1, ${1} or $name; write $$ for a dollar sign",
+            ),
         ] {
             assert_eq!(CaptureTemplate::new(bad, &regex()).unwrap_err(), expected);
         }

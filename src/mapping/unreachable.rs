@@ -1,15 +1,15 @@
-//! Rules that can never match, since an earlier one takes every line that they would.
+//! Rules that no line can reach, because an earlier rule matches every line that they match.
 //!
-//! It is found where that is cheap: what is said is true, and not everything that is true is said.
+//! The check is sound but incomplete: every reported rule is unreachable, but not every unreachable rule is reported.
 
 use std::collections::HashMap;
 
 use super::pattern::{Automaton, NamePattern};
-use super::rule::CompiledRule;
+use super::rules::CompiledRule;
 use crate::config::Diagnostic;
 
-/// What is wrong with the order of the rules.
-pub fn unreachable_rules(rules: &[CompiledRule], automaton: &Automaton) -> Vec<Diagnostic> {
+/// Reports the rules that are unreachable.
+pub(super) fn unreachable_rules(rules: &[CompiledRule], automaton: &Automaton) -> Vec<Diagnostic> {
     let mut same: HashMap<(&str, &str), Vec<usize>> = HashMap::new();
     let mut wide: Vec<usize> = Vec::new();
     let mut found = Vec::new();
@@ -24,37 +24,38 @@ pub fn unreachable_rules(rules: &[CompiledRule], automaton: &Automaton) -> Vec<D
             wider.into_iter().take_while(|earlier| *earlier < index).find_map(|earlier| covers(&earlier))
         });
         if let Some(earlier) = earlier.and_then(|at| rules.get(at)) {
-            found.push(said(rule, earlier, twin.is_some()));
+            found.push(diagnostic(rule, earlier, twin.is_some()));
         }
         same.entry(written).or_default().push(index);
-        if rule.pattern.takes_all() {
+        if rule.pattern.matches_all() {
             wide.push(index);
         }
     }
     found
 }
 
-/// The globs that match whatever the glob of `rule` does, itself among them.
+/// The globs that match every name that the glob of `rule` matches. The glob itself is one of them.
 fn wider_globs(rule: &CompiledRule, rules: &[CompiledRule], automaton: &Automaton) -> Vec<usize> {
     let NamePattern::Glob(glob) = &rule.pattern else { return Vec::new() };
     let is_glob = |at: &usize| rules.get(*at).is_some_and(|rule| matches!(rule.pattern, NamePattern::Glob(_)));
-    let mut specimens = glob.specimens().into_iter();
-    let mut wider: Vec<_> = specimens.next().iter().flat_map(|name| automaton.matches(name)).filter(is_glob).collect();
-    for name in specimens {
+    let mut examples = glob.examples().into_iter();
+    let mut wider: Vec<_> = examples.next().iter().flat_map(|name| automaton.matches(name)).filter(is_glob).collect();
+    for name in examples {
         let matching: Vec<_> = automaton.matches(&name).collect();
         wider.retain(|at| matching.binary_search(at).is_ok());
     }
     wider
 }
 
-fn said(rule: &CompiledRule, earlier: &CompiledRule, is_twin: bool) -> Diagnostic {
+fn diagnostic(rule: &CompiledRule, earlier: &CompiledRule, is_twin: bool) -> Diagnostic {
     let (span, key, text) = (rule.written.span(), rule.written.key(), rule.written.quoted());
     if is_twin && earlier.conditions == rule.conditions {
         let message = format!("{key} {text} is declared twice, and only the first can match; remove one of the two");
         return Diagnostic::error(span, message);
     }
     let (key, text) = (earlier.written.key(), earlier.written.quoted());
-    let message =
-        format!("no line gets to this rule: {key} = {text} comes first and takes them all; put this one before it");
+    let message = format!(
+        "no line reaches this rule, because {key} = {text} is before it and matches all its lines; put this rule first"
+    );
     Diagnostic::warning(span, message)
 }

@@ -1,28 +1,28 @@
-//! A sum that goes up only.
+//! Counters: sums that only go up.
 
 use super::Sharing;
 use super::float::Sum;
 use super::sync::{AtomicU64, Ordering};
 
-/// 2^64: what a wrapped u64 has lost.
+/// 2^64, the amount that a u64 loses when it wraps.
 const WRAP: f64 = 18_446_744_073_709_551_616.0;
 
-/// A counter's cells: whole numbers are exact to 2^64, fractions are kept beside them.
+/// A counter. Whole numbers are exact up to 2^64; fractions are added up separately.
 ///
-/// `Relaxed` is enough: the two cells are added up when they are read, and a reader that sees one a moment before the
-/// other sees a total that is true of some order of the samples.
+/// `Relaxed` is enough: a reader adds the two cells up, and if it sees one of them earlier than the other, the total is
+/// still right for some order of the samples.
 #[derive(Debug)]
 pub struct Counter {
     whole: AtomicU64,
     rest: Sum,
 }
 
-/// What a counter has come to.
+/// The value of a counter.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Total {
     /// A whole number, exact.
     Whole(u64),
-    /// A number with a fraction, or above 2^64.
+    /// A number with a fraction, or of at least 2^64.
     Real(f64),
 }
 
@@ -42,9 +42,9 @@ impl Counter {
         }
     }
 
-    /// Adds a finite number, 0 or more.
+    /// Adds a finite number of at least 0.
     pub fn add(&self, value: f64, sharing: Sharing) {
-        // An f64 below 2^64 parts into a whole number and a fraction without a loss.
+        // An f64 below 2^64 splits into a whole number and a fraction without rounding.
         if value < WRAP {
             self.add_whole(value as u64, sharing);
             let fraction = value.fract();
@@ -56,7 +56,7 @@ impl Counter {
         }
     }
 
-    /// What it has come to.
+    /// The value.
     pub fn total(&self) -> Total {
         let (whole, rest) = (self.whole.load(Ordering::Relaxed), self.rest.get());
         match whole.checked_add(rest as u64) {
@@ -78,12 +78,12 @@ mod tests {
         counter.add(1.0, Sharing::Shared);
         assert_eq!(counter.total(), Total::Whole(u64::MAX));
         counter.add_whole(1, Sharing::Shared);
-        assert_eq!(counter.total(), Total::Real(WRAP), "past it, it is rounded and does not fall");
+        assert_eq!(counter.total(), Total::Real(WRAP), "a larger value is rounded and does not fall");
     }
 
     proptest! {
         #[test]
-        fn prop_it_never_falls(values in prop::collection::vec(0.0_f64..3.0, 1..300)) {
+        fn prop_a_counter_never_falls(values in prop::collection::vec(0.0_f64..3.0, 1..300)) {
             let counter = Counter::new();
             let mut last = 0.0;
             for value in values {
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn fractions_are_kept_and_may_make_a_whole() {
+    fn fractions_add_up_to_whole_numbers() {
         let counter = Counter::new();
         counter.add(1.5, Sharing::Shared);
         assert_eq!(counter.total(), Total::Real(1.5));

@@ -1,13 +1,12 @@
-//! Numbers that threads share: an f64, and a sum of many.
+//! Atomic floating-point numbers and sums.
 
 use super::Sharing;
 use super::sync::{AtomicU64, Ordering};
 
-/// The bits of an f64 in an atomic. It never holds NaN or an infinity: a sum that would overflow stays at the largest
-/// number, for one sample must not spoil all that came before it.
+/// An atomic f64. It is never NaN or infinite: a sum that would overflow stays at the largest number, because one sample
+/// must not destroy the sum of all earlier ones.
 ///
-/// `Relaxed` is enough: each cell is one number that means something by itself, and no other memory is published
-/// through it.
+/// `Relaxed` is enough: each number is valid by itself and publishes no other memory.
 #[derive(Debug)]
 pub(super) struct AtomicF64(AtomicU64);
 
@@ -26,7 +25,7 @@ impl AtomicF64 {
         self.0.store(value.to_bits(), Ordering::Relaxed);
     }
 
-    /// The number, and 0 in its place.
+    /// Returns the number and sets it to 0.
     #[inline]
     fn take(&self, sharing: Sharing) -> f64 {
         match sharing {
@@ -44,7 +43,7 @@ impl AtomicF64 {
         self.update(|old| (old + value).clamp(f64::MIN, f64::MAX), sharing);
     }
 
-    /// Replaces the number by `next` of it, which runs again when another thread came in between.
+    /// Replaces the number by `next` of it. `next` runs again if another thread has changed the number meanwhile.
     #[inline]
     pub fn update(&self, mut next: impl FnMut(f64) -> f64, sharing: Sharing) {
         let mut old = self.0.load(Ordering::Relaxed);
@@ -61,13 +60,13 @@ impl AtomicF64 {
     }
 }
 
-/// A sum that does not lose what rounding takes from each addition: a million times 0.1 is 100,000.
+/// A sum without accumulated rounding errors: a million times 0.1 is 100,000.
 ///
-/// What is lost is carried to the next addition, and not shown: the sum is one cell, so that a reader never sees it
-/// fall by a last digit between two stores, which Prometheus would take for a restart from 0. `Relaxed` is enough, as
-/// for any single number; that the carried part is seen late costs no more than a rounding.
+/// The rounding error of an addition is carried to the next addition and is not part of the value. The value is a single
+/// cell, so that readers never see it fall: Prometheus would take a fall for a restart from 0. `Relaxed` is enough, because
+/// a carry that another thread sees late changes the sum by no more than a rounding error.
 ///
-/// Source: Kahan's summation, with the error-free transformation `TwoSum` (Knuth).
+/// Source: Kahan's compensated summation, with the error-free transformation `TwoSum` by Knuth.
 #[derive(Debug)]
 pub(super) struct Sum {
     sum: AtomicF64,
@@ -91,13 +90,13 @@ impl Sum {
             |old| {
                 let mut new = (old + added).clamp(f64::MIN, f64::MAX);
                 if value >= 0.0 {
-                    // What is carried may be below 0, and must not show as a fall.
+                    // The carry may be below 0, but the sum must not fall.
                     new = new.max(old);
                 }
                 let grown = new - old;
                 lost = (old - (new - grown)) + (added - grown);
                 if new.abs() == f64::MAX {
-                    // What is over is no rounding.
+                    // The part that was clamped is not a rounding error.
                     lost = 0.0;
                 }
                 new
@@ -110,13 +109,12 @@ impl Sum {
     }
 }
 
-/// What is left of weights that are not whole, carried from each to the next. `Relaxed` is enough, as for any single
-/// number.
+/// The fraction of weights, carried from one observation to the next. `Relaxed` is enough, as for [`AtomicF64`].
 #[derive(Debug)]
 pub(super) struct Carry(AtomicF64);
 
-/// What rounding may take from a weight: three observations at a rate of 0.3 are ten, not nine and a rest that is
-/// short of 1 by the last bit.
+/// The tolerance for rounding errors of weights: three observations at a rate of 0.3 count as ten, not as nine and a
+/// fraction just below 1.
 const ROUNDING: f64 = 1e-9;
 
 impl Carry {
@@ -124,7 +122,7 @@ impl Carry {
         Self(AtomicF64::new(0.0))
     }
 
-    /// The whole part of a weight with what was carried so far; the rest is carried on.
+    /// The whole part of the carry and a weight; the fraction becomes the new carry.
     pub fn whole(&self, weight: f64, sharing: Sharing) -> u64 {
         if weight.fract() == 0.0 {
             return weight as u64;

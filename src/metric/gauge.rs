@@ -1,9 +1,9 @@
-//! A number that goes up and down.
+//! Gauges: numbers that go up and down.
 
 use super::Sharing;
 use super::float::AtomicF64;
 
-/// A gauge's cell. It starts at 0.
+/// A gauge, which starts at 0.
 #[derive(Debug)]
 pub struct Gauge(AtomicF64);
 
@@ -14,19 +14,19 @@ impl Gauge {
         Self(AtomicF64::new(0.0))
     }
 
-    /// Makes it `value`.
+    /// Sets the value.
     #[inline]
     pub fn set(&self, value: f64) {
         self.0.set(value);
     }
 
-    /// Moves it by `value`.
+    /// Adds to the value.
     #[inline]
     pub fn add(&self, value: f64, sharing: Sharing) {
         self.0.add(value, sharing);
     }
 
-    /// What it is.
+    /// The value.
     pub fn value(&self) -> f64 {
         self.0.get()
     }

@@ -1,4 +1,4 @@
-//! Observations counted by size.
+//! Histograms: observations, counted by size.
 
 use std::sync::Arc;
 
@@ -7,26 +7,26 @@ use super::float::{Carry, Sum};
 use super::sync::{AtomicU64, Ordering};
 use crate::prefetch::prefetch;
 
-/// Upper bounds of buckets: finite and strictly rising; the bucket up to infinity goes without saying.
+/// The upper bounds of buckets, finite and strictly ascending. The bucket `+Inf` is not listed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Bounds(Arc<[f64]>);
 
 impl Bounds {
-    /// Bounds, where they are finite and strictly rise.
+    /// `None`: the bounds are not finite or not strictly ascending.
     pub fn new(bounds: &[f64]) -> Option<Self> {
         let rising = bounds.iter().all(|b| b.is_finite()) && bounds.is_sorted_by(|a, b| a < b);
         rising.then(|| Self(bounds.into()))
     }
 
-    /// The bounds, rising.
+    /// The bounds in ascending order.
     pub fn as_slice(&self) -> &[f64] {
         &self.0
     }
 
-    /// The bucket that holds `value`: the first whose bound is not below it.
+    /// The bucket of `value`: the first whose bound is not less.
     #[inline]
     fn index(&self, value: f64) -> usize {
-        // Counting beats searching while the bounds fit a few cache lines: it has no branch to guess.
+        // For few bounds, counting is faster than searching, because it has no branch to predict.
         if self.0.len() <= 32 {
             self.0.iter().map(|&bound| usize::from(bound < value)).sum()
         } else {
@@ -35,11 +35,10 @@ impl Bounds {
     }
 }
 
-/// A histogram's cells: one count a bucket, not cumulative, and the sum of what was observed.
+/// A histogram: a count for each bucket, not cumulative, and the sum of the observations.
 ///
-/// `_count` is no cell of its own. It and every `le` value are added up from one reading of the buckets, so that the
-/// page cannot show `+Inf` and `_count` apart, whatever is written meanwhile. `Relaxed` is enough for the same
-/// reason: each bucket is right by itself, and no reader relates two of them or the sum to each other.
+/// `_count` has no cell. It and all `le` values are added up from one reading of the buckets, so that `+Inf` and `_count`
+/// are always equal. `Relaxed` is enough, because each bucket is right by itself and no reader compares two of them.
 #[derive(Debug)]
 pub struct Histogram {
     bounds: Bounds,
@@ -55,15 +54,15 @@ impl Histogram {
         Self { bounds, buckets, sum: Sum::new(), carry: Carry::new() }
     }
 
-    /// The upper bounds of its buckets.
+    /// The upper bounds of the buckets.
     pub fn bounds(&self) -> &Bounds {
         &self.bounds
     }
 
-    /// Observes `value` `weight` times, a number of at least 1 that need not be whole.
+    /// Observes `value` `weight` times; `weight` is at least 1 and need not be whole.
     ///
-    /// Counts are whole: what is left of the weight is carried over to the next observation, so that the count differs
-    /// from the sum of all weights by less than 1 at any moment. The cost does not depend on the weight.
+    /// Counts are whole. The fraction of a weight is carried to the next observation, so that the count always differs from
+    /// the sum of all weights by less than 1. The time does not depend on the weight.
     #[inline]
     pub fn observe(&self, value: f64, weight: f64, sharing: Sharing) {
         let times = if weight == 1.0 { 1 } else { self.carry.whole(weight, sharing) };
@@ -73,8 +72,8 @@ impl Histogram {
         self.sum.add(value * weight, sharing);
     }
 
-    /// Reads the buckets once: the number of observations up to each bound, the last of them up to infinity, go to
-    /// `cumulative` (emptied first), and the sum is returned.
+    /// Replaces the content of `cumulative` by the number of observations up to each bound, and up to infinity as the last
+    /// one, and returns the sum. It reads each bucket once.
     pub fn read(&self, cumulative: &mut Vec<u64>) -> f64 {
         let mut count = 0_u64;
         cumulative.clear();
@@ -85,7 +84,7 @@ impl Histogram {
         self.sum.get()
     }
 
-    /// Asks for the buckets: two cache lines of them, which are most or all.
+    /// Prefetches two cache lines of buckets, which are most or all of them.
     #[inline(always)]
     pub(super) fn prefetch(&self) {
         for at in [0, 8] {
@@ -110,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bound_belongs_to_its_bucket() {
+    fn a_bucket_includes_its_bound() {
         let histogram = histogram(&[1.0, 2.0]);
         for value in [-1.0, 1.0, 1.5, 2.0, 2.5] {
             histogram.observe(value, 1.0, Sharing::Shared);
@@ -119,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn bounds_rise() {
+    fn bounds_must_be_finite_and_ascending() {
         assert!(Bounds::new(&[]).is_some());
         for bad in [&[1.0, 1.0][..], &[2.0, 1.0], &[f64::NAN], &[1.0, f64::INFINITY]] {
             assert_eq!(Bounds::new(bad), None);
@@ -127,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn three_observations_at_a_rate_of_three_tenths_are_ten() {
+    fn three_observations_at_a_rate_of_0_3_count_as_ten() {
         let histogram = histogram(&[1.0]);
         let counts: Vec<u64> = (0..3)
             .map(|_| {
@@ -140,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sum_loses_nothing_to_rounding() {
+    fn a_sum_has_no_rounding_error_and_never_overflows() {
         let histogram = histogram(&[1.0]);
         for _ in 0..1_000_000 {
             histogram.observe(0.1, 1.0, Sharing::SingleWriter);
@@ -155,7 +154,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn prop_many_bounds_count_as_few_do(bounds in prop::collection::btree_set(-50_i32..50, 33..60), value in -60_i32..60) {
+        fn prop_many_bounds_give_the_right_bucket(bounds in prop::collection::btree_set(-50_i32..50, 33..60), value in -60_i32..60) {
             let bounds: Vec<f64> = bounds.into_iter().map(f64::from).collect();
             let histogram = histogram(&bounds);
             histogram.observe(f64::from(value), 1.0, Sharing::Shared);
@@ -178,11 +177,11 @@ mod tests {
     }
 
     #[test]
-    fn the_count_is_the_last_bucket_while_threads_write() {
+    fn counts_never_fall_while_threads_write() {
         let histogram = histogram(&[1.0, 2.0, 3.0]);
         const WRITES: u64 = 100_000;
         std::thread::scope(|scope| {
-            let sharing: Vec<_> = (0..2)
+            let writers: Vec<_> = (0..2)
                 .map(|_| {
                     scope.spawn(|| {
                         for n in 0..WRITES {
@@ -192,13 +191,13 @@ mod tests {
                 })
                 .collect();
             let mut last = 0;
-            while !sharing.iter().all(|w| w.is_finished()) {
+            while !writers.iter().all(|writer| writer.is_finished()) {
                 let (cumulative, _) = read(&histogram);
                 assert!(cumulative.is_sorted() && cumulative[3] >= last, "{cumulative:?} after {last}");
                 last = cumulative[3];
             }
         });
         let weights = 2.0 * WRITES as f64 / 0.3;
-        assert!((read(&histogram).0[3] as f64 - weights).abs() < 1.0, "no carry is lost between two sharing");
+        assert!((read(&histogram).0[3] as f64 - weights).abs() < 1.0, "no carry is lost between two writers");
     }
 }

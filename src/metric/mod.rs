@@ -1,8 +1,7 @@
-//! The cells that hold what was measured: plain atomics, changed by the intake and read by a scrape.
+//! The values of series: atomics that workers update and scrapes read.
 //!
-//! A cell knows no name, no clock, no text and no socket. It is changed by a [`Update`], which is already in the
-//! metric's own unit and known to be finite. A set and a summary look at a window of time: they are told the time, and
-//! each has a lock of its own.
+//! This module knows no names, no clock, no text and no sockets. The numbers of an [`Update`] are finite and in the unit of
+//! the metric. Sets and summaries cover a window of time: the caller passes the time, and each of them has a lock.
 
 mod counter;
 mod float;
@@ -24,7 +23,7 @@ pub use window::Window;
 
 use strum::{EnumCount, IntoStaticStr, VariantArray};
 
-/// The atomics of the cells; the model checker's own where a model of them runs.
+/// The atomics of the cells; under the model checker, its own atomics.
 mod sync {
     #[cfg(loom_cells)]
     pub(super) use loom::sync::atomic::{AtomicU64, Ordering};
@@ -32,17 +31,17 @@ mod sync {
     pub(super) use std::sync::atomic::{AtomicU64, Ordering};
 }
 
-/// How many threads change the cells. Any number reads them.
+/// How many threads may update the same cells. Any number of threads may read them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sharing {
-    /// One alone: it needs no locked instruction, which would cost it several times what the addition does.
+    /// Only one, so that an update needs no locked instruction, which takes several times as long as the addition.
     SingleWriter,
-    /// More than one may.
+    /// More than one.
     Shared,
 }
 
 impl Sharing {
-    /// Adds to a whole number, which wraps; gives what it was.
+    /// Adds to a whole number, which wraps, and returns the old value.
     #[inline]
     fn add(self, cell: &sync::AtomicU64, n: u64) -> u64 {
         match self {
@@ -81,12 +80,12 @@ impl MetricType {
         self.into()
     }
 
-    /// The type as the exposition formats have it, which know no sets.
+    /// The type in the exposition formats, which have no sets.
     pub fn exposed(self) -> Self {
         if self == Self::Set { Self::Gauge } else { self }
     }
 
-    /// What a metric of this type adds to its name for series beside those of the name itself.
+    /// The suffixes of the series that a metric of this type exposes in addition to its name.
     pub fn suffixes(self) -> &'static [&'static str] {
         match self {
             Self::Counter | Self::Gauge | Self::Set => &[],
@@ -96,45 +95,45 @@ impl MetricType {
     }
 }
 
-/// What one sample does to a cell. Every number in it is finite.
+/// What a sample does to a series. All numbers are finite.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Update<'a> {
-    /// Add a whole number to a counter.
+    /// Adds a whole number to a counter.
     Count(u64),
-    /// Add any number, 0 or more, to a counter.
+    /// Adds a number of at least 0 to a counter.
     Add(f64),
-    /// Set a gauge.
+    /// Sets a gauge.
     Set(f64),
-    /// Move a gauge.
+    /// Adds to a gauge.
     Move(f64),
-    /// Observe `value` as often as `weight` says, which is 1 or more.
+    /// Observes `value` `weight` times.
     Observe {
-        /// The value, in the metric's unit.
+        /// The value, in the unit of the metric.
         value: f64,
-        /// How many observations the sample stands for: 1/rate.
+        /// The number of observations that the sample represents: 1/rate, so at least 1.
         weight: f64,
     },
-    /// See a member of a set.
+    /// Adds a member to a set.
     Member(&'a [u8]),
 }
 
-/// The cells of one series.
+/// The values of one series.
 #[derive(Debug)]
 pub enum Cells {
-    /// A counter's.
+    /// Of a counter.
     Counter(Counter),
-    /// A gauge's.
+    /// Of a gauge.
     Gauge(Gauge),
-    /// A histogram's.
+    /// Of a histogram.
     Histogram(Histogram),
-    /// A set's, elsewhere: it is larger than the others, and what most series would pay for in memory.
+    /// Of a set; boxed, because it is large and would make every series as large.
     Set(Box<Set>),
-    /// A summary's, elsewhere too.
+    /// Of a summary; boxed for the same reason.
     Summary(Box<Summary>),
 }
 
 impl Cells {
-    /// What the series is.
+    /// The type of the series.
     pub fn type_of(&self) -> MetricType {
         match self {
             Self::Counter(_) => MetricType::Counter,
@@ -145,7 +144,7 @@ impl Cells {
         }
     }
 
-    /// Asks for what a change will change and is not here, but elsewhere.
+    /// Prefetches the memory outside of this value that an update changes.
     #[inline]
     pub fn prefetch(&self) {
         if let Self::Histogram(histogram) = self {
@@ -153,8 +152,8 @@ impl Cells {
         }
     }
 
-    /// Applies a change at the time `now`, in seconds. One that was made for another type of metric does nothing, and is
-    /// never made.
+    /// Applies an update at the time `now`, in seconds. An update for another type does nothing; conversions never make
+    /// one.
     #[inline(always)]
     pub fn apply(&self, update: Update<'_>, sharing: Sharing, now: u32) {
         match (self, update) {
@@ -165,7 +164,7 @@ impl Cells {
             (Self::Histogram(histogram), Update::Observe { value, weight }) => {
                 histogram.observe(value, weight, sharing)
             }
-            (Self::Set(set), Update::Member(member)) => set.see(member, now),
+            (Self::Set(set), Update::Member(member)) => set.add(member, now),
             (Self::Summary(summary), Update::Observe { value, weight }) => summary.observe(value, weight, now),
             _ => debug_assert!(false, "{update:?} on a {}", self.type_of().as_str()),
         }

@@ -1,22 +1,21 @@
-//! A distribution in a bounded memory: quantiles with a relative error of 1 %.
+//! Sketches: quantiles with a relative error of 1 % in bounded memory.
 
-/// The relative error of a quantile.
+/// The largest relative error of a quantile.
 const ERROR: f64 = 0.01;
 
-/// How many bins there are at most. They cover nine orders of magnitude without a gap, and values wherever they are as
-/// long as no more bins than this are in use.
+/// The most bins. So many adjacent bins cover nine orders of magnitude, but only bins in use count.
 const MAX_BINS: usize = 1024;
 
-/// What is added to the exponent of the smallest number and makes it 1 or more, as -37,219 is the least there is.
+/// Added to every exponent to make it at least 1. The smallest exponent is -37,219.
 const OFFSET: i32 = 40_000;
 
-/// Observations counted by size, in bins whose bounds grow by 2 %: those that are in use, and no others.
+/// Observations, counted in bins whose bounds grow by 2 %.
 ///
-/// Source: C. Masson, J. E. Rim and H. K. Lee, "DDSketch" (<https://arxiv.org/abs/1908.10693>). The bins are sparse, as
-/// one value of 1e300 would otherwise make all others fall together; negative values have bins of their own.
+/// Source: C. Masson, J. E. Rim and H. K. Lee, "DDSketch" (<https://arxiv.org/abs/1908.10693>). The bins are sparse, because
+/// in a dense sketch a single value of 1e300 would collapse all other bins. Negative values have bins of their own.
 #[derive(Clone, Debug)]
 pub(super) struct Sketch {
-    /// The bins in the order of their values, each with its count.
+    /// The bins in ascending order, each with its count.
     bins: Vec<(i32, u64)>,
     min: f64,
     max: f64,
@@ -27,13 +26,13 @@ impl Sketch {
         Self { bins: Vec::new(), min: f64::INFINITY, max: f64::NEG_INFINITY }
     }
 
-    /// Empties it, and keeps its memory.
+    /// Removes all observations, and keeps the memory.
     pub fn clear(&mut self) {
         self.bins.clear();
         (self.min, self.max) = (f64::INFINITY, f64::NEG_INFINITY);
     }
 
-    /// Observes a finite value so many times, at a cost that does not depend on that.
+    /// Observes a finite value `times` times. The cost does not depend on `times`.
     pub fn add(&mut self, value: f64, times: u64) {
         self.min = self.min.min(value);
         self.max = self.max.max(value);
@@ -46,7 +45,7 @@ impl Sketch {
             }
             Err(mut at) => {
                 if self.bins.len() >= MAX_BINS {
-                    // Before there is one more, for which the memory would double.
+                    // Before the insertion, because one more bin would double the memory.
                     self.collapse();
                     at = self.bins.partition_point(|(other, _)| *other < bin);
                 }
@@ -55,13 +54,13 @@ impl Sketch {
         }
     }
 
-    /// Moves the bin of the smallest numbers, by their size, into the next larger one of the same sign. A 0 stays one.
+    /// Merges the bin of the smallest absolute values into the next larger bin of the same sign. The bin of 0 remains.
     fn collapse(&mut self) {
         let negative = self.bins.partition_point(|(bin, _)| *bin < 0);
         let positive = self.bins.partition_point(|(bin, _)| *bin <= 0);
         let size = |at: usize| self.bins.get(at).map_or(i32::MAX, |(bin, _)| bin.abs());
         let is_positive = size(positive) < size(negative.wrapping_sub(1));
-        // Of so many bins one sign has two at least.
+        // One of the signs has at least two of so many bins.
         let (from, to) = match is_positive && positive + 1 < self.bins.len() || negative < 2 {
             true => (positive, positive + 1),
             false => (negative - 1, negative - 2),
@@ -73,22 +72,22 @@ impl Sketch {
         }
     }
 
-    /// Adds what another one holds.
+    /// Adds the observations of another sketch.
     pub fn merge(&mut self, other: &Self) {
         self.bins.extend_from_slice(&other.bins);
         self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);
     }
 
-    /// Gives each of the quantiles, which rise, in their order; NaN where there is no observation.
+    /// Adds the value of each quantile to `values`; NaN if there are no observations. `quantiles` must be ascending.
     pub fn quantiles(mut self, quantiles: &[f64], values: &mut Vec<f64>) {
-        // Of merged sketches they are neither in order nor one of a kind.
+        // Merging leaves bins unsorted, and the same bin several times.
         self.bins.sort_unstable_by_key(|(bin, _)| *bin);
         let total: f64 = self.bins.iter().map(|(_, count)| *count as f64).sum();
         let mut bins = self.bins.iter();
         let (mut below, mut value) = (0.0, f64::NAN);
         values.extend(quantiles.iter().map(|quantile| {
-            // The first bin up to which there are as many observations as the quantile asks for.
+            // The first bin whose cumulative count reaches the rank of the quantile.
             let rank = (quantile * total).max(1.0);
             while below < rank
                 && let Some((bin, count)) = bins.next()
@@ -106,12 +105,12 @@ impl Sketch {
     }
 }
 
-/// How much larger each bin is than the one before, as a natural logarithm.
+/// The natural logarithm of the ratio between adjacent bounds.
 fn growth() -> f64 {
     ((1.0 + ERROR) / (1.0 - ERROR)).ln()
 }
 
-/// The bin of a finite number: 0 is that of 0, and the others have its sign.
+/// The bin of a finite number: 0 for 0, otherwise with the sign of the number.
 fn bin(value: f64) -> i32 {
     if value == 0.0 {
         return 0;
@@ -120,7 +119,7 @@ fn bin(value: f64) -> i32 {
     if value < 0.0 { -bin } else { bin }
 }
 
-/// The number that is off by the same share from both bounds of a bin.
+/// The number with the same relative distance to both bounds of a bin.
 fn middle(bin: i32) -> f64 {
     if bin == 0 {
         return 0.0;
@@ -152,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn one_value_is_exact() {
+    fn a_single_value_is_exact() {
         for value in [0.32, -5.0, 0.0, 1e-300, 1e300, f64::MAX, f64::MIN, f64::MIN_POSITIVE, 5e-324] {
             assert_eq!(quantiles(sketch(&[value]), &[0.0, 0.5, 0.99, 1.0]), [value; 4]);
         }
@@ -160,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn an_outlier_spoils_nothing() {
+    fn outliers_do_not_change_other_quantiles() {
         let mut sketch = sketch(&[1e300, -1e300, 1e-300]);
         sketch.add(0.25, 1000);
         assert!(is_near(quantiles(sketch.clone(), &[0.5])[0], 0.25));
@@ -168,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn a_weight_is_so_many_values() {
+    fn a_weight_counts_as_so_many_values() {
         let mut sketch = Sketch::new();
         sketch.add(1.0, 1_000_000_000);
         sketch.add(5.0, 999_999_999);
@@ -184,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn many_bins_collapse_from_the_smallest() {
+    fn the_smallest_of_too_many_bins_collapse() {
         let mut sketch = Sketch::new();
         for exponent in -300..300 {
             for digit in 1..10 {
@@ -196,13 +195,13 @@ mod tests {
         assert_eq!((sketch.bins.len(), sketch.bins.capacity()), (MAX_BINS, MAX_BINS));
         assert!(sketch.bins.is_sorted_by(|a, b| a.0 < b.0));
         assert_eq!(sketch.bins.iter().map(|(_, count)| count).sum::<u64>(), 2 * 600 * 9);
-        // Of the 5,400 positive values it is the 4,970th.
+        // The 4,970th of the 5,400 positive values.
         let values = quantiles(sketch, &[0.0399, 0.9601]);
         assert!(is_near(values[0], -2e252) && is_near(values[1], 2e252), "{values:?}");
     }
 
     #[test]
-    fn negative_values_alone_collapse_too() {
+    fn bins_of_negative_values_collapse() {
         let mut sketch = Sketch::new();
         (0..2000).for_each(|n| sketch.add(-(1.03_f64.powi(n)), 1));
         assert_eq!(sketch.bins.len(), MAX_BINS);
@@ -222,7 +221,7 @@ mod tests {
             quantile in 0.0_f64..=1.0,
             cut in any::<prop::sample::Index>(),
         ) {
-            // In two parts, as two panes have them.
+            // In two sketches, as for two panes.
             let (one, two) = values.split_at(cut.index(values.len()));
             let mut merged = sketch(one);
             merged.merge(&sketch(two));

@@ -1,4 +1,4 @@
-//! Quantiles of the observations of late.
+//! Summaries: quantiles of recent observations.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,11 +7,10 @@ use super::float::{Carry, Sum};
 use super::sketch::Sketch;
 use super::{Quantiles, Sharing, Window};
 
-/// A summary's cell: the count and the sum of all observations, and a sketch of those that a [`Window`] covers.
+/// A summary: the count and the sum of all observations, and a sketch of the observations in a [`Window`].
 ///
-/// A lock, since an observation changes a sketch, the count and the sum as one. It is held for that alone: a scrape
-/// copies what is there, and reckons with the copy. The window has seven panes at most, and the sketch of each takes no
-/// more than 16 KiB.
+/// A lock guards them, because an observation changes all three together. A scrape holds it only to copy the sketches, and
+/// computes the quantiles afterwards. There are at most seven sketches of at most 16 KiB.
 #[derive(Debug)]
 pub struct Summary {
     quantiles: Quantiles,
@@ -24,7 +23,7 @@ struct Observed {
     count: u64,
     sum: Sum,
     carry: Carry,
-    /// The panes in which something was observed, the last one behind.
+    /// The panes with observations in ascending order.
     panes: VecDeque<(u32, Sketch)>,
 }
 
@@ -35,18 +34,18 @@ impl Summary {
         Self { quantiles, window, observed: Mutex::new(observed) }
     }
 
-    /// The quantiles that it tells.
+    /// Its quantiles.
     pub fn quantiles(&self) -> &Quantiles {
         &self.quantiles
     }
 
-    /// Observes `value` `weight` times, a number of at least 1 that need not be whole, at the time `now`, in seconds.
+    /// Observes `value` `weight` times at the time `now`, in seconds; `weight` is at least 1 and need not be whole.
     ///
-    /// Counts are whole, and the fraction of a weight is carried over, as in a histogram.
+    /// Counts are whole, and the fraction of a weight is carried to the next observation, as in a histogram.
     pub fn observe(&self, value: f64, weight: f64, now: u32) {
         let pane = self.window.pane(now);
         let mut observed = self.lock();
-        // Who holds the lock is the only one.
+        // The lock makes this thread the only writer.
         let times = observed.carry.whole(weight, Sharing::SingleWriter);
         observed.count = observed.count.saturating_add(times);
         observed.sum.add(value * weight, Sharing::SingleWriter);
@@ -55,8 +54,8 @@ impl Summary {
         }
     }
 
-    /// Reads it as it is at the time `now`, in seconds: the values of its quantiles go to `values` (emptied first), NaN
-    /// where the window covers no observation; the sum and the count are returned.
+    /// Replaces the content of `values` by the quantiles at the time `now`, in seconds, and returns the sum and the count. A
+    /// quantile is NaN if the window covers no observation.
     pub fn read(&self, now: u32, values: &mut Vec<f64>) -> (f64, u64) {
         let pane = self.window.pane(now);
         let mut all = Sketch::new();
@@ -72,15 +71,15 @@ impl Summary {
     }
 
     fn lock(&self) -> MutexGuard<'_, Observed> {
-        // What it guards is whole between any two statements, so a panic elsewhere spoils nothing.
+        // The data is consistent after every statement, so a panic of another thread does no harm.
         self.observed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Observed {
-    /// The sketch of a pane. The memory of one that the window has left behind is used again.
+    /// The sketch of a pane. It reuses the memory of a sketch that the window no longer covers.
     fn sketch(&mut self, pane: u32, window: Window) -> Option<&mut Sketch> {
-        // Another thread may have looked at the time later and come here before.
+        // Another thread may already have observed at a later time.
         if self.panes.back().is_none_or(|(last, _)| *last < pane) {
             let mut sketch = None;
             while self.panes.front().is_some_and(|(last, _)| !window.covers(*last, pane)) {
@@ -111,22 +110,22 @@ mod tests {
     }
 
     #[test]
-    fn it_looks_back_as_far_as_its_window() {
+    fn quantiles_cover_the_window_only() {
         let summary = summary(&[0.5, 1.0]);
         assert!(read(&summary, 0).0.iter().all(|value| value.is_nan()));
         summary.observe(8.0, 1.0, 0);
         summary.observe(2.0, 1.0, 100);
         assert_eq!(read(&summary, 600), (vec![2.0, 8.0], 10.0, 2));
-        assert_eq!(read(&summary, 700), (vec![2.0, 2.0], 10.0, 2), "8 was observed too long ago");
+        assert_eq!(read(&summary, 700), (vec![2.0, 2.0], 10.0, 2), "the window no longer covers 8");
         let (values, sum, count) = read(&summary, 800);
         assert!(values.len() == 2 && values.iter().all(|value| value.is_nan()), "{values:?}");
-        assert_eq!((sum, count), (10.0, 2), "these never fall");
+        assert_eq!((sum, count), (10.0, 2), "the sum and the count never fall");
         summary.observe(4.0, 1.0, 2000);
         assert_eq!(read(&summary, 2000), (vec![4.0, 4.0], 14.0, 3));
     }
 
     #[test]
-    fn weights_are_counts() {
+    fn weights_count_as_observations() {
         let summary = summary(&[0.5]);
         let counts: Vec<u64> = (0..3)
             .map(|_| {
@@ -138,13 +137,13 @@ mod tests {
         summary.observe(3.0, 1e9, 0);
         assert_eq!(read(&summary, 0).2, 1_000_000_010);
         let median = read(&summary, 0).0[0];
-        assert!((median - 3.0).abs() <= 0.03, "{median}: there are more of 3 than of 1");
+        assert!((median - 3.0).abs() <= 0.03, "{median}: more observations of 3 than of 1");
         let sum = read(&summary, 0).1;
         assert!((sum - 3_000_000_010.0).abs() < 1e-6, "{sum}");
     }
 
     #[test]
-    fn its_panes_are_bounded() {
+    fn a_summary_has_at_most_seven_panes() {
         let summary = summary(&[0.5]);
         for now in (0..100_000).step_by(50) {
             summary.observe(f64::from(now), 1.0, now);
@@ -155,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_whose_time_is_behind_is_counted() {
+    fn an_observation_at_an_earlier_time_is_counted() {
         let summary = summary(&[1.0]);
         summary.observe(1.0, 1.0, 700);
         summary.observe(2.0, 1.0, 599);
@@ -163,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_that_meet_lose_nothing() {
+    fn concurrent_threads_lose_no_observation() {
         let summary = Arc::new(summary(&[0.0, 0.5, 1.0]));
         let threads: Vec<_> = (0..4_u32)
             .map(|n| {
@@ -174,7 +173,7 @@ mod tests {
                         summary.observe(f64::from(n + 1), 1.5, now / 10);
                         let (values, sum, count) = read(&summary, now / 10);
                         assert!(values.iter().all(|value| (1.0..=4.0).contains(value)), "{values:?}");
-                        // Every observation is of 1 to 4, so the two can be held against each other at any moment.
+                        // Every value is 1 to 4, which bounds the sum by the count.
                         assert!(count >= last && sum >= count as f64 && sum <= (count + 1) as f64 * 4.0);
                         last = count;
                     }

@@ -1,30 +1,30 @@
-//! How long something counts after it was seen.
+//! Windows of time.
 
-/// A time to look back, in whole seconds, that slides in panes: a sixth of it each, and a second at least.
+/// A sliding window of time. It moves in panes, each a sixth of the window but at least a second.
 ///
-/// What was seen counts for as long as the window is, and for a pane longer at most.
+/// An observation counts for the length of the window, and for at most one pane longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
     pane_seconds: u32,
     panes: u32,
 }
 
-/// How many panes a window has at most.
+/// The most panes of a window.
 const PANES: u32 = 6;
 
 impl Window {
-    /// A window of so many seconds, 1 at least.
+    /// A window of so many seconds, at least 1.
     pub fn new(seconds: u32) -> Self {
         let pane_seconds = seconds.div_ceil(PANES).max(1);
         Self { pane_seconds, panes: seconds.div_ceil(pane_seconds).max(1) }
     }
 
-    /// The number of the pane that the time `now`, in seconds, falls into.
+    /// The number of the pane at the time `now`, in seconds.
     pub(super) fn pane(self, now: u32) -> u32 {
         now / self.pane_seconds
     }
 
-    /// Whether what was seen in `pane` still counts in the pane `now`.
+    /// Whether an observation in `pane` still counts in the pane `now`.
     pub(super) fn covers(self, pane: u32, now: u32) -> bool {
         now.saturating_sub(pane) <= self.panes
     }
@@ -37,13 +37,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn prop_what_was_seen_counts_for_the_window_and_a_pane_more(seconds in 1_u32..1_000_000, seen in 0_u32..1_000_000) {
+        fn prop_an_observation_counts_for_the_window_and_at_most_a_pane_more(seconds in 1_u32..1_000_000, seen in 0_u32..1_000_000) {
             let window = Window::new(seconds);
             let counts = |now: u32| window.covers(window.pane(seen), window.pane(now));
             prop_assert!(counts(seen) && counts(seen + seconds));
             prop_assert!(!counts(seen + seconds + 2 * seconds.div_ceil(PANES)));
             let ends = (seen..).step_by(window.pane_seconds as usize).take(20).filter(|&now| counts(now)).count();
-            prop_assert!(ends <= PANES as usize + 1, "{} panes are looked at", ends);
+            prop_assert!(ends <= PANES as usize + 1, "{} panes are covered", ends);
         }
     }
 }

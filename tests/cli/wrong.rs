@@ -23,9 +23,9 @@ type = "couter"
 
 /// The errors of the file and of its rules, sorted by place.
 const WRONG_REPORT: &str = r#"wrong.toml:2:1: unknown key "lissten" in [intake]; did you mean "listen"?
-wrong.toml:5:9: the glob "a..b" has an empty part; remove the dot too many, or write * for a part
-wrong.toml:9:8: name "c d" is not a metric name; write letters, digits and _, not beginning with a digit
-wrong.toml:10:16: in "$2", $2 has nothing to stand for: the match captures 1
+wrong.toml:5:9: the glob "a..b" has an empty part; remove the extra dot, or write * for the part
+wrong.toml:9:8: name "c d" is not a metric name; use letters, digits and _, and no digit first
+wrong.toml:10:16: in "$2", $2 does not exist: the number of captures is 1
 wrong.toml:10:22: the label "__zz" is reserved for Prometheus itself; choose another name
 wrong.toml:11:15: "buckets" must rise, and 2 comes after 3
 wrong.toml:11:18: "buckets" must rise, and 1 comes after 3
@@ -122,7 +122,7 @@ fn names_are_checked_as_far_as_they_are_known() {
     // A name without references is checked even if the match is wrong; a label with a reference is not.
     scratch.write("c.toml", "[[metric]]\nmatch = \"a..b\"\nname = \"1x\"\nlabels = { a = \"$9\" }\n");
     let ended = run_in(scratch.path(), &["check", "c.toml"]);
-    let glob = "the glob \"a..b\" has an empty part; remove the dot too many, or write * for a part";
+    let glob = "the glob \"a..b\" has an empty part; remove the extra dot, or write * for the part";
     assert_eq!(ended.stderr, format!("c.toml:2:9: {glob}\nc.toml:3:8: name \"1x\" {ILLEGAL}\n"));
 }
 
@@ -163,10 +163,10 @@ buckets = [2]
     scratch.write("odd.toml", rules);
     let ended = run_in(scratch.path(), &["check", "odd.toml"]);
     let expected = r#"odd.toml:3:8: warning: name "a": the name of a counter ends in _total by convention
-odd.toml:10:8: warning: a has another help in an earlier rule, and the first series made decides; say the same in both
+odd.toml:10:8: warning: a has another help in an earlier rule, and the first series decides; write the same in both rules
 odd.toml:14:8: warning: name "c_total": by convention only the name of a counter ends in _total
 odd.toml:19:8: warning: name "d": by convention it ends in its unit, _seconds
-odd.toml:26:11: warning: d has other buckets in an earlier rule, and the first series made decides; say the same in both
+odd.toml:26:11: warning: d has other buckets in an earlier rule, and the first series decides; write the same in both rules
 odd.toml: good
 "#;
     assert_eq!((ended.code, ended.stdout.as_str(), ended.stderr.as_str()), (Some(0), expected, ""));
@@ -180,12 +180,12 @@ fn check_warns_of_options_without_effect() {
         (
             "histogram",
             "quantiles = [0.5]",
-            "\"quantiles\" has no effect, as [defaults] timer makes no summary; add type = \"summary\", or leave it out",
+            "\"quantiles\" has no effect, because [defaults] timer makes no summary; add type = \"summary\", or leave it out",
         ),
         (
             "summary",
             "buckets = [1]",
-            "\"buckets\" has no effect, as [defaults] timer makes no histogram; add type = \"histogram\", or leave it out",
+            "\"buckets\" has no effect, because [defaults] timer makes no histogram; add type = \"histogram\", or leave it out",
         ),
         (
             "histogram",

@@ -110,7 +110,7 @@ fn what_is_no_socket_is_never_removed() {
         for transport in FILES {
             assert_eq!(
                 refused(&format!("{transport}://{path}"), &[]),
-                "there is a file of this name that is no socket; remove it, or choose another path"
+                "a file of this name exists and is no socket; remove it, or choose another path"
             );
         }
     }
@@ -118,7 +118,7 @@ fn what_is_no_socket_is_never_removed() {
     assert!(fs::symlink_metadata(&link).is_ok_and(|link| link.is_symlink()));
     assert_eq!(
         refused(&format!("unix://{}/no/a.sock", scratch.path().display()), &[]),
-        "the folder is not there; make it first"
+        "the folder does not exist; create it first"
     );
 }
 
@@ -149,7 +149,7 @@ fn an_owner_whom_nobody_knows_is_named() {
         let config = scratch.write("config.toml", &format!("[intake]\n{key} = \"no such one\"\n"));
         assert_eq!(
             refused(&format!("unix://{}", scratch.file("a")), &["--config", &config]),
-            format!("this machine knows no {key} \"no such one\"; correct [intake] {key}")
+            format!("this machine has no {key} \"no such one\"; correct [intake] {key}")
         );
     }
     // Root is known everywhere, by name too, but only root may give files to it.

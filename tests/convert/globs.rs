@@ -1,4 +1,4 @@
-//! Globs: what matches, which of several, and what they capture.
+//! Globs: which names match, which of several globs applies, and what is captured.
 
 use crate::check;
 
@@ -32,7 +32,7 @@ catchall{first="foo",job="foo-bar-"} 1
 foo_bar_baz 1
 = lines=2 c=2 mapped=1
 
-== the first that is listed wins (exporter 101)
+== the first glob in the file wins (exporter 101)
 ~ mappings:
 ~ - {match: "order.*.*", name: first}
 ~ - {match: "order.*.bbb", name: second}
@@ -62,7 +62,7 @@ b 1
 cb 1
 = lines=3 c=3 mapped=3
 
-== without an order, a branch that fails is left (exporter 102)
+== without an order, a glob that matches only the beginning is skipped (exporter 102)
 ~ defaults: {glob_disable_ordering: true}
 ~ mappings:
 ~ - match: bt.*.bbb
@@ -76,7 +76,7 @@ bt_any{what="just"} 1
 bt_just{kind="x"} 1
 = lines=2 c=2 mapped=2
 
-== captures of a branch that failed do not stay (exporter 103)
+== captures of a skipped glob are forgotten (exporter 103)
 ~ mappings:
 ~ - match: "*.dummy.*"
 ~   name: dummy
@@ -89,7 +89,7 @@ dummy{one="full",two="y"} 1
 full{one="x"} 1
 = lines=2 c=2 mapped=2
 
-== what begins a longer match is matched too (exporter 104, a bug)
+== a glob that begins an earlier one matches too (exporter 104, a bug)
 ~ mappings:
 ~ - {match: a.b.c, name: long}
 ~ - {match: a.b, name: short}
@@ -98,7 +98,7 @@ long 1
 short 1
 = lines=2 c=2 mapped=2
 
-== the other way round (exporter 104)
+== a glob that begins a later one matches too (exporter 104)
 ~ mappings:
 ~ - {match: a.b, name: short}
 ~ - {match: a.b.c, name: long}
@@ -107,7 +107,7 @@ long 1
 short 1
 = lines=2 c=2 mapped=2
 
-== of two equal matches the first wins, also against others (exporter 105, a bug)
+== the first of two equal globs wins, even with other globs between them (exporter 105, a bug)
 ~ mappings:
 ~ - {match: a.*, name: first}
 ~ - {match: "*.b", name: second}
@@ -117,7 +117,7 @@ first 2
 second 1
 = lines=3 c=3 mapped=3
 
-== references (exporter 106, with its bugs)
+== references (exporter 106, with bugs there)
 ~ mappings:
 ~ - match: a.*.*
 ~   name: t
@@ -133,7 +133,7 @@ second 1
 t{braces="x_y",dollar="5$ $",percent="x%",word="-",zero="a.x.y"} 1
 = lines=1 g=1 mapped=1
 
-== ten captures (exporter 106, with a bug)
+== ten captures (exporter 106, with a bug there)
 ~ mappings:
 ~ - match: "*.*.*.*.*.*.*.*.*.*"
 ~   name: t
@@ -142,7 +142,7 @@ t{braces="x_y",dollar="5$ $",percent="x%",word="-",zero="a.x.y"} 1
 t{braces="a-j",plain="a-j"} 1
 = lines=1 g=1 mapped=1
 
-== names out of captures (exporter 107)
+== captures in names (exporter 107)
 ~ mappings:
 ~ - {match: svc.*, name: "svc_${1}_total"}
 ~ - {match: one.*, name: "${1}_total"}
@@ -158,7 +158,7 @@ x_total 1
 y_z 1
 = lines=5 c=5 mapped=5
 
-== case counts, and a star takes anything between two dots (exporter 110)
+== case matters, and a star matches any part between two dots (exporter 110)
 ~ mappings:
 ~ - match: a.*
 ~   name: a
@@ -169,7 +169,7 @@ a 1
 a{what="b /c"} 1
 = lines=3 c=3 mapped=2
 
-== odd globs that are right (exporter 122)
+== unusual globs that are valid (exporter 122)
 ~ mappings:
 ~ - {match: "foo--bar.*", name: dashes}
 ~ - {match: "a.1b.*", name: digits}

@@ -1,4 +1,4 @@
-//! Timers: summaries or histograms, with whose options.
+//! Observers: summaries or histograms, with the options of a mapping or of the defaults.
 
 use crate::check;
 
@@ -7,7 +7,7 @@ fn observers() {
     check(
         "observers",
         r##"
-== without a word on it, ms h and d are summaries (exporter 7, 8)
+== by default, ms h and d are summaries (exporter 7, 8)
 ~ mappings: []
 > a:200|ms\nb:200|h\nc:200|d
 a{quantile="0.5"} 0.2
@@ -88,7 +88,7 @@ d_sum -1
 d_count 1
 = lines=4 ms=2 h=2
 
-== a mapping that says what its observers are still takes counters and gauges
+== a mapping with an observer_type still matches counters and gauges
 ~ mappings:
 ~ - match: m.*.*
 ~   name: "$1"
@@ -105,7 +105,7 @@ t_sum{what="x"} 1
 t_count{what="x"} 1
 = lines=3 c=1 g=1 h=1 mapped=3
 
-== a summary among histograms, its quantiles, and those of the defaults
+== one summary among histograms, with its own quantiles and with the default ones
 ~ defaults:
 ~   timer_type: histogram
 ~   buckets: [1]
@@ -127,7 +127,7 @@ s_sum 1
 s_count 1
 = lines=3 h=3 mapped=2
 
-== quantiles of a mapping, where all are summaries
+== quantiles of a mapping, if summaries are the default
 ~ defaults: {summary_options: {quantiles: [{quantile: 0.9}], max_age: 5m, age_buckets: 5, buf_cap: 1000}}
 ~ mappings:
 ~ - {match: s, name: s, summary_options: {quantiles: [{quantile: 0.5}], max_age: 30s}}
@@ -140,7 +140,7 @@ s_sum 1
 s_count 1
 = lines=2 h=2 mapped=1
 
-== options of a histogram that nothing says it is (exporter 120)
+== options of a histogram without an observer_type (exporter 120)
 ~ mappings:
 ~ - {match: s, name: s, histogram_options: {buckets: [1]}}
 > s:1|h
@@ -151,7 +151,7 @@ s_sum 1
 s_count 1
 = lines=1 h=1 mapped=1
 
-== a metric with a name that a histogram exposes: the first that is used holds
+== a counter named like the count of a histogram, whose line comes first
 ~ mappings:
 ~ - {match: h, name: x, observer_type: histogram, buckets: [1]}
 ~ - {match: c, name: x_count}
@@ -159,7 +159,7 @@ s_count 1
 x_count 3
 = lines=3 c=2 name_collision=1 mapped=2
 
-== and the other way round
+== a counter named like the count of a histogram, whose line comes second
 ~ mappings:
 ~ - {match: c, name: x_count}
 ~ - {match: h, name: x, observer_type: histogram, buckets: [1]}
@@ -170,7 +170,7 @@ x_sum 1
 x_count 1
 = lines=2 h=1 name_collision=1 mapped=1
 
-== one name, other buckets: the first that is used holds (exporter 117)
+== one name with two sets of buckets: the first one used applies (exporter 117)
 ~ defaults: {observer_type: histogram}
 ~ mappings:
 ~ - {match: a, name: n, histogram_options: {buckets: [1]}, labels: {by: a}}

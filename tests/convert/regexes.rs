@@ -1,4 +1,4 @@
-//! Regexes: where in a name they match, and when they are tried.
+//! Regexes: where in a name they match, and in which order they are tried.
 
 use crate::check;
 
@@ -15,7 +15,7 @@ fo_o 1
 re_foo 1
 = lines=2 c=2 mapped=1
 
-== what matched, and where groups move (exporter 108)
+== the whole match as a reference, which renumbers the groups (exporter 108)
 ~ defaults: {match_type: regex}
 ~ mappings:
 ~ - match: 'b(\d+)|c(\d+)'
@@ -26,7 +26,7 @@ n{all="b12",one="12"} 1
 n{all="c3",two="3"} 1
 = lines=2 c=2 mapped=2
 
-== the first place where it matches, and the longest that it takes there
+== the leftmost match, as long as its repetitions allow
 ~ defaults: {match_type: regex}
 ~ mappings:
 ~ - match: 'b(.*?)c(.*)'
@@ -44,7 +44,7 @@ x_q 1
 yz 2
 = lines=6 c=6 mapped=4
 
-== what Go reads in its own way: classes, octal and quoted text
+== syntax of Go: classes, octal escapes and quoted text
 ~ defaults: {match_type: regex}
 ~ mappings:
 ~ - match: '^app\.([\w-.]+)\.count$'
@@ -74,14 +74,14 @@ zxz1 5
 took{number="get-it",op="get-it_x",svc="api"} 1
 = lines=1 g=1 mapped=1
 
-== an empty name out of a group (exporter 108)
+== a group that makes an empty name (exporter 108)
 ~ mappings:
 ~ - {match: '(.*)_bar', match_type: regex, name: "${1}"}
 > _bar:1|c\na_bar:1|c
 a 1
 = lines=2 c=1 empty_name=1 mapped=1
 
-== letters and digits are those of ASCII
+== letters and digits are ASCII
 ~ mappings:
 ~ - {match: '^\w+$', match_type: regex, name: word}
 ~ - {match: '^[\d.]+$', match_type: regex, name: digits}
@@ -104,7 +104,7 @@ glob 1
 regex 1
 = lines=2 c=2 mapped=2
 
-== regexes by their order
+== regexes are tried in file order
 ~ defaults: {match_type: regex}
 ~ mappings:
 ~ - {match: 'b$', name: first}

@@ -1,4 +1,4 @@
-//! What is about neither names nor types.
+//! Names, labels, help texts, and YAML features.
 
 use crate::check;
 
@@ -13,7 +13,7 @@ _0d 1
 a_b_c 1
 = lines=2 c=1 g=1
 
-== one that says nothing
+== a file with empty sections has no rules
 ~ # nothing
 ~ defaults:
 ~ mappings:
@@ -21,7 +21,7 @@ a_b_c 1
 a 1
 = lines=1 c=1
 
-== names stay as they are, dashes and all (exporter 82)
+== names get no suffixes, and dashes become one underscore (exporter 82)
 > a.*.m:1|c\na--x---y:1|c\na/x y:1|c\nA.UP:1|c\nt:1|c|#a--b:1
 A_UP 1
 a___m 1
@@ -29,14 +29,14 @@ a_x_y 2
 t{a_b="1"} 1
 = lines=5 c=5
 
-== the container is a label, Graphite's tags are none (exporter 54)
+== the container becomes a label, and Graphite tags are not parsed (exporter 54)
 > a:1|c|#t:v|c:abc\nb;x=y:1|c\nd,t=v:1|c
 a{container_id="abc",t="v"} 1
 b_x_y 1
 d{t="v"} 1
 = lines=3 c=3
 
-== the first help holds, whatever the labels (exporter 116)
+== the first help applies, whatever the labels (exporter 116)
 ~ mappings:
 ~ - {match: a, name: n, help: one}
 ~ - {match: b, name: n, help: two}
@@ -55,7 +55,7 @@ n{by="c"} 1
 n 1
 = lines=1 c=1 mapped=1
 
-== labels that statsd_exporter should take and does not (exporter 122, a bug)
+== labels that statsd_exporter should accept and does not (exporter 122, a bug)
 ~ mappings:
 ~ - {match: a, name: n, labels: {x: 5, yes: yes, empty: , q: 'it''s "q" \'}}
 > a:1|c

@@ -1,4 +1,4 @@
-//! Rules by type of line, and what they do to values.
+//! Mappings for one type of line, and their effects on values.
 
 use crate::check;
 
@@ -7,7 +7,7 @@ fn types() {
     check(
         "types",
         r##"
-== one match, a mapping for each type (exporter 111)
+== mappings with the same match for different types (exporter 111)
 ~ mappings:
 ~ - {match: t.*, match_metric_type: counter, name: t_c}
 ~ - {match: t.*, match_metric_type: gauge, name: t_g}
@@ -21,7 +21,7 @@ t_x_sum 3
 t_x_count 1
 = lines=3 c=1 g=1 h=1 mapped=2
 
-== an observer is all three, by its name of today and by the old one
+== an observer is an ms, h or d line, by its current name and by the old one
 ~ mappings:
 ~ - {match: o.*, match_metric_type: observer, name: o, observer_type: histogram, histogram_options: {buckets: [1]}}
 ~ - {match: t.*, match_metric_type: timer, timer_type: histogram, name: t, buckets: [1]}
@@ -57,7 +57,7 @@ kept 1
 lost_a 1
 = lines=5 c=2 dropped=3 mapped=1
 
-== drop all that is not mapped (exporter 112)
+== drop all unmapped lines (exporter 112)
 ~ mappings:
 ~ - {match: ".", match_type: regex, action: drop, name: dropped}
 ~ - {match: a, name: a}

@@ -1,4 +1,4 @@
-//! The sending end of every transport.
+//! A client of every transport.
 
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
@@ -43,11 +43,11 @@ impl Sender {
         Ok(Self::Stream { stream, framing, buffer: Vec::new() })
     }
 
-    /// Sends the lines of one packet; gives whether they went out. What cannot go on is an error.
+    /// Sends the lines of one packet; gives whether the system accepted them. An error means that no packet can be sent.
     pub(super) fn send(&mut self, packet: &[u8]) -> io::Result<bool> {
         let (stream, framing, buffer) = match self {
-            Self::Udp(udp) => return went_out(&udp.send(packet)),
-            Self::Unixgram(unixgram) => return went_out(&unixgram.send(packet)),
+            Self::Udp(udp) => return is_accepted(&udp.send(packet)),
+            Self::Unixgram(unixgram) => return is_accepted(&unixgram.send(packet)),
             Self::Stream { stream, framing, buffer } => (stream, framing, buffer),
         };
         buffer.clear();
@@ -65,14 +65,14 @@ impl Sender {
         stream.write_all(buffer).map(|()| true)
     }
 
-    /// Whether the receiver counts packets: a stream of lines has none.
+    /// Whether the receiver counts packets, which a stream of lines does not have.
     pub(super) fn has_packets(&self) -> bool {
         !matches!(self, Self::Stream { framing: Framing::Lines, .. })
     }
 }
 
-/// What becomes of one datagram says nothing of the next, but that it is too large for any.
-fn went_out(sent: &io::Result<usize>) -> io::Result<bool> {
+/// A refused datagram is no error, because the next one may be accepted; but one that is too large never is.
+fn is_accepted(sent: &io::Result<usize>) -> io::Result<bool> {
     match sent {
         Err(error) if Errno::from_io_error(error) == Some(Errno::MSGSIZE) => {
             Err(io::Error::other("no datagram takes so many bytes; give --packet a smaller number"))

@@ -4,7 +4,7 @@
 
 use toml::Spanned;
 
-use super::toml::{TomlSetting, TomlTable, tables};
+use super::syntax::{TomlSetting, TomlTable, tables};
 use super::value::{buckets, by_tag, duration, label_sets, labels, one_or_more, quantiles, texts, unit};
 use crate::config::reader::{boolean, choice, factor, label_name, spanned, text, text_not_empty, word};
 use crate::config::schema::{KeptTags, MetricRule, RulePattern};

@@ -6,7 +6,7 @@
 
 mod metric;
 mod relay;
-mod toml;
+mod syntax;
 mod value;
 
 use std::borrow::Cow;
@@ -14,10 +14,10 @@ use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
 
-use ::toml::Spanned;
-use ::toml::de::{DeTable, DeValue};
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
 
-use self::toml::{TomlSetting, TomlTable, table};
+use self::syntax::{TomlSetting, TomlTable, table};
 use self::value::{
     account, addresses, buckets, dialects, duration, labels, mode, quantiles, size, socket_address, whole, window,
 };
@@ -45,13 +45,13 @@ pub fn load(source: &str) -> (Config, Vec<Diagnostic>) {
 
 fn read(source: &str) -> (Config, Vec<Diagnostic>) {
     let (mut table, mut errors) = DeTable::parse_recoverable(source);
-    let mended = toml::mended(source, &errors);
+    let mended = syntax::mended(source, &errors);
     if let Cow::Owned(mended) = &mended {
         let (rest, more) = DeTable::parse_recoverable(mended);
         table = rest;
-        toml::add_new(&mut errors, more);
+        syntax::add_new(&mut errors, more);
     }
-    let problems = Problems::new(toml::diagnostics(source, &errors), usize::MAX);
+    let problems = Problems::new(syntax::diagnostics(source, &errors), usize::MAX);
     let root = Spanned::new(0..source.len(), DeValue::Table(table.into_inner()));
     let top = Setting::new("a config file", &root, &problems).table("at the top of the file", "a table");
     let config = top.map(|top| config(top, source)).unwrap_or_default();

@@ -2,7 +2,7 @@
 //!
 //! `mapping` checks the globs, and whether two tables contradict each other, where it compiles them.
 
-use super::toml::{TomlSetting, TomlTable, tables};
+use super::syntax::{TomlSetting, TomlTable, tables};
 use super::value::address;
 use crate::config::address::Address;
 use crate::config::reader::{spanned, text};

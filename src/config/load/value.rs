@@ -10,7 +10,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::toml::TomlSetting;
+use super::syntax::TomlSetting;
 use crate::config::address::{Address, parse_socket_address};
 use crate::config::dialect::{Dialect, Dialects};
 use crate::config::reader::{Node, bad_label_name, pairs, rising, spanned, text, text_not_empty, word};

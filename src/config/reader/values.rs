@@ -11,10 +11,7 @@ use crate::config::diagnostic::quoted;
 pub(crate) fn spanned<'a, N: Node + 'a, T>(
     read: impl Fn(&Setting<'a, N>) -> Option<T>,
 ) -> impl Fn(&Setting<'a, N>) -> Option<Spanned<T>> {
-    move |setting| {
-        let span = setting.value.span();
-        Some(Spanned::new(span, read(setting)?))
-    }
+    move |setting| Some(Spanned::new(setting.value.span(), read(setting)?))
 }
 
 /// Text, which may be empty.

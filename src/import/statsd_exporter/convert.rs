@@ -7,7 +7,7 @@ use super::mapping::{ExporterMapping, LineTypes, MappingDefaults};
 use super::observer::ObserverOptions;
 use super::pattern::{Match, PrefixTree};
 use super::template::ExporterTemplate;
-use super::toml::{self, Origins, TomlWriter};
+use super::write::{self, Origins, TomlWriter};
 use super::yaml;
 use crate::config::reader::{Node, Problems, Setting};
 use crate::config::{Diagnostic, Spanned, Timer};
@@ -88,11 +88,11 @@ impl ConfigFile {
         writer.gap();
         writer.header("[defaults]", 0..0);
         writer.key("naming", "\"verbatim\"", 0..0);
-        writer.key("timer", &toml::text(defaults.observer().into()), 0..0);
-        writer.set("buckets", defaults.options.buckets.as_ref(), |bounds| toml::numbers(bounds));
+        writer.key("timer", &write::text(defaults.observer().into()), 0..0);
+        writer.set("buckets", defaults.options.buckets.as_ref(), |bounds| write::numbers(bounds));
         if let Some(quantiles) = &defaults.options.quantiles {
             writer.comment("Every quantile is off by 1 % at most; the error of each cannot be set.");
-            writer.set("quantiles", Some(quantiles), |values| toml::numbers(values));
+            writer.set("quantiles", Some(quantiles), |values| write::numbers(values));
         }
         if let Some(max_age) = &defaults.options.max_age {
             let milliseconds = max_age.get_ref().as_millis();
@@ -103,7 +103,7 @@ impl ConfigFile {
             writer.key("summary_window", &format!("\"{window}s\""), max_age.span());
         }
         unsupported(writer, &defaults.options);
-        writer.set("ttl", defaults.ttl.as_ref(), toml::duration);
+        writer.set("ttl", defaults.ttl.as_ref(), write::duration);
         writer.comment("statsd_exporter always adds the label of the container. Remove this to have fewer series.");
         writer.key("container_label", "true", 0..0);
         self.order(mappings);
@@ -237,7 +237,7 @@ impl RuleSource<'_> {
     fn write(&self, writer: &mut TomlWriter, lines: LineTypes, observer: Option<Timer>, has_options: bool) {
         let ExporterMapping { pattern, name, labels, tags_win, options, help, scale, ttl, .. } = self.mapping;
         writer.header("[[metric]]", pattern.span());
-        writer.key(self.key, &toml::text(&self.pattern), pattern.span());
+        writer.key(self.key, &write::text(&self.pattern), pattern.span());
         let types = match lines {
             LineTypes::All => None,
             LineTypes::Counters => Some("\"c\""),
@@ -250,25 +250,25 @@ impl RuleSource<'_> {
         let Some(name) = name else {
             return writer.key("drop", "true", pattern.span());
         };
-        writer.set("name", Some(name), |name| toml::text(&name.render(self.shift)));
+        writer.set("name", Some(name), |name| write::text(&name.render(self.shift)));
         if let Some(observer) = observer {
-            writer.key("type", &toml::text(observer.into()), name.span());
+            writer.key("type", &write::text(observer.into()), name.span());
         }
-        writer.set("help", help.as_ref(), |help| toml::text(help));
+        writer.set("help", help.as_ref(), |help| write::text(help));
         if let Some((_, first)) = labels.first() {
             let render = |(label, value): &(String, Spanned<ExporterTemplate>)| {
                 (label.clone(), value.get_ref().render(self.shift))
             };
-            writer.key("labels", &toml::table(labels.iter().map(render)), first.span());
-            writer.set("prefer", tags_win.as_ref(), |_| toml::text("tag"));
+            writer.key("labels", &write::table(labels.iter().map(render)), first.span());
+            writer.set("prefer", tags_win.as_ref(), |_| write::text("tag"));
         }
         match self.mapping.observer(self.defaults) {
             _ if !has_options => {}
-            Timer::Histogram => writer.set("buckets", options.buckets.as_ref(), |bounds| toml::numbers(bounds)),
-            Timer::Summary => writer.set("quantiles", options.quantiles.as_ref(), |values| toml::numbers(values)),
+            Timer::Histogram => writer.set("buckets", options.buckets.as_ref(), |bounds| write::numbers(bounds)),
+            Timer::Summary => writer.set("quantiles", options.quantiles.as_ref(), |values| write::numbers(values)),
         }
-        writer.set("scale", scale.as_ref(), toml::number);
+        writer.set("scale", scale.as_ref(), write::number);
         let ttl = ttl.as_ref().filter(|ttl| !ttl.get_ref().is_zero() || self.defaults.ttl.is_some());
-        writer.set("ttl", ttl, toml::duration);
+        writer.set("ttl", ttl, write::duration);
     }
 }

@@ -12,7 +12,7 @@ mod mapping;
 mod observer;
 mod pattern;
 mod template;
-mod toml;
+mod write;
 mod yaml;
 
 use std::collections::BTreeSet;

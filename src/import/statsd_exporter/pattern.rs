@@ -118,8 +118,9 @@ impl MatchRegex {
             Ast::Concat(concat) => concat.asts.as_slice(),
             other => std::slice::from_ref(other),
         };
-        let start = elements.first().filter(|element| is_start(element));
-        let end = elements.last().filter(|element| is_end(element));
+        let is = |ast: &Ast, kinds: [AssertionKind; 2]| matches!(ast, Ast::Assertion(a) if kinds.contains(&a.kind));
+        let start = elements.first().filter(|ast| is(ast, [AssertionKind::StartLine, AssertionKind::StartText]));
+        let end = elements.last().filter(|ast| is(ast, [AssertionKind::EndLine, AssertionKind::EndText]));
         let from = start.map_or(0, |anchor| anchor.span().end.offset);
         let to = end.map_or(text.len(), |anchor| anchor.span().start.offset);
         let body = text.get(from..to).unwrap_or_default().to_owned();
@@ -143,14 +144,6 @@ impl MatchRegex {
     }
 }
 
-fn is_start(ast: &Ast) -> bool {
-    matches!(ast, Ast::Assertion(a) if matches!(a.kind, AssertionKind::StartLine | AssertionKind::StartText))
-}
-
-fn is_end(ast: &Ast) -> bool {
-    matches!(ast, Ast::Assertion(a) if matches!(a.kind, AssertionKind::EndLine | AssertionKind::EndText))
-}
-
 /// Counts the groups, and finds syntax that Go reads in another way. Classes such as `\w` have the meaning of Go in
 /// rules.
 #[derive(Default)]
@@ -162,12 +155,10 @@ struct GoVisitor {
 impl GoVisitor {
     fn flags(flags: &ast::Flags) -> Result<(), String> {
         let known = [Flag::CaseInsensitive, Flag::MultiLine, Flag::DotMatchesNewLine, Flag::SwapGreed];
-        let is_known = |item: &ast::FlagsItem| match &item.kind {
-            ast::FlagsItemKind::Negation => true,
-            ast::FlagsItemKind::Flag(flag) => known.contains(flag),
-        };
-        let all = flags.items.iter().all(is_known);
-        all.then_some(()).ok_or_else(|| "the regex cannot be read: its flags can be i, m, s and U".to_owned())
+        let known = known.map(ast::FlagsItemKind::Flag);
+        let is_known = |item: &ast::FlagsItem| item.kind.is_negation() || known.contains(&item.kind);
+        let message = "the regex cannot be read: its flags can be i, m, s and U";
+        if flags.items.iter().all(is_known) { Ok(()) } else { Err(message.to_owned()) }
     }
 }
 
@@ -181,6 +172,7 @@ impl ast::Visitor for GoVisitor {
 
     fn visit_pre(&mut self, ast: &Ast) -> Result<(), String> {
         use AssertionKind::{WordBoundaryEnd, WordBoundaryEndHalf, WordBoundaryStart, WordBoundaryStartHalf};
+        let word_ends = [WordBoundaryStart, WordBoundaryEnd, WordBoundaryStartHalf, WordBoundaryEndHalf];
         match ast {
             Ast::Flags(set) => Self::flags(&set.flags)?,
             Ast::Group(group) => match &group.kind {
@@ -191,12 +183,8 @@ impl ast::Visitor for GoVisitor {
                 }
                 GroupKind::NonCapturing(flags) => Self::flags(flags)?,
             },
-            Ast::Assertion(assertion) => {
-                if let WordBoundaryStart | WordBoundaryEnd | WordBoundaryStartHalf | WordBoundaryEndHalf =
-                    assertion.kind
-                {
-                    return Err(r"the regex cannot be read: for a brace after \b write \{".to_owned());
-                }
+            Ast::Assertion(assertion) if word_ends.contains(&assertion.kind) => {
+                return Err(r"the regex cannot be read: for a brace after \b write \{".to_owned());
             }
             _ => {}
         }
@@ -204,13 +192,9 @@ impl ast::Visitor for GoVisitor {
     }
 
     fn visit_class_set_item_pre(&mut self, item: &ClassSetItem) -> Result<(), String> {
-        match item {
-            ClassSetItem::Bracketed(_) => {
-                Err(r"the regex cannot be read: there is no class of this name; write [[:alpha:]], or \[ for a bracket"
-                    .to_owned())
-            }
-            _ => Ok(()),
-        }
+        let message =
+            r"the regex cannot be read: there is no class of this name; write [[:alpha:]], or \[ for a bracket";
+        if matches!(item, ClassSetItem::Bracketed(_)) { Err(message.to_owned()) } else { Ok(()) }
     }
 }
 

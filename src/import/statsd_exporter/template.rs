@@ -28,36 +28,25 @@ impl ExporterTemplate {
     /// A reference is a `$` and all letters, digits, `_` and `$` after it, in braces or not. If these are not the number
     /// of a capture, the reference is replaced by nothing.
     pub(super) fn of_glob(text: &str, captures: usize) -> Self {
-        let mut template = Self::default();
         let mut unbraced = BTreeSet::new();
-        let mut rest = text;
-        while let Some((before, after)) = rest.split_once('$') {
-            template.push_text(before);
+        let mut template = Self::parse(text, |template, after| {
             let open = after.strip_prefix('{');
             let inner = open.unwrap_or(after);
             let end = inner.find(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '$').unwrap_or(inner.len());
-            let (word, behind) = inner.split_at(end);
-            if word.is_empty() {
-                template.push_text("$");
-                rest = after;
-                continue;
-            }
-            rest = behind.strip_prefix('}').unwrap_or(behind);
+            let (word, rest) = inner.split_at_checked(end).filter(|(word, _)| !word.is_empty())?;
             match word.parse::<usize>() {
-                Ok(0) => {
-                    template.pieces.push(ExporterPiece::Capture(0));
-                    template.note("$0 is the whole name; before 0.31, statsd_exporter replaced it by nothing");
-                }
                 Ok(number) if number <= captures => {
                     template.pieces.push(ExporterPiece::Capture(number));
-                    if open.is_none() {
+                    if number == 0 {
+                        template.note("$0 is the whole name; before 0.31, statsd_exporter replaced it by nothing");
+                    } else if open.is_none() {
                         unbraced.insert(word);
                     }
                 }
-                _ => template.note(&format!("{} refers to nothing and is left out", reference(word))),
+                _ => template.leave_out(word),
             }
-        }
-        template.push_text(rest);
+            Some(rest.strip_prefix('}').unwrap_or(rest))
+        });
         // statsd_exporter replaces one reference after the other in the whole text, so `$1` also changes `$10`. In sorted
         // order, a reference directly precedes those that begin with it.
         if unbraced.iter().zip(unbraced.iter().skip(1)).any(|(short, long)| long.starts_with(short)) {
@@ -73,28 +62,34 @@ impl ExporterTemplate {
     ///
     /// Source: <https://pkg.go.dev/regexp#Regexp.Expand>.
     pub(super) fn of_regex(text: &str, captures: usize, names: &BTreeSet<String>) -> Self {
-        let mut template = Self::default();
-        let mut rest = text;
-        while let Some((before, after)) = rest.split_once('$') {
-            template.push_text(before);
-            if let Some(after) = after.strip_prefix('$') {
+        Self::parse(text, |template, after| {
+            if after.starts_with('$') {
                 template.push_text("$");
-                rest = after;
-                continue;
+                return after.get(1..);
             }
-            let Some((word, behind)) = regex_reference(after) else {
-                template.push_text("$");
-                rest = after;
-                continue;
-            };
-            rest = behind;
+            let (word, rest) = regex_reference(after)?;
             match word.parse::<usize>() {
                 Ok(number) if number <= captures && (word.len() == 1 || !word.starts_with('0')) => {
                     template.pieces.push(ExporterPiece::Capture(number));
                 }
                 _ if names.contains(word) => template.pieces.push(ExporterPiece::Group(word.to_owned())),
-                _ => template.note(&format!("{} refers to nothing and is left out", reference(word))),
+                _ => template.leave_out(word),
             }
+            Some(rest)
+        })
+    }
+
+    /// Parses a template. `reference` adds the reference after a `$` and returns the text after that; `None` means that
+    /// the `$` is literal.
+    fn parse<'t>(text: &'t str, mut reference: impl FnMut(&mut Self, &'t str) -> Option<&'t str>) -> Self {
+        let mut template = Self::default();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once('$') {
+            template.push_text(before);
+            rest = reference(&mut template, after).unwrap_or_else(|| {
+                template.push_text("$");
+                after
+            });
         }
         template.push_text(rest);
         template
@@ -113,6 +108,13 @@ impl ExporterTemplate {
         if self.notes.len() < 10 && !self.notes.iter().any(|known| known == note) {
             self.notes.push(note.to_owned());
         }
+    }
+
+    /// Notes that a reference is left out; a long one is shortened.
+    fn leave_out(&mut self, word: &str) {
+        let start: String = word.chars().take(20).collect();
+        let dots = if start.len() < word.len() { "..." } else { "" };
+        self.note(&format!("${{{start}{dots}}} refers to nothing and is left out"));
     }
 
     /// Whether it refers to the whole match.
@@ -166,13 +168,6 @@ fn regex_reference(after: &str) -> Option<(&str, &str)> {
         None => after.split_at(after.find(|c| !is_word(c)).unwrap_or(after.len())),
     };
     (!word.is_empty() && word.chars().all(is_word)).then_some((word, rest))
-}
-
-/// A reference as notes show it.
-fn reference(word: &str) -> String {
-    const LONGEST: usize = 20;
-    let start: String = word.chars().take(LONGEST).collect();
-    if start.len() < word.len() { format!("${{{start}...}}") } else { format!("${{{word}}}") }
 }
 
 #[cfg(test)]

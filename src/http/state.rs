@@ -1,0 +1,35 @@
+//! What the handlers serve.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use crate::pipeline::Pipeline;
+use crate::telemetry::Snapshot;
+
+/// What the handlers serve. Two functions stand for the rest of the program, so that HTTP knows no socket but its own.
+pub struct ServerState {
+    pub(super) pipeline: Arc<Pipeline>,
+    /// Reads what is read only at a scrape.
+    pub(super) snapshot: Box<dyn Fn() -> Snapshot + Send + Sync>,
+    /// Whether every listener is bound and being read.
+    pub(super) ready: Box<dyn Fn() -> bool + Send + Sync>,
+    /// Held by the thread that writes an exposition. It guards no data, only the CPU.
+    pub(super) render_lock: Mutex<()>,
+}
+
+impl ServerState {
+    /// The state of a server for this pipeline.
+    pub fn new(
+        pipeline: Arc<Pipeline>,
+        snapshot: Box<dyn Fn() -> Snapshot + Send + Sync>,
+        ready: Box<dyn Fn() -> bool + Send + Sync>,
+    ) -> Self {
+        Self { pipeline, snapshot, ready, render_lock: Mutex::default() }
+    }
+}
+
+impl fmt::Debug for ServerState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerState").field("pipeline", &self.pipeline).finish_non_exhaustive()
+    }
+}
