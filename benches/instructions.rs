@@ -1,7 +1,7 @@
-//! What the script `benches/instructions` counts: a worker that takes packets of known lines, and nothing else.
+//! The program that the script `benches/instructions` measures: a worker that applies packets of known lines.
 //!
-//! `instructions TAGS ROUNDS` makes 1,000 series of so many tags each, takes packets of their lines ROUNDS times more,
-//! and prints how many lines a round has. What two runs that differ in ROUNDS alone differ by is the cost of rounds.
+//! `instructions TAGS ROUNDS` makes 1,000 series with that many tags, applies packets of their lines ROUNDS times more, and
+//! prints how many lines a round has. The difference between two runs with different ROUNDS is the cost of the rounds.
 
 mod support;
 
@@ -15,16 +15,16 @@ use statsidecar::workload::{Mix, Packet, Workload};
 
 const SERIES: usize = 1000;
 
-/// What fits an Ethernet frame, as `load` fills them.
+/// The size of packets that fit an Ethernet frame; `load` uses it too.
 const PACKET: usize = 1432;
 
-/// How many of the workload's packets are taken: enough to meet each series many times.
+/// How many packets of the workload are applied: enough to have each series many times.
 const PACKETS: usize = 2000;
 
 fn main() {
     let arguments: Vec<usize> = env::args().skip(1).map_while(|argument| argument.parse().ok()).collect();
     let [tags, rounds] = arguments[..] else {
-        return println!("run `benches/instructions`, which counts what this does");
+        return println!("run the script benches/instructions, which measures this program");
     };
     let workload = Workload::new(SERIES, tags, Mix::default(), PACKET);
     let packets = &workload.packets()[..PACKETS];

@@ -1,7 +1,7 @@
-//! The parts of the path, each by itself: where the time of a line goes, and what is beside the path.
+//! The parts of the path, each by itself, and the parts beside the path.
 //!
-//! `cargo bench --bench micro [-- FILTER]`. Figures of one run belong together, as those of `path` do; whether a change
-//! made a line dearer is better asked of `benches/instructions`, which no other program on the machine disturbs.
+//! Run it with `cargo bench --bench micro [-- FILTER]`. Compare figures of one run only with each other. To see whether
+//! a change made a line more expensive, use `benches/instructions`, because other programs do not disturb its figures.
 
 mod support;
 
@@ -21,10 +21,10 @@ use statsidecar::pipeline::Worker;
 use statsidecar::telemetry::{Listener, Snapshot};
 use statsidecar::workload::{Mix, Packet, Workload};
 
-/// What fits an Ethernet frame, as `load` fills them.
+/// The size of packets that fit an Ethernet frame; `load` uses it too.
 const PACKET: usize = 1432;
 
-/// A line taken apart: by what the path takes plain lines with, by the reader of all others, and by another crate.
+/// Parses a line with the reader of simple lines, with the general reader, and with another crate.
 fn parse(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("parse");
     for (name, line) in [
@@ -43,7 +43,7 @@ fn parse(criterion: &mut Criterion) {
                 }
             });
         });
-        // The other crate gives tags as pairs, which the path needs once a series only.
+        // The other crate returns tags as pairs, which the path needs only once a series.
         group.bench_function(BenchmarkId::new("groups and pairs of tags", name), |bencher| {
             bencher.iter(|| {
                 for group in parse::groups(black_box(line.as_bytes())).flatten() {
@@ -62,7 +62,7 @@ fn parse(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Packets of known lines, through the whole worker; the time is that of a line.
+/// Packets of known lines, through the whole worker. The time is that of one line.
 fn worker(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("worker");
     group.sampling_mode(SamplingMode::Flat).sample_size(10).measurement_time(Duration::from_secs(3));
@@ -84,7 +84,7 @@ fn worker(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// One change of each sort, by the only thread that writes and by one of several.
+/// One update of each type, by a single writer and by one of several.
 fn cells(criterion: &mut Criterion) {
     let bounds = Bounds::new(&DEFAULT_BUCKETS).expect("the bounds rise");
     let (counter, gauge) = (Cells::Counter(Counter::new()), Cells::Gauge(Gauge::new()));
@@ -111,7 +111,7 @@ fn cells(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// What a worker asks once for each series: here the last rule is the one that matches.
+/// The mapping of one series. The last rule matches.
 fn mapping(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("mapping");
     for rules in [0, 1, 200] {
@@ -135,7 +135,7 @@ fn mapping(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Names that no worker has met, on 100 globs and 100 regexes: those that one of the last rules is for, and others.
+/// New names on 100 globs and 100 regexes. Some match one of the last rules, others match none.
 fn many_rules(group: &mut BenchmarkGroup<'_, WallTime>) {
     let rule = |n| {
         format!(
@@ -161,7 +161,7 @@ fn many_rules(group: &mut BenchmarkGroup<'_, WallTime>) {
     }
 }
 
-/// The page; the time is that of a series.
+/// A scrape. The time is that of one series.
 fn page(criterion: &mut Criterion) {
     const SERIES: usize = 10_000;
     let mut group = criterion.benchmark_group("page");

@@ -1,17 +1,17 @@
-//! The whole path, from the socket to the cells, beside the floor: a program that receives the same packets by the
-//! same calls and throws them away.
+//! The whole path, from the socket to the cells, beside a floor. The floor is a program that receives the same packets
+//! by the same calls and discards them.
 //!
-//! `cargo bench --bench path [-- SECONDS [WORKLOAD]]` starts each of them with the same load from `statsidecar load`, one after
-//! the other, and prints the CPU time that each took for a line, what got lost, and the memory it had at its peak.
-//! Figures of one run belong together: compare them with each other, not with those of another run. With two cores or
-//! more, the receiver has the first and the sender the second.
+//! `cargo bench --bench path [-- SECONDS [WORKLOAD]]` starts both, one after the other, with the same load from
+//! `statsidecar load`. It prints the CPU time of each for a line, the lost packets, and the memory at the peak. Compare
+//! figures of one run only with each other. With two cores or more, the receiver has the first core and the sender the
+//! second.
 //!
 //! With `--rules` statsidecar has 200 rules, half of them regexes.
 //!
-//! With `--peers` it gives the same lines, untagged, to other daemons that Debian packages, each with nothing on but its
-//! StatsD listener and otherwise as it comes (so with the system's receive buffer, which loses packets in any pause). A
-//! row of theirs is at the highest rate, by steps, that the daemon loses no packet at; the floor that it is divided by
-//! ran at the rate of its own row. Both flush every 10 s at most: less than `-- 20 --peers` may miss the pause.
+//! With `--peers` it also sends the untagged lines to other daemons that Debian packages. Each runs with its defaults
+//! and only its StatsD listener, so it has the system's receive buffer, which loses packets in any pause. The row of a
+//! peer has the highest rate, by steps, at which that daemon loses no packet. The floor that it is divided by ran at
+//! the rate of its own row. Peers flush at most every 10 s, so a run shorter than `-- 20 --peers` may miss the pause.
 
 use std::io::{BufRead, BufReader};
 use std::net::{SocketAddr, TcpStream};
@@ -26,7 +26,7 @@ use statsidecar::intake::{BATCH, ReceiveBuffers, Socket, Wait};
 
 const STATSIDECAR: &str = env!("CARGO_BIN_EXE_statsidecar");
 
-/// What is sent: a name, lines a second, and the arguments of `load` that make it.
+/// The workloads: a name, lines a second, and the arguments of `load`.
 const WORKLOADS: [(&str, u64, &[&str]); 5] = [
     ("packed, 1,000 series", 4_000_000, &["--series", "1000"]),
     ("packed, 1,000 series, 3 tags", 2_000_000, &["--series", "1000", "--tags", "3"]),
@@ -35,7 +35,7 @@ const WORKLOADS: [(&str, u64, &[&str]); 5] = [
     ("one line a packet, 1,000 series", 300_000, &["--series", "1000", "--packet", "0"]),
 ];
 
-/// Each step down, when a receiver loses packets at the rate before.
+/// The factor to the next rate after a receiver has lost packets.
 const SLOWER: f64 = 0.7;
 
 fn main() {
@@ -77,7 +77,7 @@ fn row(name: &str, rate: u64, run: &Run, floor: &Run) {
     );
 }
 
-/// Receives and forgets, and says at the end how many packets there were.
+/// Receives and discards packets, and prints their number at the end.
 fn floor() {
     let address: Address = "udp://127.0.0.1:0".parse().expect("it is an address");
     let socket = Socket::bind(&address, false, &IntakeConfig::default()).expect("the floor binds");
@@ -96,7 +96,7 @@ fn floor() {
     }
 }
 
-/// A file of 100 globs and 100 regexes, the last of which are for names of the workload.
+/// A file of 100 globs and 100 regexes. The last ones match names of the workload.
 fn rules() -> PathBuf {
     let mut file = String::new();
     for n in 0..99 {
@@ -111,7 +111,7 @@ fn rules() -> PathBuf {
     path
 }
 
-/// What one program did with one workload.
+/// The result of one program with one workload.
 struct Run {
     program: &'static str,
     nanoseconds_per_line: f64,
@@ -119,7 +119,7 @@ struct Run {
     peak_bytes: u64,
 }
 
-/// All programs at the same rate: the highest, by steps, that none of them loses a packet at.
+/// All programs at the same rate: the highest, by steps, at which none of them loses a packet.
 fn at_a_rate_without_loss(rate: u64, seconds: u64, args: &[&str], config: Option<&Path>) -> (u64, [Run; 2]) {
     let mut rate = rate;
     for _ in 0..8 {
@@ -153,7 +153,7 @@ fn run_statsidecar(rate: u64, seconds: u64, args: &[&str], config: Option<&Path>
     let page = sidecar.line();
     let page = page.strip_prefix("serving metrics on http://").and_then(|page| page.strip_suffix("/metrics"));
     let page: SocketAddr = page.expect("it serves a page").parse().expect("it has an address");
-    // Every series is made before the clock runs: what a new series costs is another question.
+    // Every series exists before the measurement, because this does not measure the cost of new series.
     load(sidecar.udp, rate.min(500_000), 3, args);
     let (dropped_before, _) = counts(page);
     let before = sidecar.cpu_nanoseconds();
@@ -204,7 +204,7 @@ fn netdata(dir: &Path, port: u16) -> String {
     )
 }
 
-/// The highest rate without a loss, by steps down from `rate`, and what it took; `None` where it is not installed.
+/// The highest rate without a loss, by steps down from `rate`, and its result; `None` if the peer is not installed.
 fn run_peer(peer: Peer, rate: u64, seconds: u64, args: &[&str]) -> Option<(u64, Run)> {
     if !Path::new(peer.path).exists() {
         return None;
@@ -228,7 +228,7 @@ fn run_peer(peer: Peer, rate: u64, seconds: u64, args: &[&str]) -> Option<(u64, 
     }
 }
 
-/// A peer with its directory; both end with this.
+/// A running peer and its directory; dropping this ends the peer and removes the directory.
 struct RunningPeer {
     child: Child,
     dir: PathBuf,
@@ -237,7 +237,7 @@ struct RunningPeer {
 
 impl RunningPeer {
     fn start(peer: Peer) -> Self {
-        // Nobody else takes a port that was just free, in all likelihood.
+        // A port that was just free is very probably still free.
         let free = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
         let port = free.local_addr().expect("it has an address").port();
         drop(free);
@@ -256,7 +256,7 @@ impl RunningPeer {
         running
     }
 
-    /// What the kernel says of its socket.
+    /// The line of its socket in /proc.
     fn socket(&self) -> Option<String> {
         let table = fs::read_to_string("/proc/net/udp").expect("the kernel lists its sockets");
         let port = format!(":{:04X}", self.port);
@@ -264,7 +264,7 @@ impl RunningPeer {
         row.map(str::to_owned)
     }
 
-    /// Packets that the kernel dropped for it.
+    /// The packets that the kernel dropped on its socket.
     fn dropped(&self) -> u64 {
         let row = self.socket().expect("it listens");
         row.split_whitespace().last().expect("the last column").parse().expect("a number of packets")
@@ -273,7 +273,7 @@ impl RunningPeer {
 
 impl Drop for RunningPeer {
     fn drop(&mut self) {
-        // Any may fail where it has ended; then there is nothing to do.
+        // Each of these may fail if the peer has ended, and then there is nothing to do.
         let _ = self.child.kill();
         let _ = self.child.wait();
         let _ = fs::remove_dir_all(&self.dir);
@@ -292,7 +292,7 @@ fn counts(page: SocketAddr) -> (u64, u64) {
     (count("statsidecar_kernel_dropped_packets_total{"), count("statsidecar_lines_total{"))
 }
 
-/// Sends, on the second core, and gives the lines and packets that were sent.
+/// Sends from the second core; returns the lines and packets sent.
 fn load(target: SocketAddr, rate: u64, seconds: u64, args: &[&str]) -> (u64, u64) {
     let output = pinned(STATSIDECAR, 1)
         .args(["load", "--target", &format!("udp://{target}")])
@@ -306,7 +306,7 @@ fn load(target: SocketAddr, rate: u64, seconds: u64, args: &[&str]) -> (u64, u64
     (words[1].parse().expect("lines"), words[4].parse().expect("packets"))
 }
 
-/// A command on one core, where there are two.
+/// A command on one core, if there are two.
 fn pinned(program: &str, core: usize) -> Command {
     if std::thread::available_parallelism().is_ok_and(|cores| cores.get() > 1) {
         let mut command = Command::new("taskset");
@@ -317,7 +317,7 @@ fn pinned(program: &str, core: usize) -> Command {
     }
 }
 
-/// A program that receives; it ends with this.
+/// A running receiver; dropping this ends it.
 struct Receiver {
     child: Child,
     output: BufReader<std::process::ChildStdout>,
@@ -354,13 +354,13 @@ impl Receiver {
 
 impl Drop for Receiver {
     fn drop(&mut self) {
-        // Either may fail for a process that has ended; then there is nothing to do.
+        // Either may fail for a process that has ended, and then there is nothing to do.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// CPU time of all threads of a process so far, once it has read what it was sent.
+/// The CPU time of all threads of a process so far, once it has read everything.
 fn cpu_nanoseconds(process: u32) -> f64 {
     std::thread::sleep(Duration::from_millis(200));
     let tasks = fs::read_dir(format!("/proc/{process}/task")).expect("it runs");

@@ -5,8 +5,7 @@
 //!                                    `- not found: resolve, keep -'
 //! ```
 //!
-//! Simple lines (nearly all) wait in a batch, so that their cache misses overlap; other lines are looked up alone. Every
-//! sample is applied in [`Applier::apply`](applier::Applier::apply).
+//! Simple lines (nearly all) wait in a batch, so that their cache misses overlap; other lines are looked up alone.
 
 mod applier;
 mod key;
@@ -36,8 +35,7 @@ use crate::reject::Reject;
 use line_batch::{Found, HashedLine, LineBatch};
 use sample::Sample;
 
-/// Packets and lines that are applied in the order of their arrival, simple lines some at a time. The rest of them is
-/// applied when the batch is dropped.
+/// Packets and lines, applied in the order of their arrival, simple lines some at a time; the rest when it is dropped.
 #[derive(Debug)]
 pub struct Batch<'b, 'w, 'p> {
     work: &'b mut Work<'w>,

@@ -1,11 +1,11 @@
-//! The cells under every order in which threads can meet: a model, run by loom.
+//! A model of the cells, which loom runs in every order of the threads' steps.
 //!
 //! ```sh
-//! RUSTFLAGS="--cfg loom_cells" cargo test --release --test loom --target-dir target/loom
+//! RUSTFLAGS="--cfg loom_cells" cargo test --profile loom --test loom --target-dir target/loom
 //! ```
 //!
-//! Every order there is would be too many, so each model bounds how often a thread is interrupted: two or three times
-//! is enough for all that two writers can do to each other between a load and the store that goes with it.
+//! The number of all orders would be too large, so each model bounds how often loom interrupts a thread. Two or three
+//! interruptions are enough for every way in which two writers can meet between a load and its store.
 
 #![cfg(loom_cells)]
 
@@ -20,7 +20,7 @@ use statsidecar::pipeline::{Pipeline, Worker};
 use statsidecar::registry::Series;
 use statsidecar::telemetry::Listener;
 
-/// Runs `model` in every order with at most so many interruptions; it must have been run more than once.
+/// Runs `model` in every order with at most so many interruptions. There must be more than ten orders.
 fn check(interruptions: usize, model: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(interruptions);
@@ -32,7 +32,7 @@ fn check(interruptions: usize, model: impl Fn() + Send + Sync + 'static) {
     });
     let runs = runs.load(std::sync::atomic::Ordering::Relaxed);
     println!("{runs} orders");
-    assert!(runs > 10, "the threads did not meet: {runs}");
+    assert!(runs > 10, "the threads never meet: {runs} orders");
 }
 
 fn histogram() -> Histogram {
@@ -46,11 +46,11 @@ fn read(histogram: &Histogram) -> (Vec<u64>, f64) {
     (cumulative, sum)
 }
 
-/// What two writers observe: value, and weight. The weights sum up to 8.75.
+/// The observations of two writers, each with value and weight. The weights sum up to 8.75.
 const OBSERVATIONS: [[(f64, f64); 2]; 2] = [[(0.5, 2.5), (4.0, 1.75)], [(0.5, 1.5), (2.0, 3.0)]];
 
 #[test]
-fn a_histogram_is_whole_whenever_it_is_read() {
+fn a_histogram_is_consistent_at_any_time() {
     check(2, || {
         let cells = Arc::new(histogram());
         let writers = OBSERVATIONS.map(|observations| {
@@ -73,13 +73,13 @@ fn a_histogram_is_whole_whenever_it_is_read() {
         // 2.5 + 1.75 + 1.5 + 3, and each value as often; every number here is exact in an f64.
         let (cumulative, sum) = read(&cells);
         assert_eq!((cumulative[1], sum), (8, 15.0));
-        // What the writers left over is in the carry: a quarter more makes the next whole one.
+        // The fractions of the writers are in the carry, so a quarter more makes the next whole count.
         cells.observe(0.5, 1.25, Sharing::Shared);
         assert_eq!(read(&cells).0[1], 10, "the carry is lost");
     });
 }
 
-/// Each of the interleavings may cut the carry elsewhere, so a count up to a bound is off by less than one, too.
+/// The order decides which bucket gets the carry, so the count of a bucket is off by less than one.
 #[test]
 fn a_count_is_off_by_less_than_one() {
     let seen: &'static Mutex<Vec<u64>> = Box::leak(Box::default());
@@ -98,7 +98,7 @@ fn a_count_is_off_by_less_than_one() {
     let mut seen = std::mem::take(&mut *seen.lock().expect("no model panicked"));
     seen.sort_unstable();
     seen.dedup();
-    assert_eq!(seen, [1, 2], "both orders were met, and no other result");
+    assert_eq!(seen, [1, 2], "both orders occur, and no other result");
 }
 
 #[test]
@@ -134,7 +134,7 @@ fn a_counter_loses_nothing() {
 }
 
 #[test]
-fn a_counter_that_passes_two_to_the_64_is_not_reset() {
+fn a_counter_that_passes_2_to_the_64_is_not_reset() {
     check(3, || {
         let cells = Arc::new(Counter::new());
         cells.add_whole(u64::MAX - 1, Sharing::Shared);
@@ -145,17 +145,17 @@ fn a_counter_that_passes_two_to_the_64_is_not_reset() {
         for writer in writers {
             writer.join().expect("a writer does not panic");
         }
-        // One of the two wrapped, whichever came second, and only one.
+        // Only the second addition wraps.
         assert_eq!(cells.total(), Total::Real(18_446_744_073_709_551_616.0));
         cells.add(2.0_f64.powi(65), Sharing::Shared);
         assert_eq!(cells.total(), Total::Real(3.0 * 2.0_f64.powi(64)));
     });
 }
 
-/// A single writer loads and stores, which a reader must not notice. It is the reader that is spawned: of a writer that
-/// loads before it stores, loom would explore one order only.
+/// A single writer loads and then stores, and a reader must not see a state in between. The reader is the spawned
+/// thread, because loom would explore only one order of a spawned writer that loads before it stores.
 #[test]
-fn what_one_writer_changes_is_whole_too() {
+fn a_single_writer_keeps_the_cells_consistent() {
     check(3, || {
         let (counter, cells) = (Arc::new(Counter::new()), Arc::new(histogram()));
         let reader = {
@@ -180,7 +180,7 @@ fn what_one_writer_changes_is_whole_too() {
     });
 }
 
-/// A fall by the last digit would look like a restart from 0.
+/// Prometheus would take a fall by the last digit for a restart from 0.
 #[test]
 fn a_counter_does_not_fall_while_it_is_read() {
     check(2, || {
@@ -201,7 +201,7 @@ fn a_counter_does_not_fall_while_it_is_read() {
 }
 
 #[test]
-fn a_gauge_is_one_of_the_orders() {
+fn a_gauge_has_the_value_of_some_order() {
     let seen: &'static Mutex<Vec<i64>> = Box::leak(Box::default());
     check(3, move || {
         let cells = Arc::new(Gauge::new());
@@ -225,13 +225,13 @@ fn a_gauge_is_one_of_the_orders() {
     let mut seen = std::mem::take(&mut *seen.lock().expect("no model panicked"));
     seen.sort_unstable();
     seen.dedup();
-    // Set before, between and after the moves. loom adds -2, a set that is not seen: it knows no order between the store
-    // and the exchanges of threads that did not meet, though these follow directly on what they replace.
+    // The set comes before, between or after the moves. loom also allows -2, the moves without the set, because its
+    // model has no order between a store and the exchanges of another thread.
     assert_eq!(seen, [-2, 7, 8, 10]);
 }
 
 #[test]
-fn two_that_move_a_gauge_both_do() {
+fn two_writers_both_move_a_gauge() {
     check(3, || {
         let cells = Arc::new(Gauge::new());
         let writers = [1.0, 2.5].map(|x| {

@@ -1,7 +1,8 @@
-//! The parser against another one: what `statsd-parser` reads, this one reads alike.
+//! The parser against another one: both must read a line alike.
 //!
-//! Where the two are meant to differ, [`DIFFERENCES`] says how: it turns a line into the line (or lines) by which the
-//! other parser would mean the same, or corrects what it read. So a difference is compared too, and not left out.
+//! The other parser is the crate `statsd-parser`. [`DIFFERENCES`] lists where the two differ on purpose. Each
+//! difference rewrites a line so that the other parser should read it alike, or corrects its result. So lines with a
+//! difference are compared too.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -12,24 +13,24 @@ use statsd_parser::{Message, Metric, ParseError};
 use statsidecar::parse::{self, Group, SimpleLine, StatsdType, tags, value};
 use statsidecar::reject::Reject;
 
-// ---- What is meant to differ ----
+// ---- Differences on purpose ----
 
-/// Something that the two parsers read differently on purpose.
+/// One feature that the two parsers read differently on purpose.
 struct Difference {
     name: &'static str,
     why: &'static str,
-    /// A line that this difference, and no other, explains.
+    /// A line that only this difference explains.
     example: &'static str,
     mend: Mend,
 }
 
-/// How the other parser is brought to mean what this one does.
+/// How the result of the other parser becomes that of this one.
 enum Mend {
-    /// It is asked for other lines instead; `None` where the difference does not apply.
+    /// The other parser gets these lines instead; `None` if the difference does not apply.
     Lines(fn(&str) -> Option<Vec<String>>),
-    /// What it read is corrected.
+    /// Its result is corrected.
     Reading(fn(&mut Reading)),
-    /// It has nothing to say about such a line.
+    /// It is not asked about such a line.
     NotAsked(fn(&str) -> bool),
 }
 
@@ -136,7 +137,7 @@ const DIFFERENCES: &[Difference] = &[
     },
 ];
 
-/// What hides the beginning of a name from the other parser; no generator makes it.
+/// A character that hides the beginning of a name from the other parser. No generator makes it.
 const MARK: char = '\u{1}';
 
 /// Parts a line without tags into one line for each value.
@@ -162,7 +163,7 @@ fn unpacked(line: &str) -> Option<Vec<String>> {
         if StatsdType::ALL.iter().any(|known| known.as_str() == statsd_type) {
             lines.extend(values.split(':').map(|value| format!("{name}:{value}|{}", &after[..end])));
         } else {
-            // What cannot be taken apart is lost as one.
+            // A part of an unknown type is rejected as a whole.
             lines.push(format!("{name}:{values}|{}", &after[..end]));
         }
         match after.get(end + 1..) {
@@ -231,8 +232,8 @@ fn ours(line: &str) -> Vec<Option<Reading>> {
         .collect()
 }
 
-/// A line as the short way for plain ones reads it; `None` where it leaves the line to the other.
-fn ours_if_plain(line: &str) -> Option<Reading> {
+/// A line as the reader of simple lines reads it; `None` if that reader leaves the line to the general one.
+fn ours_if_simple(line: &str) -> Option<Reading> {
     let (SimpleLine { name, tags, number, rate, statsd_type }, len) = parse::simple_line(line.as_bytes())?;
     assert_eq!(len, line.len(), "{line:?} ends where it ends");
     Some(Reading { name: text(name), value: Ok(number.to_f64()), statsd_type, rate: Ok(rate), tags: tags_of(tags) })
@@ -256,7 +257,7 @@ fn text(part: &[u8]) -> String {
     String::from_utf8(part.to_vec()).expect("the line is UTF-8, and is cut at characters")
 }
 
-/// The other parser's reading of a line as it stands; `Err` where it refuses the line.
+/// The other parser's reading of the unchanged line; `Err` if it refuses the line.
 fn theirs(line: &str) -> Result<Reading, ParseError> {
     let Message { name, tags, metric } = statsd_parser::parse(line)?;
     let (statsd_type, value, rate) = match metric {
@@ -265,20 +266,20 @@ fn theirs(line: &str) -> Result<Reading, ParseError> {
         Metric::Timing(m) => (StatsdType::Timer, m.value, m.sample_rate),
         Metric::Histogram(m) => (StatsdType::Histogram, m.value, m.sample_rate),
         Metric::Meter(m) => (StatsdType::Meter, m.value, m.sample_rate),
-        // It has neither value nor type; what is made up here is like nothing that a line gives.
+        // A service check has neither value nor type here, so this reading is one that no line gives.
         Metric::ServiceCheck(_) => (StatsdType::Distribution, 0.0, None),
     };
     let name = name.strip_prefix(MARK).unwrap_or(&name).to_owned();
     Ok(Reading { name, value: Ok(value), statsd_type, rate: Ok(rate.unwrap_or(1.0)), tags: tags.unwrap_or_default() })
 }
 
-/// A reading that is applied, and `None` for one of which anything is wrong.
+/// The reading if it is applied; `None` if anything is wrong with it.
 fn whole(reading: Option<Reading>) -> Option<Reading> {
     reading.filter(|reading| reading.value.is_ok() && reading.rate.is_ok())
 }
 
-/// What this parser should read, by the other one and those of the differences that `is_known` lets through; `None`
-/// where the other one is not to be asked.
+/// The expected result of this parser: that of the other one, with the differences that `is_known` accepts. `None` if
+/// the other parser must not be asked.
 fn expected(line: &str, is_known: impl Fn(&Difference) -> bool) -> Option<Vec<Option<Reading>>> {
     let mut lines = vec![line.to_owned()];
     let known = || DIFFERENCES.iter().filter(|difference| is_known(difference));
@@ -301,7 +302,7 @@ fn expected(line: &str, is_known: impl Fn(&Difference) -> bool) -> Option<Vec<Op
     Some(lines.iter().map(read).collect())
 }
 
-/// Whether the two parsers agree on a line, but for those of the differences.
+/// Whether the two parsers agree on a line, given the differences that `is_known` accepts.
 fn agree(line: &str, is_known: impl Fn(&Difference) -> bool) -> bool {
     expected(line, is_known).is_none_or(|expected| ours(line) == expected)
 }
@@ -309,7 +310,7 @@ fn agree(line: &str, is_known: impl Fn(&Difference) -> bool) -> bool {
 // ---- The tests ----
 
 #[test]
-fn each_difference_is_one() {
+fn each_difference_is_needed() {
     for difference in DIFFERENCES {
         let Difference { name, why, example, .. } = difference;
         assert!(!why.is_empty(), "{name}");
@@ -319,9 +320,9 @@ fn each_difference_is_one() {
     }
 }
 
-/// Why a sample is lost is not the other parser's matter, apart from these two.
+/// The other parser does not know these reasons, so they are checked here.
 #[test]
-fn what_is_refused_is_refused_for_the_right_reason() {
+fn rejected_samples_have_the_right_reason() {
     for (line, expected) in [
         ("a:inf|c", (Err(Reject::BadValue), Ok(1.0))),
         ("a:1|c|@0", (Ok(1.0), Err(Reject::BadSampleRate))),
@@ -352,7 +353,7 @@ fn prop_packed_lines_are_read_like_their_parts() {
             .collect();
         format!("{name}:{}", pairs.join(":"))
     });
-    // The other parser takes only those of them that are no packed lines, but it takes each of their parts.
+    // The other parser refuses packed lines, but it accepts each of their parts.
     compare(line, 0);
 }
 
@@ -361,20 +362,20 @@ fn prop_mutated_lines_are_read_alike() {
     compare(mutated(good_line()), 3);
 }
 
-/// Compares thousands of lines; of every ten, the other parser has to take at least `taken`, or this shows nothing.
+/// Compares thousands of lines. The other parser must accept at least `taken` of every ten, or the test shows nothing.
 fn compare(lines: impl Strategy<Value = String>, taken: u32) {
     const CASES: u32 = 5_000;
     let mut runner = TestRunner::new(Config { cases: CASES, failure_persistence: None, ..Config::default() });
-    let (accepted, plain) = (Cell::new(0), Cell::new(0));
+    let (accepted, simple) = (Cell::new(0), Cell::new(0));
     let result = runner.run(&lines, |line| {
         let Some(expected) = expected(&line, |_| true) else { return Ok(()) };
-        // Its reader of service checks panics on some lines, so it is asked only where it must not take one for that.
+        // Its reader of service checks panics on some lines, so it gets no line that looks like one.
         let is_accepted = !line.starts_with("_sc") && theirs(&line).is_ok();
         accepted.set(accepted.get() + u32::from(is_accepted));
-        // A line that it refuses as it stands is compared if it takes all that the line is rewritten to.
+        // A line that it refuses is compared if it accepts all lines of the rewritten form.
         if is_accepted || expected.iter().all(Option::is_some) {
-            if let Some(reading) = ours_if_plain(&line) {
-                plain.set(plain.get() + 1);
+            if let Some(reading) = ours_if_simple(&line) {
+                simple.set(simple.get() + 1);
                 prop_assert_eq!(&[Some(reading)][..], &expected, "{:?}", line);
             }
             prop_assert_eq!(ours(&line), expected, "{:?}", line);
@@ -382,8 +383,8 @@ fn compare(lines: impl Strategy<Value = String>, taken: u32) {
         Ok(())
     });
     result.unwrap_or_else(|error| panic!("{error}"));
-    assert!(plain.get() > CASES / 50, "only {} of {CASES} lines were plain", plain.get());
-    assert!(accepted.get() >= CASES / 10 * taken, "only {} of {CASES} lines were taken", accepted.get());
+    assert!(simple.get() > CASES / 50, "only {} of {CASES} lines were simple", simple.get());
+    assert!(accepted.get() >= CASES / 10 * taken, "only {} of {CASES} lines were accepted", accepted.get());
 }
 
 // ---- Lines ----
@@ -397,7 +398,7 @@ fn name() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Any characters that can stand in a line.
+/// Any characters of a line.
 fn characters(len: std::ops::Range<usize>) -> impl Strategy<Value = String> {
     prop::collection::vec(any::<char>(), len)
         .prop_map(|chars| chars.into_iter().filter(|c| !matches!(*c, '\n' | MARK)).collect())
@@ -459,7 +460,7 @@ fn good_line() -> impl Strategy<Value = String> {
     )
 }
 
-/// Lines with a few characters removed, doubled, moved or put in, mostly such as mean something.
+/// Lines with a few characters removed, doubled, moved or inserted, mostly characters with a meaning.
 fn mutated(lines: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
     let inserted = prop_oneof![
         8 => prop::sample::select("::||@##,,.+-eE01 cgmsh_\r\t".chars().collect::<Vec<_>>()),

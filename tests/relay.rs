@@ -1,4 +1,4 @@
-//! The relay over real sockets: what arrives at the targets, what does not, and that every line is counted once.
+//! The relay over real sockets: every line is counted once, as sent, failed or shed.
 
 mod support;
 
@@ -15,7 +15,8 @@ use rustix::net::sockopt::set_socket_recv_buffer_size;
 use rustix::net::{AddressFamily, SocketType, bind, getsockname, listen, socket};
 use support::{Client, Daemon, PATIENCE, Scratch, run_in, sum};
 
-/// A sidecar with this in its config, that listens on `transport`; the folder of its files goes with it.
+/// Starts a sidecar with this config and a listener on `transport`; returns it with a client and the folder of its
+/// files.
 fn relaying(name: &str, transport: &str, config: &str) -> (Daemon, Client, Scratch) {
     let scratch = Scratch::short(name);
     let file = scratch.write("config.toml", config);
@@ -39,7 +40,7 @@ fn udp() -> (UdpSocket, String) {
     (socket, target)
 }
 
-/// A port of TCP that nobody else gets, and where nobody listens yet.
+/// A TCP port that is reserved for this test, and that refuses connections until the test listens on it.
 fn closed_tcp() -> (OwnedFd, String) {
     let fd = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
     bind(&fd, &SocketAddr::from(([127, 0, 0, 1], 0))).expect("a port");
@@ -47,7 +48,7 @@ fn closed_tcp() -> (OwnedFd, String) {
     (fd, format!("tcp://{address}"))
 }
 
-/// A target whose kernel takes little as long as nobody reads.
+/// A target with a small receive buffer, so that its kernel accepts little as long as the test does not read.
 fn narrow_tcp() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     set_socket_recv_buffer_size(&listener, 64 * 1024).expect("an option");
@@ -63,11 +64,11 @@ fn accept(listener: &TcpListener) -> TcpStream {
 
 fn receive(socket: &UdpSocket) -> Vec<u8> {
     let mut buffer = vec![0; 65_536];
-    let len = socket.recv(&mut buffer).expect("a packet comes");
+    let len = socket.recv(&mut buffer).expect("a packet arrives");
     buffer[..len].to_vec()
 }
 
-/// The next so many lines, however they are packed.
+/// The next lines, in any number of packets.
 fn receive_lines(mut next: impl FnMut() -> Vec<u8>, lines: usize) -> Vec<Vec<u8>> {
     let mut found = Vec::new();
     while found.len() < lines {
@@ -81,32 +82,20 @@ fn row(metric: &str, target: &str, outcome: &str, count: u64) -> String {
     format!("statsidecar_relay_{metric}_total{{outcome=\"{outcome}\",target=\"{target}\"}} {count}")
 }
 
-/// The page once this is so.
-fn page_where(daemon: &Daemon, is_so: impl Fn(&str) -> bool) -> String {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let page = daemon.scrape();
-        if is_so(&page) {
-            return page;
-        }
-        assert!(Instant::now() < deadline, "{page}");
-    }
-}
-
-/// Waits until so many lines of a target were sent, failed and shed.
+/// Waits until these are the counts of a target's lines.
 fn counted(daemon: &Daemon, target: &str, sent: u64, failed: u64, shed: u64) {
     let rows = [("sent", sent), ("failed", failed), ("shed", shed)];
     let rows = rows.map(|(outcome, count)| row("lines", target, outcome, count));
     daemon.scrape_with(&rows.each_ref().map(String::as_str));
 }
 
-fn lines_of(page: &str, target: &str, outcome: &str) -> u64 {
-    sum(page, row("lines", target, outcome, 0).rsplit_once(' ').expect("a row has a value").0)
+fn lines_of(exposition: &str, target: &str, outcome: &str) -> u64 {
+    sum(exposition, row("lines", target, outcome, 0).rsplit_once(' ').expect("a row has a value").0)
 }
 
-/// (exporter 90) Lines are sent on as they came, good or bad, but for empty ones.
+/// Lines are relayed unchanged, good or bad; empty lines are not (exporter 90).
 #[test]
-fn one_target_gets_all_lines_and_another_those_of_its_names() {
+fn each_target_gets_the_lines_that_match_it() {
     let scratch = Scratch::short("relay-two-out");
     let path = scratch.file("out");
     let unixgram = UnixDatagram::bind(&path).expect("a socket");
@@ -139,7 +128,7 @@ fn one_target_gets_all_lines_and_another_those_of_its_names() {
     assert_eq!(receive_lines(|| receive(&all), 12), lines);
     let next = || {
         let mut buffer = vec![0; 2000];
-        let len = unixgram.recv(&mut buffer).expect("a packet comes");
+        let len = unixgram.recv(&mut buffer).expect("a packet arrives");
         buffer[..len].to_vec()
     };
     assert_eq!(receive_lines(next, 6), [lines[0], lines[2], lines[3], lines[5], lines[7], lines[11]]);
@@ -149,7 +138,7 @@ fn one_target_gets_all_lines_and_another_those_of_its_names() {
     daemon.scrape_with(&[&row("packets", &target, "sent", 1), &row("packets", &some, "sent", 1)]);
 }
 
-/// However lines come in, the same go out; and those that come alone do not wait for others.
+/// A line is relayed unchanged from any transport, and a single line does not wait for others.
 #[test]
 fn lines_of_every_transport_are_relayed() {
     for transport in ["udp", "tcp", "unixgram", "unix", "unix+dogstatsd"] {
@@ -161,14 +150,14 @@ fn lines_of_every_transport_are_relayed() {
             } else {
                 client.send(line);
             }
-            assert_eq!(receive(&socket), line, "{transport}: a lone line, without an end");
+            assert_eq!(receive(&socket), line, "{transport}: a single line, without an end");
         }
         counted(&daemon, &target, 2, 0, 0);
         daemon.scrape_with(&[&row("packets", &target, "sent", 2)]);
     }
 }
 
-/// A gauge means its last line at the target too, so all come in their order, whichever worker took them.
+/// The order of lines stays, because the last line of a gauge decides at the target too.
 #[test]
 fn several_workers_relay_in_order() {
     const LINES: usize = 100_000;
@@ -203,19 +192,19 @@ fn datagrams_are_filled_and_lines_keep_their_order() {
         found.extend(inside);
     }
     assert_eq!(found, lines);
-    // 42 lines of 33 bytes with ends between them are 1427 bytes; 12 packets are full of them but for three, and the
-    // stream may be read in two pieces.
+    // A packet holds 42 lines of 33 bytes, with ends between them. The relay may get the stream in two pieces, so there
+    // may be more packets than are needed.
     assert!((13..=15).contains(&packets), "{packets} packets");
     counted(&daemon, &target, 501, 0, 0);
     daemon.scrape_with(&[&row("packets", &target, "sent", packets)]);
 }
 
 #[test]
-fn lines_that_are_too_long_stay_here() {
+fn lines_over_the_limit_are_not_relayed() {
     let (socket, target) = udp();
     let (_daemon, mut client, _scratch) = relaying("relay-long", "unixgram", &to(&target));
     client.send(&[b"x".repeat(8193), b"\na:1|c\n".to_vec(), b"y".repeat(8192), b"\r".to_vec()].concat());
-    // A datagram that is cut: its whole lines.
+    // Of a datagram that is cut, the whole lines are relayed.
     client.send(&[b"b:1|c\n".to_vec(), b"c".repeat(70_000)].concat());
     let mut expected = vec![b"a:1|c".to_vec(), b"y".repeat(8192), b"b:1|c".to_vec()];
     expected[1].push(b'\r');
@@ -223,7 +212,7 @@ fn lines_that_are_too_long_stay_here() {
 }
 
 #[test]
-fn what_no_datagram_takes_is_shed() {
+fn a_line_too_long_for_a_datagram_is_shed() {
     let (socket, target) = udp();
     let config = format!("[intake]\nmax_line = \"64KiB\"\n{}", to(&target));
     let (daemon, mut client, _scratch) = relaying("relay-large", "tcp", &config);
@@ -233,9 +222,9 @@ fn what_no_datagram_takes_is_shed() {
     daemon.scrape_with(&[&row("packets", &target, "shed", 1)]);
 }
 
-/// (exporter 91) The kernel says of a port where nobody listens that the packet before did not arrive.
+/// The kernel reports a closed UDP port only on the next send (exporter 91).
 #[test]
-fn a_dead_udp_target_fails_and_comes_back() {
+fn lines_for_a_closed_udp_port_fail_until_it_opens() {
     let (socket, target) = udp();
     let address = socket.local_addr().expect("an address");
     drop(socket);
@@ -248,10 +237,11 @@ fn a_dead_udp_target_fails_and_comes_back() {
         daemon.scrape_with(&[&format!("a_total {sent}")]);
         assert!(Instant::now() < deadline);
     }
-    let is_all = |page: &str| {
-        lines_of(page, &target, "failed") + lines_of(page, &target, "sent") == sum(page, "statsidecar_lines_total")
+    let is_all = |exposition: &str| {
+        lines_of(exposition, &target, "failed") + lines_of(exposition, &target, "sent")
+            == sum(exposition, "statsidecar_lines_total")
     };
-    page_where(&daemon, is_all);
+    daemon.scrape_until("the counts of the relay", is_all);
     let socket = UdpSocket::bind(address).expect("the port is free");
     socket.set_read_timeout(Some(Duration::from_millis(300))).expect("a time limit");
     let mut buffer = [0; 2000];
@@ -259,11 +249,11 @@ fn a_dead_udp_target_fails_and_comes_back() {
         assert!(Instant::now() < deadline);
         client.send(b"a:1|c");
     }
-    page_where(&daemon, is_all);
+    daemon.scrape_until("the counts of the relay", is_all);
 }
 
 #[test]
-fn lines_wait_for_a_tcp_target_that_is_not_there_yet() {
+fn lines_wait_until_a_tcp_target_listens() {
     let (fd, target) = closed_tcp();
     let (daemon, mut client, _scratch) = relaying("relay-later", "udp", &to(&target));
     client.send(b"a:1|c\nb:2|c");
@@ -274,7 +264,7 @@ fn lines_wait_for_a_tcp_target_that_is_not_there_yet() {
     let mut lines = BufReader::new(accept(&listener)).lines().map(|line| line.expect("text"));
     assert_eq!([lines.next(), lines.next()], [Some("a:1|c".to_owned()), Some("b:2|c".to_owned())]);
     counted(&daemon, &target, 2, 0, 0);
-    // The connection is closed: what comes now goes to the next.
+    // The target closes the connection, so the next line goes to a new connection.
     drop(lines);
     client.send(b"c:3|c\r");
     let mut bytes = vec![0; 7];
@@ -284,7 +274,7 @@ fn lines_wait_for_a_tcp_target_that_is_not_there_yet() {
 }
 
 #[test]
-fn lines_wait_for_a_unix_socket_that_is_not_there_yet() {
+fn lines_wait_until_a_unix_socket_exists() {
     let scratch = Scratch::short("relay-later-out");
     let path = scratch.file("out");
     let target = format!("unixgram://{path}");
@@ -295,56 +285,57 @@ fn lines_wait_for_a_unix_socket_that_is_not_there_yet() {
         if round == 1 {
             counted(&daemon, &target, 0, 0, 0);
         }
-        // In the second round nobody reads any more: the packet fails, and the next one waits.
+        // In the second round the socket is closed, so the packet fails, and the next one waits.
         if round == 2 {
-            page_where(&daemon, |page| lines_of(page, &target, "failed") == 1);
+            daemon.scrape_until("the counts of the relay", |exposition| lines_of(exposition, &target, "failed") == 1);
             client.send(b"b:1|c");
         }
         let socket = UnixDatagram::bind(&path).expect("a socket");
         socket.set_read_timeout(Some(PATIENCE)).expect("a time limit");
         let mut buffer = [0; 100];
-        let len = socket.recv(&mut buffer).expect("a packet comes");
+        let len = socket.recv(&mut buffer).expect("a packet arrives");
         assert_eq!(&buffer[..len], if round == 1 { b"a:1|c" } else { b"b:1|c" });
         counted(&daemon, &target, round, round - 1, 0);
         std::fs::remove_file(&path).expect("it is there");
     }
 }
 
-/// A target that takes nothing costs the others and the intake nothing, and in the end each line is in one place.
+/// A target that does not read costs neither other targets nor the intake anything, and each of its lines is counted.
 #[test]
-fn a_target_that_reads_nothing_holds_up_nobody() {
+fn a_target_that_does_not_read_delays_nothing_else() {
     const LINES: usize = 30_000;
     let (listener, slow) = narrow_tcp();
     let other = TcpListener::bind("127.0.0.1:0").expect("a port");
     let quick = format!("tcp://{}", other.local_addr().expect("an address"));
     let (daemon, mut client, _scratch) = relaying("relay-slow", "tcp", &(to(&slow) + &to(&quick)));
-    // It is closed at the end of the sidecar: then all is read.
+    // The sidecar closes this connection at its end, and then the reader has every line.
     let reader = std::thread::spawn(move || BufReader::new(accept(&other)).lines().count() as u64);
     let line = format!("a:1|c|#k:{}\n", "x".repeat(990));
     for _ in 0..LINES / 100 {
         client.write(line.repeat(100).as_bytes());
     }
     daemon.scrape_with(&[&format!("statsidecar_samples_total{{type=\"c\"}} {LINES}")]);
-    let page = daemon.scrape_when("statsidecar_relay_packets_total", 1);
-    assert_eq!(lines_of(&page, &slow, "failed"), 0);
+    let exposition = daemon.scrape_when("statsidecar_relay_packets_total", 1);
+    assert_eq!(lines_of(&exposition, &slow, "failed"), 0);
     let stream = accept(&listener);
     let reader_of_slow = std::thread::spawn(move || BufReader::new(stream).lines().count() as u64);
-    let is_all = |page: &str, target| {
-        let lines: u64 = ["sent", "shed", "failed"].iter().map(|outcome| lines_of(page, target, outcome)).sum();
+    let is_all = |exposition: &str, target| {
+        let lines: u64 = ["sent", "shed", "failed"].iter().map(|outcome| lines_of(exposition, target, outcome)).sum();
         lines == LINES as u64
     };
-    let page = page_where(&daemon, |page| is_all(page, &slow) && is_all(page, &quick));
-    let shed = lines_of(&page, &slow, "shed");
-    assert!(shed > 0, "30 MB are more than the queue and the kernel hold");
+    let exposition = daemon
+        .scrape_until("the counts of the relay", |exposition| is_all(exposition, &slow) && is_all(exposition, &quick));
+    let shed = lines_of(&exposition, &slow, "shed");
+    assert!(shed > 0, "the queue and the kernel together hold less than 30 MB");
     daemon.signal("TERM");
     assert_eq!(daemon.wait().code, Some(0));
-    assert_eq!(reader_of_slow.join().expect("it reads"), LINES as u64 - shed, "what is said to be sent has arrived");
-    assert_eq!(reader.join().expect("it reads"), lines_of(&page, &quick, "sent"));
+    assert_eq!(reader_of_slow.join().expect("it reads"), LINES as u64 - shed, "every line counted as sent has arrived");
+    assert_eq!(reader.join().expect("it reads"), lines_of(&exposition, &quick, "sent"));
 }
 
-/// What is queued at the end is sent, and a target that is gone is not waited for.
+/// Queued lines are sent at the end, but the end does not wait for a target that refuses connections.
 #[test]
-fn the_end_sends_what_is_left() {
+fn the_end_sends_queued_lines() {
     let (socket, target) = udp();
     let (_fd, dead) = closed_tcp();
     let (daemon, mut client, _scratch) = relaying("relay-end", "unixgram", &(to(&target) + &to(&dead)));
@@ -357,30 +348,32 @@ fn the_end_sends_what_is_left() {
     assert!(ended.stderr.contains(&said), "{}", ended.stderr);
 }
 
-/// Nor is one that takes nothing any more, for long.
+/// The end waits a short time for a target that has stopped reading, and then gives up.
 #[test]
-fn the_end_waits_for_no_target() {
+fn the_end_does_not_wait_for_a_target_that_does_not_read() {
     let (listener, target) = narrow_tcp();
     let (daemon, mut client, _scratch) = relaying("relay-end-slow", "tcp", &to(&target));
     let line = format!("a:1|c|#k:{}\n", "x".repeat(990));
     client.write(line.repeat(15_000).as_bytes());
     daemon.scrape_with(&["statsidecar_samples_total{type=\"c\"} 15000"]);
-    page_where(&daemon, |page| lines_of(page, &target, "shed") > 0 && lines_of(page, &target, "sent") > 0);
+    daemon.scrape_until("the counts of the relay", |exposition| {
+        lines_of(exposition, &target, "shed") > 0 && lines_of(exposition, &target, "sent") > 0
+    });
     daemon.signal("TERM");
     let ended = daemon.wait();
     assert_eq!(ended.code, Some(0), "{}", ended.stderr);
     let said = format!("lines were not relayed before the end target={target} lines=");
-    let left = ended.stderr.split_once(&said).expect("it is said").1.lines().next().and_then(|n| n.parse().ok());
+    let left = ended.stderr.split_once(&said).expect("the log has it").1.lines().next().and_then(|n| n.parse().ok());
     let mut received = Vec::new();
     accept(&listener).read_to_end(&mut received).expect("the end");
     let received = received.iter().filter(|&&b| b == b'\n').count() as u64;
-    // What was shed is neither among those that were left nor among those that arrived.
+    // Shed lines are neither among the lines that were left nor among those that arrived.
     assert!(received > 0 && left.is_some_and(|left: u64| left > 0 && left + received < 15_000), "{}", ended.stderr);
 }
 
-/// Under whatever name it is found again: lines would go round for ever.
+/// A listener is recognized under any name of it, because its lines would circulate for ever.
 #[test]
-fn a_listener_is_no_target() {
+fn a_listener_cannot_be_a_target() {
     let scratch = Scratch::short("relay-loop");
     let path = scratch.file("in");
     let folder = scratch.path().display();
@@ -395,7 +388,7 @@ fn a_listener_is_no_target() {
         let said = format!("cannot relay to {target}: it is this program's own listener {listener}");
         assert!(ended.stderr.contains(&said), "{}", ended.stderr);
     }
-    // A port that is free, in all likelihood, on every address that this machine has beside loopback.
+    // The port is very probably free on every address of this machine.
     let own = getifaddrs().expect("there are some").filter_map(|interface| {
         let address = interface.address?;
         Some(IpAddr::from(address.as_sockaddr_in()?.ip()))

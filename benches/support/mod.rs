@@ -1,4 +1,4 @@
-//! What the benchmarks share.
+//! Helpers of the benchmarks.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use statsidecar::config::{self, Severity};
 use statsidecar::mapping::Rules;
 use statsidecar::pipeline::Pipeline;
 
-/// A pipeline by this config, without a series.
+/// A pipeline with this config and without series.
 pub fn pipeline(config: &str) -> Arc<Pipeline> {
     let (config, mut diagnostics) = config::load(config);
     let (rules, more) = Rules::compile(&config);

@@ -1,11 +1,11 @@
-//! What holds for any bytes; each target hands its bytes to one function here.
+//! Properties that hold for any bytes. Each fuzz target passes its bytes to one function here.
 //!
 //! ```sh
 //! cargo install cargo-fuzz
 //! cargo +nightly fuzz run packet_to_page fuzz/corpus/packet_to_page fuzz/seeds/packet_to_page -- -max_total_time=60
 //! ```
 //!
-//! A stable toolchain does it too, with `RUSTC_BOOTSTRAP=1` in place of `+nightly`.
+//! A stable toolchain works too, with `RUSTC_BOOTSTRAP=1` instead of `+nightly`.
 
 mod page;
 
@@ -22,8 +22,8 @@ use statsidecar::pipeline::{Pipeline, Worker};
 use statsidecar::telemetry::{Listener, Snapshot};
 use statsidecar::{daemon, http};
 
-/// Takes a line apart: what comes out is a part of the line, a number is one, and the short way for plain lines reads
-/// what the long one does.
+/// Parses a line. Each part of the result is a part of the line, numbers are finite, and the reader of simple lines
+/// agrees with the general reader.
 pub fn line(line: &[u8]) {
     if let Some((plain, len)) = parse::simple_line(line) {
         assert!(matches!(line.get(len), None | Some(b'\n')));
@@ -60,8 +60,9 @@ pub fn line(line: &[u8]) {
     }
 }
 
-/// Sends packets (what stands between each `\xff\xff`; the first by itself, the others together) through rules that let
-/// clients choose names and label values. The page is valid, and every line has ended somewhere.
+/// Applies packets with rules that let clients choose names and label values. `\xff\xff` separates the packets; the
+/// first one is applied by itself, the others as one batch. The exposition is valid, and every line is counted
+/// somewhere.
 pub fn packet_to_page(data: &[u8]) {
     const RULES: &str = r#"
         [labels]
@@ -108,7 +109,7 @@ pub fn packet_to_page(data: &[u8]) {
         drop_tags = ["n"]
         prefer = "tag"
     "#;
-    // Compiling the rules takes longer than all the rest.
+    // Compiling the rules takes longer than everything else.
     static COMPILED: LazyLock<(Config, Rules)> = LazyLock::new(|| {
         let config = config::load(RULES).0;
         let (rules, diagnostics) = Rules::compile(&config);
@@ -138,11 +139,11 @@ pub fn packet_to_page(data: &[u8]) {
     let sum = |name: &str| -> f64 { page.iter().filter(|(family, _)| *family == name).map(|(_, value)| value).sum() };
     let ended = ["samples", "rejected_samples", "dropped_samples", "events"];
     let ended = ended.map(|what| format!("statsidecar_{what}_total"));
-    assert!(listener.lines() as f64 <= ended.iter().map(|name| sum(name)).sum(), "a line ended nowhere");
+    assert!(listener.lines() as f64 <= ended.iter().map(|name| sum(name)).sum(), "a line is not counted");
 }
 
-/// Takes a stream apart twice, whole and in pieces; the first byte says how large these are. The same lines and messages
-/// come out, and no more bytes than went in.
+/// Reads a stream twice, whole and in pieces; the first byte sets the size of the pieces. Both give the same lines and
+/// messages, with no more bytes than the stream has.
 pub fn stream_framing(data: &[u8]) {
     let Some((&first, stream)) = data.split_first() else { return };
     for framing in [Framing::Lines, Framing::Messages] {
@@ -155,8 +156,8 @@ pub fn stream_framing(data: &[u8]) {
     }
 }
 
-/// What a stream that comes in these pieces says: contents, each with whether it is a line; `\n` for a line too long.
-/// And whether it kept to its framing up to the end.
+/// The contents of a stream that arrives in these pieces, each with whether it is a line; `\n` for a line that is too
+/// long. Also returns whether the stream kept to its framing.
 fn read_stream<'a>(
     framing: Framing,
     pieces: impl IntoIterator<Item = &'a [u8]>,
@@ -181,7 +182,7 @@ fn read_stream<'a>(
     (said, pushed.map(|()| is_whole))
 }
 
-/// Loads and compiles a file. If that works without an error, the page that it begins with is valid.
+/// Loads and compiles a config file. If that gives no error, the first exposition is valid.
 pub fn config(data: &[u8]) {
     let Ok(source) = std::str::from_utf8(data) else { return };
     let (config, mut diagnostics) = config::load(source);
@@ -189,14 +190,14 @@ pub fn config(data: &[u8]) {
     diagnostics.extend(more);
     assert_eq!(config::render("fuzz.toml", source, &diagnostics).lines().count(), diagnostics.len());
     if diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error)
-        // What the limits leave no room for, or would collide on the page, ends the start with a message.
+        // Init series over a limit, or that collide, end the start with an error.
         && let Ok(pipeline) = daemon::pipeline(&config, rules)
     {
         checked(&pipeline);
     }
 }
 
-/// Converts a mapping file of statsd_exporter. What comes out loads, or something is wrong with the file.
+/// Converts a mapping file of statsd_exporter. The result loads, or the file has an error.
 pub fn yaml_import(data: &[u8]) {
     let Ok(source) = std::str::from_utf8(data) else { return };
     let (found, is_right) = match import(source) {
@@ -207,7 +208,7 @@ pub fn yaml_import(data: &[u8]) {
     assert_eq!(found.iter().all(|diagnostic| diagnostic.severity != Severity::Error), is_right);
 }
 
-/// The samples of the page, which has to be valid: family and value.
+/// The family and the value of each sample of the exposition, which must be valid.
 fn checked(pipeline: &Pipeline) -> Vec<(String, f64)> {
     let page = String::from_utf8(http::exposition(pipeline, &Snapshot::default())).expect("the page is UTF-8");
     page::check(&page).unwrap_or_else(|error| panic!("{error}:\n{page}"))
@@ -219,7 +220,7 @@ mod tests {
     use std::path::Path;
 
     #[test]
-    fn seeds_and_what_is_like_them_pass() {
+    fn seeds_and_mutated_seeds_pass() {
         for (target, run) in [
             ("line", super::line as fn(&[u8])),
             ("packet_to_page", super::packet_to_page),
@@ -233,7 +234,7 @@ mod tests {
             assert!(paths.len() >= 2, "{target}");
             let seeds: Vec<_> = paths.iter().map(|path| fs::read(path).unwrap()).collect();
             seeds.iter().for_each(|seed| run(seed));
-            // A smoke run, which no coverage guides: the same inputs each time, some of them far from any seed.
+            // A smoke run without coverage: the same inputs each time, some of them far from any seed.
             let mut random = fastrand::Rng::with_seed(1);
             for n in 0..400 {
                 let mut data = seeds[n % seeds.len()].clone();
@@ -243,7 +244,7 @@ mod tests {
         }
     }
 
-    /// Changes a byte, cuts a piece out, or puts in a piece of some seed.
+    /// Changes a byte, removes a piece, or inserts a piece of some seed.
     fn mutate(data: &mut Vec<u8>, seeds: &[Vec<u8>], random: &mut fastrand::Rng) {
         let at = random.usize(..=data.len());
         match random.u8(..3) {

@@ -1,17 +1,17 @@
-//! A page in text format 0.0.4, as strictly as it can be read: what `statsidecar` writes, and nothing besides.
+//! A strict reader of text format 0.0.4, which accepts only what `statsidecar` writes.
 //!
 //! Source: <https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format>.
 
 use std::collections::BTreeSet;
 
-/// One line that is no comment.
+/// One sample line.
 struct Sample<'a> {
     name: &'a str,
     labels: Vec<(&'a str, &'a str)>,
     value: f64,
 }
 
-/// The family and the value of each sample, or what is wrong with the page.
+/// The family and the value of each sample, or the first error.
 pub fn check(page: &str) -> Result<Vec<(String, f64)>, String> {
     let mut lines = page.strip_suffix('\n').ok_or("the last line has no end")?.split('\n').peekable();
     let mut samples = Vec::new();

@@ -1,8 +1,8 @@
-//! What `check` says of rules that feed one metric, or metrics whose series would be one another's.
+//! `check` compares rules that feed one metric, and metrics whose series would collide.
 
 use crate::support::{Scratch, run_in};
 
-/// Checks the rules of a test, one a line without its braces; gives the code and what is said.
+/// Checks rules, each given without its braces; returns the exit code and the output.
 fn check(topic: &str, rules: &[&str]) -> (i32, String) {
     let scratch = Scratch::new(&format!("agreeing-{topic}"));
     let rules: String = rules.iter().map(|rule| format!("  {{ {rule} }},\n")).collect();
@@ -11,9 +11,9 @@ fn check(topic: &str, rules: &[&str]) -> (i32, String) {
     (ended.code.unwrap_or_default(), ended.stdout + &ended.stderr)
 }
 
-/// A rule without a type does not hide what later ones declare: `run` would refuse the first two.
+/// A rule without a type does not hide the types that later rules declare. `run` would refuse the first two.
 #[test]
-fn types_are_compared_with_the_first_that_is_said() {
+fn types_are_compared_with_the_first_declared_type() {
     let contradicts =
         |at: &str| format!("c.toml:{at}: type \"gauge\" contradicts an earlier rule, which declares x_total a counter");
     let (code, said) = check(
@@ -39,7 +39,7 @@ fn types_are_compared_with_the_first_that_is_said() {
 }
 
 #[test]
-fn collisions_are_looked_for_once_a_type_is_known() {
+fn collisions_are_found_as_soon_as_a_type_is_known() {
     let clash = "c.toml:4:25: name \"x\": the histogram x exposes x_count itself; rename one of the two\n";
     let last = r#"match = "c", name = "x", type = "histogram", init = [{}]"#;
     for second in [
@@ -59,21 +59,21 @@ fn collisions_are_looked_for_once_a_type_is_known() {
         ],
     );
     let clash = "c.toml:3:25: name \"x\": the histogram x exposes x_count itself; rename one of the two\n";
-    assert_eq!((code, said.as_str()), (2, clash), "it is said once");
+    assert_eq!((code, said.as_str()), (2, clash), "the collision is reported once");
 }
 
-/// The other one may never come, and one that comes second is rejected.
+/// Lines for the other metric may never come; if they do, they are rejected.
 #[test]
-fn a_collision_is_a_warning_where_none_is_there_from_the_beginning() {
+fn a_collision_is_a_warning_if_neither_metric_has_an_init_series() {
     let (code, said) =
         check("warned", &[r#"match = "a", name = "x", type = "summary""#, r#"match = "b", name = "x_sum""#]);
     let warning = "c.toml:3:25: warning: name \"x_sum\": the summary x exposes x_sum itself; rename one of the two\n";
     assert_eq!((code, said), (0, format!("{warning}c.toml: good\n")));
 }
 
-/// What a rule does not say differs from nothing.
+/// A key that a rule leaves out agrees with any value.
 #[test]
-fn only_what_really_differs_is_a_warning() {
+fn only_keys_that_both_rules_have_can_differ() {
     let good = (0, "c.toml: good\n".to_owned());
     for said in [r#"help = "H""#, "buckets = [1]", r#"type = "summary", quantiles = [0.5]"#] {
         let rules = ["a", "b", "c"].map(|name| format!("match = {name:?}, name = \"x\", {said}"));

@@ -5,10 +5,9 @@ use std::net::UdpSocket;
 
 use crate::support::{Client, Daemon, Scratch, started};
 
-/// Everything that the kernel holds when the signal comes is applied before the program ends.
 #[test]
-fn a_signal_to_end_leaves_nothing_behind() {
-    // More packets than one batch takes, and so many lines that the first batch is not done when the signal is seen.
+fn everything_that_the_kernel_holds_at_the_signal_is_applied() {
+    // There are more packets than in a batch, and the first batch is not done when the program sees the signal.
     const PACKETS: usize = 150;
     const LINES: usize = 60;
     for signal in ["TERM", "INT", "HUP"] {
@@ -32,13 +31,13 @@ fn a_signal_to_end_leaves_nothing_behind() {
     }
 }
 
-/// A log that cannot be written is the loss of the log alone.
+/// If the log cannot be written, only the log is lost.
 #[test]
-fn a_full_disk_under_the_log_does_not_end_it() {
+fn a_full_disk_under_the_log_does_not_end_the_program() {
     let scratch = Scratch::short("full-log");
     let path = scratch.file("statsd.sock");
     let listener = format!("unixgram://{path}");
-    // Every start says something; the relay has more to say once there is a line for a target that is not there.
+    // Every start logs a line, and the relay logs more when it has a line for a target that refuses connections.
     let config = scratch.write("c.toml", "[[relay]]\ntarget = \"tcp://127.0.0.1:9\"\n");
     let daemon = Daemon::start_by(
         "exec \"$@\" 2>/dev/full",
@@ -48,12 +47,12 @@ fn a_full_disk_under_the_log_does_not_end_it() {
     daemon.scrape_with(&["b_total 1"]);
     daemon.signal("TERM");
     assert_eq!(daemon.wait().code, Some(0));
-    assert!(fs::symlink_metadata(path).is_err(), "its file is gone, as at any end");
+    assert!(fs::symlink_metadata(path).is_err(), "the end removes the file of the socket");
 }
 
-/// Neither of two listeners is forgotten, nor one that never had a packet waited for.
+/// The program stops every listener, and does not wait for one that never had a packet.
 #[test]
-fn an_idle_listener_ends_too() {
+fn idle_listeners_do_not_delay_the_end() {
     let daemon = Daemon::start(&[
         "--listen",
         "udp://127.0.0.1:0",
@@ -73,9 +72,9 @@ fn an_idle_listener_ends_too() {
     assert!(last.ends_with(" INFO stopped lines=2 samples=1"), "{}", ended.stderr);
 }
 
-/// Whatever ended it, the next one finds its ports free at once, with connections of the old one still open.
+/// Its ports are free at once after any kind of end, even with open connections.
 #[test]
-fn it_starts_again_on_the_ports_of_one_that_was_killed() {
+fn a_new_start_gets_the_same_ports_at_once() {
     let mut daemon = started(&[]);
     let (udp, http) = (format!("udp://{}", daemon.udp[0]), daemon.http.to_string());
     for signal in ["KILL", "TERM", "KILL"] {
@@ -88,6 +87,6 @@ fn it_starts_again_on_the_ports_of_one_that_was_killed() {
         assert_eq!((format!("udp://{}", daemon.udp[0]), daemon.http.to_string()), (udp.clone(), http.clone()));
         let client = UdpSocket::bind("127.0.0.1:0").expect("a port");
         client.send_to(b"a:1|c", daemon.udp[0]).expect("a packet");
-        assert!(daemon.scrape_after(1).contains("\na_total 1\n"), "it counts from 0");
+        assert!(daemon.scrape_after(1).contains("\na_total 1\n"), "the new process counts from 0");
     }
 }

@@ -1,10 +1,9 @@
-//! What `explain` says of lines.
+//! The output of `explain`.
 
 use crate::support::{Ended, Scratch, run_in};
 
-/// The whole text, for lines that are applied.
 #[test]
-fn explain_says_what_a_line_would_do() {
+fn explain_shows_the_effect_of_a_line() {
     explains(
         "",
         &["jobs.done:3|c"],
@@ -55,7 +54,7 @@ c:1|c|@0.1|#k:v|c:ci-1
 }
 
 #[test]
-fn explain_shows_the_rule_and_what_it_captured() {
+fn explain_shows_the_rule_and_its_captures() {
     let config = r#"
 [labels]
 team = "data"
@@ -123,7 +122,7 @@ jobs.7:1|c
 }
 
 #[test]
-fn explain_takes_each_value_of_a_line_by_itself() {
+fn explain_shows_each_value_of_a_line() {
     explains(
         "",
         &["a:1:x:3|ms", "b:1|c:-2|c:3|zz:4|g"],
@@ -193,9 +192,9 @@ _sc|db.up|2
     );
 }
 
-/// As the intake has it: the end of a line is no part of it, and an empty line is nothing.
+/// As in the intake, the line end is no part of a line, and an empty line is none.
 #[test]
-fn explain_shows_what_is_skipped_and_takes_lines_as_they_come() {
+fn explain_shows_skipped_sections_and_accepts_line_ends() {
     explains(
         "",
         &["a:1|c|#t:,k:v,k:w|x:9\r\n\r\nb:1|c\n", ""],
@@ -253,7 +252,7 @@ a,b=1;c=2:1|g|#d:3
 }
 
 #[test]
-fn explain_says_why_a_sample_goes_to_the_series_for_all_such() {
+fn explain_shows_why_a_sample_goes_to_the_overflow_series() {
     explains(
         "[limits]\nfamily_series = 1\noverflow = \"collapse\"",
         &["a:1|c", "a:2|c|#k:v"],
@@ -271,9 +270,9 @@ a:2|c|#k:v
     );
 }
 
-/// A daemon that knows the way of a line asks no further: nor does one that does not.
+/// The daemon reports the conflict first too, for known lines and new ones.
 #[test]
-fn a_conflict_is_said_before_what_is_wrong_with_the_sample() {
+fn a_conflict_is_reported_before_an_error_of_the_sample() {
     for (lines, expected) in [
         (&["x:1|c", "x:1|g", "x:1|g|@x"][..], "type_conflict (1)"),
         (&["x:1|c", "x:1|g|@x"], "type_conflict (1)"),
@@ -290,7 +289,7 @@ fn a_conflict_is_said_before_what_is_wrong_with_the_sample() {
 
 /// Every reason with its remedy, in the order of their names.
 #[test]
-fn explain_says_for_every_reason_what_to_do() {
+fn explain_has_a_remedy_for_every_reason() {
     let reasons = [
         ("", &["a:1|c|@2"][..], "bad_sample_rate (1): write a decimal number from 1e-9 to 1 after the @"),
         (
@@ -354,7 +353,7 @@ fn explain_says_for_every_reason_what_to_do() {
         let expected: Vec<_> = Some(expected).filter(|text| !text.is_empty()).into_iter().collect();
         assert_eq!(rejected, expected, "{lines:?}");
     }
-    // Arguments of this test are text, so the last reason is asked through a shell.
+    // The arguments of this test are UTF-8, so the last reason needs a shell.
     let command = format!("{} explain \"$(printf 'a:1:\\377|c')\"", env!("CARGO_BIN_EXE_statsidecar"));
     let output = std::process::Command::new("sh").args(["-c", &command]).output().expect("a shell");
     let expected = "a:1:\u{fffd}|c\n  rejected not_utf8 (a:1:\u{fffd}|c): send names and tags as UTF-8\n";
@@ -365,7 +364,7 @@ fn explain_says_for_every_reason_what_to_do() {
     assert!(all.iter().all(|reject| tested.contains(&reject.reason())), "every reason is among them");
 }
 
-/// Runs `explain` on lines; `expected` is the whole text, behind an empty line.
+/// Runs `explain` on lines; `expected` is the whole output behind an empty line.
 #[track_caller]
 fn explains(config: &str, lines: &[&str], expected: &str) {
     let ended = explain(config, lines);

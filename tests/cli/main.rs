@@ -1,9 +1,10 @@
-//! The command line: exit codes, what is said and where, and how the program starts and ends.
+//! The command line: exit codes, messages and their streams, and how the program starts and ends.
 
 mod agreeing;
 mod ending;
 mod explain;
 mod load;
+mod refused;
 mod starting;
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,4 +1,4 @@
-//! What is said at the start, and why it may not come to that.
+//! The messages of a start, and the errors that prevent one.
 
 use std::net::{TcpListener, UdpSocket};
 
@@ -6,7 +6,7 @@ use crate::run;
 use crate::support::{Daemon, Ended, Scratch, started};
 
 #[test]
-fn a_udp_port_that_is_taken_is_named() {
+fn a_udp_port_in_use_is_reported() {
     let taken = UdpSocket::bind("127.0.0.1:0").expect("a port");
     let address = format!("udp://{}", taken.local_addr().expect("an address"));
     let ended = run(&["--listen", &address, "--http", "127.0.0.1:0"]);
@@ -17,7 +17,7 @@ fn a_udp_port_that_is_taken_is_named() {
 }
 
 #[test]
-fn an_http_port_that_is_taken_is_named() {
+fn an_http_port_in_use_is_reported() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
     let ended = run(&["--listen", "udp://127.0.0.1:0", "--http", &address]);
@@ -27,9 +27,9 @@ fn an_http_port_that_is_taken_is_named() {
     assert_eq!((ended.code, said(&ended).as_str(), ended.stdout.as_str()), (Some(1), expected.as_str(), ""));
 }
 
-/// Flags that are at odds with each other, or with the file: no other program is to blame.
+/// Two addresses of one config may collide; the error must not blame another program.
 #[test]
-fn addresses_in_the_way_of_each_other_are_named() {
+fn addresses_that_collide_are_reported() {
     let listen = |address: &'static str| ["--listen", address];
     for (args, one, other) in [
         ([listen("udp://127.0.0.1:1"), listen("udp://127.0.0.1:1")], "udp://127.0.0.1:1", "udp://127.0.0.1:1"),
@@ -48,8 +48,8 @@ fn addresses_in_the_way_of_each_other_are_named() {
 }
 
 #[test]
-fn an_address_of_another_machine_is_named() {
-    // Of a block that is kept for documentation (RFC 5737), so no machine has it.
+fn an_address_of_another_machine_is_reported() {
+    // This address is reserved for documentation (RFC 5737), so no machine has it.
     let ended = run(&["--listen", "udp://127.0.0.1:0", "--listen", "udp://192.0.2.1:0", "--http", "127.0.0.1:0"]);
     assert_eq!(ended.code, Some(1));
     let said = said(&ended);
@@ -57,9 +57,9 @@ fn an_address_of_another_machine_is_named() {
     assert!(said.ends_with("; this machine has no such address\n"), "{said}");
 }
 
-/// It says what it listens on, and what to type to see it work.
+/// The program prints its addresses, and two commands that show that it works.
 #[test]
-fn a_start_shows_where_everything_is() {
+fn a_start_prints_the_addresses_and_commands_to_try() {
     let daemon = started(&[]);
     let (udp, http) = (daemon.udp[0], daemon.http);
     daemon.signal("TERM");
@@ -68,9 +68,9 @@ fn a_start_shows_where_everything_is() {
         "try: printf 'jobs.done:3|c\\n' | nc -u -w1 127.0.0.1 {}\n     curl -s http://{http}/metrics | grep jobs\n",
         udp.port()
     );
-    assert_eq!(ended.stdout, try_it, "what follows the two addresses");
+    assert_eq!(ended.stdout, try_it, "the text behind the two addresses");
     assert_eq!(ended.code, Some(0));
-    assert_eq!(said(&ended), "", "nothing but log lines is on the standard error");
+    assert_eq!(said(&ended), "", "the standard error has log lines only");
 }
 
 #[test]
@@ -82,13 +82,13 @@ fn flags_win_over_the_file() {
         let mut args = command.to_vec();
         args.extend(["--config", &config, "--listen", "udp://127.0.0.1:0", "--http", "127.0.0.1:0"]);
         let daemon = Daemon::start(&args);
-        assert_eq!(daemon.udp.len(), 1, "those of the file are replaced");
-        assert!(daemon.scrape().contains("a=\"b\""), "the rest of it holds");
+        assert_eq!(daemon.udp.len(), 1, "the flag replaces the listeners of the file");
+        assert!(daemon.scrape().contains("a=\"b\""), "the other keys of the file hold");
     }
 }
 
 #[test]
-fn warnings_of_the_file_are_logged_and_it_runs() {
+fn warnings_about_the_file_are_logged_and_the_program_runs() {
     let scratch = Scratch::new("warnings");
     let config = scratch.write("config.toml", "[[metric]]\nmatch = \"a\"\nname = \"a\"\ntype = \"counter\"\n");
     let daemon = started(&["--config", &config]);
@@ -98,7 +98,7 @@ fn warnings_of_the_file_are_logged_and_it_runs() {
     assert!(ended.stderr.lines().any(|line| line.contains(" WARN ") && line.ends_with(&warning)), "{}", ended.stderr);
 }
 
-/// What is on the standard error besides log lines, which begin with the time.
+/// The lines of the standard error that are no log lines; log lines begin with the time.
 fn said(ended: &Ended) -> String {
     let is_log = |line: &&str| line.starts_with(|c: char| c.is_ascii_digit()) && line.contains("Z  INFO ");
     ended.stderr.lines().filter(|line| !is_log(line)).flat_map(|line| [line, "\n"]).collect()

@@ -1,4 +1,4 @@
-//! Every method of `cadence`, over each of its sinks: the series that must come of it are in cadence.txt.
+//! Every method of `cadence`, over each of its sinks. The expected series are in cadence.txt.
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
@@ -17,10 +17,10 @@ use cadence::{
 
 use crate::support::PATIENCE;
 
-/// Less than all lines take, so that a buffer is sent more than once.
+/// Less than the size of all lines, so that the client sends its buffer more than once.
 const BUFFER: usize = 256;
 
-/// Calls every method of a client whose sink sends to `address`; the sink is told by `transport` and `mode`.
+/// Calls every method of a client whose sink sends to `address`; `transport` and `mode` choose the sink.
 pub fn run(transport: &str, address: &str, mode: &str) {
     match (transport, mode) {
         ("udp", "plain") => send(UdpMetricSink::from(udp(address), any_port()).expect("an address")),
@@ -48,7 +48,7 @@ fn buffered_udp(address: &str) -> BufferedUdpMetricSink {
     BufferedUdpMetricSink::with_capacity(udp(address), any_port(), BUFFER).expect("an address")
 }
 
-/// Lines wait in a queue, and a thread of the client's sends them.
+/// Lines wait in a queue, and a thread of the client sends them.
 fn send_from_queue(sink: impl MetricSink + Sync + Send + RefUnwindSafe + 'static) {
     let written = Arc::new(AtomicU64::new(0));
     let queue = QueuingMetricSink::from(WorkerStats { sink, written: Arc::clone(&written) });
@@ -63,7 +63,7 @@ fn send_from_queue(sink: impl MetricSink + Sync + Send + RefUnwindSafe + 'static
     assert_eq!((queue.panics(), queue.stats().packets_dropped), (0, 0));
 }
 
-/// Counts what has come through the queue, which its own figures say a little too early.
+/// Counts the lines that left the queue, because the queue's own counters run ahead.
 struct WorkerStats<S> {
     sink: S,
     written: Arc<AtomicU64>,
@@ -144,7 +144,7 @@ fn measure(client: &StatsdClient) -> MetricResult<()> {
     client.gauge("level", 7)?;
     client.gauge_with_tags("level", 9.5).send();
     client.gauge("moved", 10)?;
-    // This client sends a minus sign as it is, and StatsD moves a gauge by it.
+    // This client sends a minus sign unchanged, so it moves the gauge.
     client.gauge("moved", -2.5)?;
     client.histogram("size", 4)?;
     client.histogram("size", 0.25)?;

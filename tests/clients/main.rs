@@ -1,4 +1,4 @@
-//! Client libraries as their users have them, each over every transport that it speaks: is what was called on the page?
+//! Real client libraries, over every transport that each supports: the metrics must show every call.
 //!
 //! ```sh
 //! python3 -m venv .venv && .venv/bin/pip install -r tests/requirements.txt
@@ -6,16 +6,16 @@
 //! STATSIDECAR_PYTHON=.venv/bin/python NODE_PATH=/tmp/node/node_modules cargo test --test clients
 //! ```
 //!
-//! This needs programs that not every machine has, so plain `cargo test` leaves it out. Asked for, it never skips: a
-//! client that is missing fails it. A program beside this file makes every call that its client has; the text files say
-//! which series must come of them, each written by hand from what the calls mean. `*` stands there for a time that
-//! nobody can know beforehand, and for what a client counts of itself.
+//! This needs programs that not every machine has, so plain `cargo test` leaves it out. It never skips a client: a
+//! missing one fails it. For each client, a program beside this file makes every call of its interface. The text files
+//! have the series that the calls must cause, written by hand from the meaning of the calls. A `*` in them stands for
+//! times, and for counts that a client keeps of itself.
 
 #[path = "../support/mod.rs"]
 mod support;
 
 mod cadence;
-mod page;
+mod exposition;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -24,13 +24,13 @@ use support::{Daemon, PATIENCE, Process, Scratch};
 
 /// One run of a client.
 struct Run<'a> {
-    /// Where the sidecar listens: a scheme of its own.
+    /// The scheme of the sidecar's listener.
     listener: &'a str,
-    /// What the client calls that transport.
+    /// The client's name for the transport.
     transport: &'a str,
-    /// The way that the client works, one of those that its program knows.
+    /// The mode of the client, one that its program knows.
     mode: &'a str,
-    /// The files of the series that must be on the page.
+    /// The files with the expected series.
     expected: &'a [&'a str],
     /// How many events were sent.
     events: u64,
@@ -48,7 +48,7 @@ fn statsd() {
 
 #[test]
 fn datadog() {
-    // `unix` lets the client find out which kind of socket it is.
+    // With `unix`, the client finds out the type of the socket.
     let transports = [
         ("udp", "udp"),
         ("unixgram", "unixgram"),
@@ -104,7 +104,7 @@ fn cadence() {
 }
 
 impl Run<'_> {
-    /// Starts a sidecar, lets the client send to it, and compares the page with what must be on it.
+    /// Starts a sidecar, lets the client send to it, and compares the exposition with the expected series.
     fn check(&self, send: impl FnOnce(&str)) {
         let scratch = Scratch::short(&format!("clients-{}-{}-{}", self.expected.join("-"), self.transport, self.mode));
         let address = match self.listener {
@@ -115,15 +115,15 @@ impl Run<'_> {
         let config = folder().join("config.toml");
         let config = config.to_str().expect("the path is text");
         let daemon = Daemon::start(&["--config", config, "--listen", &listen, "--http", "127.0.0.1:0"]);
-        let listener = daemon.listeners.first().expect("it listens");
+        let listener = daemon.listeners.first().expect("a listener");
         send(listener.split_once("://").expect("a listener has a transport").1);
-        let page = page::when_all_is_read(&daemon, listener);
+        let exposition = exposition::when_all_is_read(&daemon, listener);
 
         let run =
             format!("{} over {} as {}, {}", self.expected.join(" and "), self.listener, self.transport, self.mode);
-        let expected = self.expected.iter().map(|name| page::read(&folder().join(format!("{name}.txt"))));
-        page::compare(&page, &expected.collect::<String>(), &run);
-        // No client's line may be lost, whatever it looks like.
+        let expected = self.expected.iter().map(|name| exposition::read(&folder().join(format!("{name}.txt"))));
+        exposition::compare(&exposition, &expected.collect::<String>(), &run);
+        // No line of a client may be lost.
         for (counter, expected) in [
             ("statsidecar_events_total", self.events),
             ("statsidecar_rejected_samples_total", 0),
@@ -132,8 +132,8 @@ impl Run<'_> {
             ("statsidecar_tag_errors_total", 0),
             ("statsidecar_unknown_sections_total", 0),
         ] {
-            let lines: Vec<_> = page.lines().filter(|line| line.starts_with(counter)).collect();
-            assert_eq!(support::sum(&page, counter), expected, "{run}: {lines:#?}");
+            let lines: Vec<_> = exposition.lines().filter(|line| line.starts_with(counter)).collect();
+            assert_eq!(support::sum(&exposition, counter), expected, "{run}: {lines:#?}");
         }
     }
 }

@@ -1,25 +1,42 @@
-//! The cases that other programs are known to read in another way: each has a row or a test that names it.
+//! Every case that other programs are known to read in another way must have a row or a test with its number.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-/// So that no row vanishes unseen: `(exporter N)` for each of 1 to 126, `(trap N)` for each of 1 to 16.
-#[test]
-fn each_has_a_row_or_a_test_that_names_it() {
+use libtest_mimic::Trial;
+
+pub fn trials() -> Vec<Trial> {
+    let passes = |check: fn()| {
+        move || {
+            check();
+            Ok(())
+        }
+    };
+    vec![
+        Trial::test(
+            "cases::each_has_a_row_or_a_test_with_its_number",
+            passes(each_has_a_row_or_a_test_with_its_number),
+        ),
+        Trial::test("cases::a_name_gives_its_numbers", passes(a_name_gives_its_numbers)),
+    ]
+}
+
+/// `(exporter N)` must be there for each N from 1 to 126, and `(trap N)` from 1 to 16, so that no row gets lost unnoticed.
+fn each_has_a_row_or_a_test_with_its_number() {
     let mut named = BTreeSet::new();
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    for place in ["conformance", "convert", "relay.rs"] {
+    for place in ["cli", "conformance", "convert", "daemon", "relay.rs"] {
         sources(&tests.join(place)).iter().for_each(|source| named_in(source, &mut named));
     }
     for (kind, last) in [("exporter", 126), ("trap", 16)] {
         let missing: Vec<u32> = (1..=last).filter(|n| !named.contains(&(kind.to_owned(), *n))).collect();
-        assert!(missing.is_empty(), "no row and no test names ({kind} N) for {missing:?}");
+        assert!(missing.is_empty(), "no row and no test has ({kind} N) for {missing:?}");
     }
 }
 
-/// The texts of a file, or of those in a folder, but for what this one and `main` have as examples; none where there is
-/// nothing.
+/// The texts of a file, or of all files in a folder; none where the path does not exist. This file and `main.rs` are
+/// left out, because they have examples.
 fn sources(path: &Path) -> Vec<String> {
     let is_example =
         |file: &Path| ["conformance/cases.rs", "conformance/main.rs"].iter().any(|end| file.ends_with(end));
@@ -29,7 +46,7 @@ fn sources(path: &Path) -> Vec<String> {
     fs::read_to_string(path).into_iter().filter(|_| !is_example(path)).collect()
 }
 
-/// Adds what stands in `(exporter 1, 2, trap 3)`, in `120 to 123` all between; what comes after a `;` is no number.
+/// Adds the numbers in `(exporter 1, 2, trap 3)`. `120 to 123` is a range, and text behind a `;` is ignored.
 fn named_in(source: &str, named: &mut BTreeSet<(String, u32)>) {
     for group in source.split('(').skip(1) {
         let group = group.split([')', ';']).next().unwrap_or_default();
@@ -52,8 +69,7 @@ fn named_in(source: &str, named: &mut BTreeSet<(String, u32)>) {
     }
 }
 
-#[test]
-fn a_name_stands_for_its_numbers() {
+fn a_name_gives_its_numbers() {
     let of = |source: &str| {
         let mut named = BTreeSet::new();
         named_in(source, &mut named);

@@ -10,13 +10,8 @@ mod any_file;
 mod direct;
 mod globs;
 mod observers;
-#[path = "../conformance/page.rs"]
-mod page;
 mod regexes;
 mod rest;
-#[path = "../conformance/row.rs"]
-#[allow(dead_code)]
-mod row;
 #[path = "../support/mod.rs"]
 mod support;
 mod types;
@@ -26,19 +21,19 @@ mod wrong;
 use statsidecar::config::{self, Diagnostic};
 use statsidecar::import::statsd_exporter::import;
 
-use support::{Scratch, listening, run_in};
+use support::row::rows;
+use support::{Scratch, run_in};
 
 /// Runs rows that have a mapping file instead of a config: the program converts it, and starts with the result.
 fn check(topic: &str, table: &str) {
     let scratch = Scratch::new(&format!("convert-{topic}"));
-    let mut rows = row::rows(table);
-    for row in &mut rows {
+    for mut row in rows(table) {
         scratch.write("m.yml", &row.config);
         let ended = run_in(scratch.path(), &["convert", "m.yml"]);
         assert_eq!(ended.code, Some(0), "== {}\n{}", row.name, ended.stderr);
         row.config = ended.stdout;
+        row.run(&format!("convert-row-{topic}")).unwrap_or_else(|error| panic!("== {}\n{error}", row.name));
     }
-    row::run(topic, rows);
 }
 
 /// The errors of a mapping file, one a line.

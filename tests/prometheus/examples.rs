@@ -1,6 +1,6 @@
-//! The two examples: where they are, and what their pages hold before the first line.
+//! The two examples: their folders, and the series that they expose before the first line.
 //!
-//! Written down from what the pipelines' dashboards know, not from the examples' configs.
+//! The series are written down from the dashboards of the pipelines, and not from the configs of the examples.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ pub struct Example {
     pub folder: &'static str,
     /// The scrape job in its `prometheus.yml`.
     pub job: &'static str,
-    /// Arguments that make its program do just a little.
+    /// Arguments for a short run of its program.
     pub little: [&'static str; 2],
     metrics: &'static [Metric],
 }
@@ -18,12 +18,12 @@ pub struct Example {
 struct Metric {
     name: &'static str,
     kind: &'static str,
-    /// Label sets as the page writes them; `""` for none.
+    /// Label sets as the exposition writes them; `""` for none.
     labels: &'static [&'static str],
     buckets: &'static [&'static str],
 }
 
-const PLAIN: &[&str] = &[""];
+const NO_LABELS: &[&str] = &[""];
 const TABLES: &[&str] = &[r#"table="raw""#, r#"table="normalized""#, r#"table="features""#];
 const FLOWS: &[&str] = &[
     r#"flow_name="nse_bhavcopy_etl",status="success""#,
@@ -37,7 +37,7 @@ const fn counter(name: &'static str, labels: &'static [&'static str]) -> Metric 
 }
 
 const fn gauge(name: &'static str) -> Metric {
-    Metric { name, kind: "gauge", labels: PLAIN, buckets: &[] }
+    Metric { name, kind: "gauge", labels: NO_LABELS, buckets: &[] }
 }
 
 const fn histogram(name: &'static str, labels: &'static [&'static str], buckets: &'static [&'static str]) -> Metric {
@@ -51,20 +51,20 @@ pub const EXAMPLES: [Example; 2] = [
         job: "financial-lineage-ingestion",
         little: ["--files", "30"],
         metrics: &[
-            counter("parse_cache_hit_total", PLAIN),
-            counter("parse_cache_miss_total", PLAIN),
-            counter("events_deduplicated_total", PLAIN),
-            counter("files_processed_total", PLAIN),
-            counter("files_failed_total", PLAIN),
-            counter("neo4j_batch_create_total", PLAIN),
-            counter("neo4j_entities_created_total", PLAIN),
-            counter("neo4j_relationships_created_total", PLAIN),
+            counter("parse_cache_hit_total", NO_LABELS),
+            counter("parse_cache_miss_total", NO_LABELS),
+            counter("events_deduplicated_total", NO_LABELS),
+            counter("files_processed_total", NO_LABELS),
+            counter("files_failed_total", NO_LABELS),
+            counter("neo4j_batch_create_total", NO_LABELS),
+            counter("neo4j_entities_created_total", NO_LABELS),
+            counter("neo4j_relationships_created_total", NO_LABELS),
             gauge("parse_cache_entries"),
             gauge("queue_size"),
             gauge("active_workers"),
-            histogram("batch_size_histogram", PLAIN, &["1", "5", "10", "25", "50", "100", "200", "500"]),
-            histogram("batch_processing_duration_seconds", PLAIN, &["0.1", "0.5", "1", "2", "5", "10", "30", "60"]),
-            histogram("neo4j_batch_duration_seconds", PLAIN, &["0.01", "0.05", "0.1", "0.5", "1", "2", "5", "10"]),
+            histogram("batch_size_histogram", NO_LABELS, &["1", "5", "10", "25", "50", "100", "200", "500"]),
+            histogram("batch_processing_duration_seconds", NO_LABELS, &["0.1", "0.5", "1", "2", "5", "10", "30", "60"]),
+            histogram("neo4j_batch_duration_seconds", NO_LABELS, &["0.01", "0.05", "0.1", "0.5", "1", "2", "5", "10"]),
         ],
     },
     Example {
@@ -100,20 +100,20 @@ impl Example {
         self.metrics.iter().map(|metric| metric.name)
     }
 
-    /// Every line of its page before the first StatsD line, sorted, without help texts.
-    pub fn page_at_zero(&self) -> Vec<String> {
+    /// Every exposed line before the first StatsD line, sorted, without help texts.
+    pub fn exposition_at_zero(&self) -> Vec<String> {
         let mut lines: Vec<String> = self.metrics.iter().flat_map(Metric::lines_at_zero).collect();
         lines.sort();
         lines
     }
 
-    /// The lines of a page that are not help texts and not about the sidecar itself, sorted.
-    pub fn own_lines(page: &str) -> Vec<String> {
+    /// The lines of an exposition without help texts and without the sidecar's own metrics, sorted.
+    pub fn own_lines(exposition: &str) -> Vec<String> {
         let about_itself = |line: &str| {
             let name = line.strip_prefix("# TYPE ").unwrap_or(line);
             name.starts_with("statsidecar_") || name.starts_with("process_")
         };
-        let own = page.lines().filter(|line| !line.starts_with("# HELP ") && !about_itself(line));
+        let own = exposition.lines().filter(|line| !line.starts_with("# HELP ") && !about_itself(line));
         let mut lines: Vec<String> = own.map(str::to_owned).collect();
         lines.sort();
         lines

@@ -1,7 +1,7 @@
-//! The page is valid whatever was sent: promtool accepts it, and so does the reference parser of Python.
+//! The exposition is valid whatever was sent: promtool and the reference parser of Python accept it.
 //!
-//! Most cases go through the pipeline in this process, since a page takes a millisecond that way; some go through a
-//! real socket to a real program, which must live on.
+//! Most cases run in the process of the test, because that takes a millisecond each. Some go over a real socket to a
+//! real program, which must survive them.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -25,7 +25,7 @@ use statsidecar::telemetry::{Listener, Snapshot};
 use crate::support::{PATIENCE, Process, get, lines_of};
 use crate::tools;
 
-/// Configs whose rules, templates and texts let through as much as a config can.
+/// Configs that let clients and texts choose as much of the exposition as a config can.
 const CONFIGS: [&str; 3] = [
     "",
     r#"
@@ -77,7 +77,7 @@ const CONFIGS: [&str; 3] = [
 // ---- The tests ----
 
 #[test]
-fn a_fresh_page_is_without_fault() {
+fn a_fresh_exposition_is_valid() {
     tools::require();
     let sidecar = Running::start(&[]);
     let page = get(sidecar.http, "/metrics");
@@ -86,11 +86,11 @@ fn a_fresh_page_is_without_fault() {
 }
 
 #[test]
-fn prop_any_bytes_leave_the_page_valid() {
+fn prop_the_exposition_is_valid_after_any_bytes() {
     tools::require();
     let mut reference = Reference::start();
     for config in CONFIGS {
-        // All that one config's cases send, on one page, for promtool, which takes long to start.
+        // promtool takes long to start, so it judges one exposition with the packets of all cases.
         let all = pipeline(config);
         let listener = Listener::new("udp://test".to_owned());
         let mut all_worker = Worker::new(Arc::clone(&all), Sharing::Shared);
@@ -110,7 +110,7 @@ fn prop_any_bytes_leave_the_page_valid() {
 }
 
 #[test]
-fn prop_no_datagram_harms_the_program() {
+fn prop_the_program_survives_any_datagram() {
     tools::require();
     let folder = tools::Folder::new("page");
     let file = folder.file("config.toml");
@@ -119,7 +119,7 @@ fn prop_no_datagram_harms_the_program() {
     let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback has ports");
     let mut reference = Reference::start();
     let mut sent = 0;
-    // A program that was harmed stays so: no case after that says anything.
+    // A failed case is not made smaller, because the program stays damaged after it.
     check(40, 0, |packets| {
         for packet in packets {
             socket.send_to(packet, sidecar.udp).map_err(|error| format!("{error}, {} bytes", packet.len()))?;
@@ -132,7 +132,7 @@ fn prop_no_datagram_harms_the_program() {
             Err(error) => Err(format!("promtool: {error}:\n{page}")),
         }
     });
-    // It answers only while every thread of the intake lives.
+    // The program answers only while every thread of the intake lives.
     get(sidecar.http, "/-/ready");
     get(sidecar.http, "/-/healthy");
     get(sidecar.http, "/");
@@ -142,7 +142,7 @@ fn prop_no_datagram_harms_the_program() {
 }
 
 #[test]
-fn pages_that_are_wrong_are_found() {
+fn wrong_expositions_are_found() {
     tools::require();
     let mut reference = Reference::start();
     assert_eq!(reference.judge("# HELP a \\\\\na 1\nb{c=\"\\\"\"} 2\n"), Ok(()));
@@ -164,7 +164,7 @@ fn pages_that_are_wrong_are_found() {
     assert_eq!(promtool("# HELP a a\n# TYPE a counter\na 1\n"), Ok(Verdict::Unusual), "no _total");
 }
 
-/// Runs cases of datagrams; one that fails is made smaller in so many steps at most.
+/// Runs cases of datagrams; a failed case is made smaller in at most so many steps.
 fn check(cases: u32, shrink: u32, mut case: impl FnMut(&[Vec<u8>]) -> Result<(), String>) {
     let mut runner =
         TestRunner::new(Config { cases, max_shrink_iters: shrink, failure_persistence: None, ..Config::default() });
@@ -175,7 +175,7 @@ fn check(cases: u32, shrink: u32, mut case: impl FnMut(&[Vec<u8>]) -> Result<(),
     result.unwrap_or_else(|error| panic!("{error}"));
 }
 
-// ---- The pages ----
+// ---- Expositions ----
 
 fn pipeline(config: &str) -> Arc<Pipeline> {
     let (config, mut diagnostics) = config::load(config);
@@ -189,7 +189,7 @@ fn page(pipeline: &Pipeline) -> String {
     String::from_utf8(http::exposition(pipeline, &Snapshot::default())).expect("the page is UTF-8")
 }
 
-/// How many samples a page has by its lines, which must all be such, and differ.
+/// How many samples an exposition has. Each line must be a sample, and none may occur twice.
 fn samples(page: &str) -> Result<usize, String> {
     let lines = page.strip_suffix('\n').ok_or("the last line is open")?.split('\n');
     let mut series = BTreeSet::new();
@@ -202,7 +202,7 @@ fn samples(page: &str) -> Result<usize, String> {
     Ok(series.len())
 }
 
-/// A sidecar whose log is kept.
+/// A sidecar whose log the test keeps.
 struct Running {
     process: Process,
     log: Receiver<String>,
@@ -227,7 +227,7 @@ impl Running {
         Self { process, log, udp, http }
     }
 
-    /// The page once it has taken so many packets, or the kernel has dropped some of them.
+    /// The exposition once every packet is either read or dropped by the kernel.
     fn page_with_packets(&self, packets: u64) -> String {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -243,11 +243,11 @@ impl Running {
                 return page;
             }
             assert!(Instant::now() < deadline, "{taken} of {packets} packets, and no more");
-            std::thread::sleep(Duration::from_millis(1)); // it cannot be asked to report the last of them
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 
-    /// Kills it, and gives all that it wrote to its log.
+    /// Kills the program, and returns its log.
     fn end(mut self) -> String {
         assert_eq!(self.process.0.try_wait().expect("a child can be asked"), None, "it has ended by itself");
         drop(self.process);
@@ -257,15 +257,15 @@ impl Running {
 
 // ---- The judges ----
 
-/// A page that promtool could read.
+/// An exposition that promtool could read.
 #[derive(Debug, PartialEq)]
 enum Verdict {
     Good,
-    /// A name or a help text is not as promtool would have it, which is for the client to say.
+    /// promtool criticizes a name or a help text, which the client chooses.
     Unusual,
 }
 
-/// What promtool says of a page; the error is its own.
+/// The judgement of promtool; the error is its own text.
 fn promtool(page: &str) -> Result<Verdict, String> {
     let mut command = Command::new("promtool");
     command.args(["check", "metrics"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -282,14 +282,14 @@ fn promtool(page: &str) -> Result<Verdict, String> {
     }
 }
 
-/// The parser of the Python client, which waits for pages: much faster than a process for each.
+/// The parser of the Python client. One process reads many expositions, because a process takes long to start.
 struct Reference {
     process: Process,
     stdin: ChildStdin,
     stdout: BufReader<ChildStdout>,
 }
 
-/// Reads pages, each behind its length on a line; answers with one line each.
+/// Reads expositions, each behind a line with its length; answers with one line each.
 const SCRIPT: &str = r#"
 import sys
 from math import isfinite, isnan
@@ -321,13 +321,13 @@ impl Reference {
         Self { process: Process(child), stdin, stdout }
     }
 
-    /// Whether it reads every sample of the page.
+    /// Whether it reads every sample of the exposition.
     fn judge(&mut self, page: &str) -> Result<(), String> {
         let (expected, read) = (samples(page)?, self.samples(page));
         if read == Ok(expected) { Ok(()) } else { Err(format!("{read:?} instead of {expected} samples:\n{page}")) }
     }
 
-    /// How many samples it reads; the error is its own.
+    /// How many samples it reads; the error is its own text.
     fn samples(&mut self, page: &str) -> Result<usize, String> {
         let mut request = String::new();
         let _ = writeln!(request, "{}", page.len());
@@ -343,7 +343,7 @@ impl Reference {
 
 // ---- Datagrams ----
 
-/// Pieces of names, tags and sections that have a meaning somewhere on the way, or look like it.
+/// Pieces of names, tags and sections with a meaning to some step, or that look like it.
 const PIECES: [&str; 60] = [
     "a",
     "b",
@@ -444,7 +444,7 @@ fn line() -> impl Strategy<Value = Vec<u8>> {
     })
 }
 
-/// What begins as a service check or an event does.
+/// Lines that begin like a service check or an event.
 fn no_metric() -> impl Strategy<Value = Vec<u8>> {
     let begin = prop::sample::select(vec!["_sc|", "_e{1,1}:", "_e{"]);
     (begin, pieces(0..3), "[0-4]?", prop::collection::vec(section(), 0..3)).prop_map(

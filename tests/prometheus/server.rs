@@ -1,4 +1,4 @@
-//! A Prometheus of the test's own: its config made from those of the examples, its data in a folder that goes away.
+//! A Prometheus for the test, with the scrape jobs of the examples and its data in a folder of the test.
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
@@ -17,7 +17,7 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// Starts one that scrapes each example's job at the address given, once a second, and waits until it is ready.
+    /// Starts a Prometheus that scrapes each job at its address once a second, and waits until it is ready.
     pub fn start<'a>(folder: &Path, jobs: impl Iterator<Item = (&'a Example, SocketAddr)>) -> Self {
         let config = folder.join("prometheus.yml");
         let jobs: String = jobs.map(|(example, target)| job(example, target)).collect();
@@ -43,7 +43,7 @@ impl Prometheus {
         Self { address, _process: process }
     }
 
-    /// Where it answers.
+    /// Its address.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -52,9 +52,9 @@ impl Prometheus {
     pub fn wait_for(&self, expression: &str) {
         let deadline = Instant::now() + PATIENCE;
         let path = format!("/api/v1/query?query={}", percent_encoded(expression));
-        // Prometheus cannot be asked to report a change, so it is asked again and again.
+        // Prometheus does not report changes, so the test asks again and again.
         while get(self.address, &path).contains(r#""result":[]"#) {
-            assert!(Instant::now() < deadline, "in {PATIENCE:?} it did not come to {expression}");
+            assert!(Instant::now() < deadline, "after {PATIENCE:?} there is no result of {expression}");
             thread::sleep(Duration::from_millis(100));
         }
     }
@@ -76,7 +76,7 @@ fn replaced_once(text: &str, old: &str, new: &str) -> String {
     text.replace(old, new)
 }
 
-/// An address that was free a moment ago: Prometheus does not say which port it has if it may choose.
+/// An address that was free a moment ago, because Prometheus does not print a port that it chose itself.
 fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("loopback has ports")
 }

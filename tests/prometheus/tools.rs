@@ -1,4 +1,4 @@
-//! What this test needs from the machine: Prometheus, Python with its clients, and a folder for a while.
+//! The programs that this test needs, and a folder for its files.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,7 +6,7 @@ use std::process::{self, Command};
 
 pub use crate::support::python;
 
-/// Fails the test, with what to install, unless everything is there.
+/// Fails the test if a program is missing, and says what to install.
 pub fn require() {
     for program in ["prometheus", "promtool"] {
         let found = Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success());
@@ -26,14 +26,14 @@ pub fn require() {
 pub struct Folder(PathBuf);
 
 impl Folder {
-    /// Makes an empty one.
+    /// An empty folder.
     pub fn new(name: &str) -> Self {
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", process::id()));
         fs::create_dir_all(&path).expect("the target folder takes a folder");
         Self(path)
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.0
     }
@@ -46,6 +46,6 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0); // a rest that stays is in the target folder, where it harms nobody
+        let _ = fs::remove_dir_all(&self.0); // files that cannot be removed stay in the target folder
     }
 }

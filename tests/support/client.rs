@@ -9,9 +9,9 @@ use super::PATIENCE;
 
 /// The sending end of any listener.
 pub enum Client {
-    /// Each is sent what makes a datagram.
+    /// Datagrams over UDP.
     Udp(UdpSocket),
-    /// The same.
+    /// Datagrams over a Unix socket.
     Unixgram(UnixDatagram),
     /// A stream of lines over TCP.
     Tcp(TcpStream),
@@ -20,7 +20,7 @@ pub enum Client {
 }
 
 impl Client {
-    /// Connects to a listener by its address, as [`Daemon::listeners`] has it.
+    /// Connects to a listener by its address, in the form of [`Daemon::listeners`].
     pub fn connect(listener: &str) -> Self {
         let (scheme, address) = listener.split_once("://").expect("a listener has a transport");
         let unix = || match address.strip_prefix('@') {
@@ -44,7 +44,8 @@ impl Client {
         }
     }
 
-    /// Sends a datagram; on a stream of lines, the same lines with an end behind the last. Gives how many bytes travel.
+    /// Sends a datagram. On a stream, sends the same lines with an end behind the last. Returns the number of bytes
+    /// sent.
     pub fn send(&mut self, datagram: &[u8]) -> usize {
         let end: &[u8] = if datagram.ends_with(b"\n") { b"" } else { b"\n" };
         let sent = match self {
@@ -70,13 +71,13 @@ impl Client {
         match read {
             Ok(0) => {}
             Err(error) if error.kind() == ErrorKind::ConnectionReset => {}
-            // A read with a time limit is not taken up again by itself.
+            // The system does not restart a read that has a time limit.
             Err(error) if error.kind() == ErrorKind::Interrupted => self.wait_for_end(),
             other => panic!("the connection has not ended: {other:?}"),
         }
     }
 
-    /// Writes bytes to a stream as they are.
+    /// Writes bytes to a stream unchanged.
     pub fn write(&mut self, bytes: &[u8]) {
         match self {
             Self::Tcp(tcp) => tcp.write_all(bytes),

@@ -1,22 +1,28 @@
-//! The sidecar within the process of a test, so that the test can set how fast time goes by.
+//! The sidecar in the process of a test, so that the test can set its clock.
 
 use std::net::SocketAddr;
+use std::ops::Deref;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use statsidecar::config::{self, Severity};
 use statsidecar::daemon::{Daemon, Timing};
 use statsidecar::mapping::Rules;
 use tokio::sync::oneshot;
 
-use super::{PATIENCE, get};
+use super::{Metrics, PATIENCE};
+
+/// How often a sidecar reads a clock that the test sets.
+const POLL: Duration = Duration::from_millis(2);
 
 /// A sidecar on a thread of its own; it is stopped when this is dropped.
 pub struct InProcess {
     /// Where it receives StatsD: datagrams first, then streams.
     pub listeners: Vec<String>,
-    /// Where it serves HTTP.
-    pub http: SocketAddr,
+    metrics: Metrics,
+    clock: &'static AtomicU32,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -24,6 +30,22 @@ pub struct InProcess {
 impl InProcess {
     /// Starts a sidecar with this config, on these listeners and on a free port for HTTP.
     pub fn start(config: &str, listen: &[&str], timing: Timing) -> Self {
+        Self::spawn(config, listen, timing, Box::leak(Box::default()))
+    }
+
+    /// The same with a clock that stands at 0 until [`advance`](Self::advance) moves it.
+    pub fn start_with_clock(config: &str, listen: &[&str]) -> Self {
+        // The sidecar runs on a thread that may outlive a failed test, so the clock is never freed.
+        let clock: &'static AtomicU32 = Box::leak(Box::default());
+        Self::spawn(config, listen, Timing { tick: POLL, clock: Some(clock), ..Timing::default() }, clock)
+    }
+
+    /// Moves the clock of [`start_with_clock`](Self::start_with_clock). The sidecar follows within a few milliseconds.
+    pub fn advance(&self, seconds: u32) {
+        self.clock.fetch_add(seconds, Ordering::Relaxed);
+    }
+
+    fn spawn(config: &str, listen: &[&str], timing: Timing, clock: &'static AtomicU32) -> Self {
         let (mut config, mut diagnostics) = config::load(config);
         let (rules, more) = Rules::compile(&config);
         diagnostics.extend(more);
@@ -43,18 +65,21 @@ impl InProcess {
             });
         });
         let (listeners, http) = addresses.recv_timeout(PATIENCE).expect("the sidecar starts");
-        Self { listeners, http, stop: Some(stop), thread: Some(thread) }
-    }
-
-    /// The metrics, now.
-    pub fn scrape(&self) -> String {
-        get(self.http, "/metrics")
+        Self { listeners, metrics: Metrics { http }, clock, stop: Some(stop), thread: Some(thread) }
     }
 
     /// The address of the first listener, which is UDP or TCP.
     pub fn address(&self) -> SocketAddr {
         let (_, address) = self.listeners[0].split_once("://").expect("an address has a scheme");
         address.parse().expect("an address with a port")
+    }
+}
+
+impl Deref for InProcess {
+    type Target = Metrics;
+
+    fn deref(&self) -> &Metrics {
+        &self.metrics
     }
 }
 

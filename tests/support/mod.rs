@@ -1,15 +1,19 @@
-//! The sidecar as its users meet it: a process with its listeners and a page. For every test that runs the program.
+//! Helpers for every test that runs the program, as a process or in the process of the test.
 //!
-//! A test takes this in with `mod support;` (or `#[path]`). Nothing here outlives the test: a process is killed when
-//! its handle is dropped, every wait has a limit, and only loopback addresses are used.
+//! A test includes this with `mod support;` (or `#[path]`). Nothing outlives the test: a process is killed when its
+//! handle is dropped, every wait has a limit, and only loopback addresses are used.
 
 #![allow(dead_code)] // each test binary uses its part of it
 
 mod client;
+mod exposition;
 mod in_process;
+mod metrics;
+pub mod row;
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
+use std::ops::Deref;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
@@ -19,80 +23,29 @@ use std::time::{Duration, Instant};
 #[allow(unused_imports)] // as above
 pub use client::Client;
 #[allow(unused_imports)] // as above
+pub use exposition::Exposition;
+#[allow(unused_imports)] // as above
 pub use in_process::InProcess;
+#[allow(unused_imports)] // as above
+pub use metrics::{Metrics, sum};
 
-/// How long a process may take to start, and a server to answer. Far above what is normal: only a hang reaches it.
+/// How long a process may take to start, and a server to answer. It is so long that only a hang reaches it.
 pub const PATIENCE: Duration = Duration::from_secs(30);
-
-/// A running `statsidecar`; it is killed when this is dropped.
-pub struct Sidecar {
-    process: Process,
-    udp: SocketAddr,
-    http: SocketAddr,
-}
-
-impl Sidecar {
-    /// Starts the program with these arguments, on free loopback ports, and waits until it listens.
-    ///
-    /// Flags win over the file, so `--config FILE` may be among the arguments whatever addresses that file names.
-    pub fn start(args: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_statsidecar"));
-        command.args(args).args(["--listen", "udp://127.0.0.1:0", "--http", "127.0.0.1:0"]).stdout(Stdio::piped());
-        let mut process = Process::spawn(&mut command);
-        let lines = lines_of(process.0.stdout.take().expect("stdout is piped"));
-        let (mut udp, mut http) = (None, None);
-        let deadline = Instant::now() + PATIENCE;
-        while udp.is_none() || http.is_none() {
-            let line = match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(line) => line,
-                Err(RecvTimeoutError::Timeout) => panic!("the sidecar did not say in {PATIENCE:?} where it listens"),
-                Err(RecvTimeoutError::Disconnected) => panic!("the sidecar ended before it said where it listens"),
-            };
-            if let Some(address) = line.strip_prefix("listening for StatsD on udp://") {
-                udp = Some(address.parse().expect("the StatsD address is one"));
-            } else if let Some(address) = line.strip_prefix("serving metrics on http://") {
-                let address = address.strip_suffix("/metrics").expect("the page is at /metrics");
-                http = Some(address.parse().expect("the page's address is one"));
-            }
-        }
-        Self { process, udp: udp.expect("set above"), http: http.expect("set above") }
-    }
-
-    /// Where it takes StatsD.
-    pub fn udp_addr(&self) -> SocketAddr {
-        self.udp
-    }
-
-    /// Where it serves its page.
-    pub fn http_addr(&self) -> SocketAddr {
-        self.http
-    }
-
-    /// The process's id, for what can only be seen from outside.
-    pub fn id(&self) -> u32 {
-        self.process.0.id()
-    }
-
-    /// The page at `/metrics`, now.
-    pub fn scrape(&self) -> String {
-        get(self.http, "/metrics")
-    }
-}
 
 /// A child process that is killed when this is dropped.
 pub struct Process(pub Child);
 
 impl Process {
-    /// Starts the command; a program that is not there fails the test by its name.
+    /// Starts the command. A missing program fails the test with its name.
     pub fn spawn(command: &mut Command) -> Self {
         let child = command.stdin(Stdio::null()).spawn();
         Self(child.unwrap_or_else(|error| panic!("cannot start {}: {error}", command.get_program().display())))
     }
 
-    /// Waits for the end of a process whose stdout is piped; gives what it printed. Fails the test if it takes longer
-    /// than `limit` or ends with an error.
+    /// Waits for the end of a process whose stdout is piped, and returns what it printed. Fails the test if the process
+    /// takes longer than `limit` or ends with an error.
     pub fn finish(mut self, limit: Duration) -> String {
-        // The end of its output is the end of the process, and unlike the end itself it can be awaited with a limit.
+        // The end of its output marks the end of the process, and a wait for the output can have a limit.
         let lines = lines_of(self.0.stdout.take().expect("stdout is piped"));
         let deadline = Instant::now() + limit;
         let mut output = String::new();
@@ -117,18 +70,18 @@ impl Drop for Process {
     }
 }
 
-/// A command of the interpreter that has the StatsD clients.
+/// A command of the Python that has the StatsD clients.
 pub fn python() -> Command {
     let mut command = Command::new(std::env::var_os("STATSIDECAR_PYTHON").unwrap_or_else(|| "python3".into()));
     remove_datadog_environment(command.env("PYTHONDONTWRITEBYTECODE", "1"));
     command
 }
 
-/// Clients of DogStatsD take an address and tags from these variables, whatever the program says.
+/// Removes the variables from which DogStatsD clients take an address and tags, because they win over the arguments.
 pub fn remove_datadog_environment(command: &mut Command) {
     for (name, _) in std::env::vars_os() {
-        let is_theirs = |name: &str| name.starts_with("DD_") || name.starts_with("DATADOG_");
-        if is_theirs(&name.to_string_lossy()) {
+        let is_datadogs = |name: &str| name.starts_with("DD_") || name.starts_with("DATADOG_");
+        if is_datadogs(&name.to_string_lossy()) {
             command.env_remove(name);
         }
     }
@@ -139,20 +92,20 @@ pub fn lines_of(pipe: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         for line in BufReader::new(pipe).lines().map_while(Result::ok) {
-            let _ = sender.send(line); // nobody listens any more: read on all the same
+            let _ = sender.send(line); // an error means that the receiver is gone; the pipe is read on all the same
         }
     });
     receiver
 }
 
-/// The body of `GET path`; anything but status 200 fails the test.
+/// The body of `GET path`. Any status but 200 fails the test.
 pub fn get(server: SocketAddr, path: &str) -> String {
     let (head, body) = request(server, &format!("GET {path} HTTP/1.1\r\nHost: {server}\r\nConnection: close\r\n\r\n"));
     assert!(head.starts_with("HTTP/1.1 200 "), "GET {path} at {server}: {head}\n{}", String::from_utf8_lossy(&body));
     String::from_utf8(body).expect("the body is UTF-8")
 }
 
-/// Sends the request as it stands and reads to the end of the connection: the answer's head, and its body decoded.
+/// Sends the request unchanged and reads to the end of the connection; returns the head and the decoded body.
 pub fn request(server: SocketAddr, request: &str) -> (String, Vec<u8>) {
     let mut stream = TcpStream::connect_timeout(&server, PATIENCE).expect("the server accepts");
     stream.set_read_timeout(Some(PATIENCE)).expect("a time limit can be set");
@@ -188,22 +141,26 @@ fn unchunk(mut body: &[u8]) -> Vec<u8> {
 
 // ---- The program as a process: its streams, its signals, its exit code ----
 
-/// Starts the program with a UDP listener and a page on free loopback ports.
+/// Starts the program with a UDP listener and an HTTP server on free loopback ports.
 pub fn started(args: &[&str]) -> Daemon {
     listening("udp", args)
 }
 
-/// The same with the listener on this transport: on a free port, or under a name that nobody else has.
+/// The same with the listener on this transport: on a free port, or under a name that no other listener has.
 pub fn listening(transport: &str, args: &[&str]) -> Daemon {
+    Daemon::start(&[args, &["--listen", &listener(transport), "--http", "127.0.0.1:0"]].concat())
+}
+
+/// An address for a listener on this transport.
+pub fn listener(transport: &str) -> String {
     static NAMES: AtomicUsize = AtomicUsize::new(0);
-    let address = match transport {
+    match transport {
         "udp" | "tcp" => format!("{transport}://127.0.0.1:0"),
         _ => {
             let n = NAMES.fetch_add(1, Ordering::Relaxed);
             format!("{transport}://@statsidecar-test-{}-{n}", std::process::id())
         }
-    };
-    Daemon::start(&[args, &["--listen", &address, "--http", "127.0.0.1:0"]].concat())
+    }
 }
 
 /// A socket that sends to this address.
@@ -217,12 +174,11 @@ pub fn client(to: SocketAddr) -> UdpSocket {
 /// A running `statsidecar` with just the arguments it is given; it is killed when this is dropped.
 pub struct Daemon {
     process: Process,
-    /// Where it takes StatsD: each listener's address as it says it, those of streams last.
+    /// The address of each listener, as the program prints it; streams last.
     pub listeners: Vec<String>,
-    /// Those of them that are UDP.
+    /// The UDP addresses among them.
     pub udp: Vec<SocketAddr>,
-    /// Where it serves its page.
-    pub http: SocketAddr,
+    metrics: Metrics,
     stdout: Receiver<String>,
     stderr: Receiver<String>,
 }
@@ -242,7 +198,7 @@ impl Daemon {
         Self::spawn(command)
     }
 
-    /// The same, with at most so many files open.
+    /// The same, with a limit on open files.
     pub fn start_with_files(files: usize, args: &[&str]) -> Self {
         Self::start_by(&format!("ulimit -n {files} && exec \"$@\""), args)
     }
@@ -263,67 +219,16 @@ impl Daemon {
                 listeners.push(address.to_owned());
                 udp.extend(address.strip_prefix("udp://").map(|udp| udp.parse::<SocketAddr>().expect("an address")));
             } else if let Some(address) = line.strip_prefix("serving metrics on http://") {
-                let address = address.strip_suffix("/metrics").expect("the page is at /metrics");
-                break address.parse().expect("the page's address is one");
+                let address = address.strip_suffix("/metrics").expect("the path is /metrics");
+                break address.parse().expect("the HTTP address is one");
             }
         };
-        Self { process, listeners, udp, http, stdout, stderr }
+        Self { process, listeners, udp, metrics: Metrics { http }, stdout, stderr }
     }
 
     /// The process's id.
     pub fn id(&self) -> u32 {
         self.process.0.id()
-    }
-
-    /// The page at `/metrics`, now.
-    pub fn scrape(&self) -> String {
-        get(self.http, "/metrics")
-    }
-
-    /// The page once this many packets have come in, whichever listener they came by. What was in them is applied by
-    /// then; for other counters than that of packets see [`scrape_with`](Self::scrape_with).
-    pub fn scrape_after(&self, packets: u64) -> String {
-        self.scrape_when("statsidecar_packets_total", packets)
-    }
-
-    /// The page once one of the sidecar's own counters, summed over its labels, is at least as large.
-    pub fn scrape_when(&self, counter: &str, least: u64) -> String {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let page = self.scrape();
-            let found = sum(&page, counter);
-            if found >= least {
-                return page;
-            }
-            assert!(Instant::now() < deadline, "{counter} is {found}, not {least}:\n{page}");
-            thread::yield_now();
-        }
-    }
-
-    /// The page once it is as `is_right` asks; `what` says that in words.
-    pub fn scrape_until(&self, what: &str, is_right: impl Fn(&str) -> bool) -> String {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let page = self.scrape();
-            if is_right(&page) {
-                return page;
-            }
-            assert!(Instant::now() < deadline, "it does not come to this: {what}\n{page}");
-            thread::yield_now();
-        }
-    }
-
-    /// The page once all these lines are on it: a worker adds its counters up one after the other, so that some may
-    /// come a moment after the packets.
-    pub fn scrape_with(&self, expected: &[&str]) -> String {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let page = self.scrape();
-            let missing = expected.iter().find(|expected| !page.lines().any(|line| line == **expected));
-            let Some(missing) = missing else { return page };
-            assert!(Instant::now() < deadline, "{missing} is not among\n{page}");
-            thread::yield_now();
-        }
     }
 
     /// Sends it a signal by name: `TERM`, `STOP`.
@@ -332,7 +237,7 @@ impl Daemon {
         assert!(sent.is_ok_and(|status| status.success()), "cannot send SIG{name}");
     }
 
-    /// Waits until every thread of it is stopped, as SIGSTOP does some time after it was sent.
+    /// Waits until every thread of the process is stopped, because SIGSTOP takes effect some time after it is sent.
     pub fn wait_until_stopped(&self) {
         let deadline = Instant::now() + PATIENCE;
         let tasks = format!("/proc/{}/task", self.id());
@@ -341,7 +246,7 @@ impl Daemon {
             let stat = task.and_then(|task| std::fs::read_to_string(task.path().join("stat")));
             stat.is_ok_and(is_stopped)
         }) {
-            assert!(Instant::now() < deadline, "it does not stop");
+            assert!(Instant::now() < deadline, "the process does not stop");
             thread::yield_now();
         }
     }
@@ -352,24 +257,26 @@ impl Daemon {
     }
 }
 
-/// One of the sidecar's own counters, summed over its labels.
-pub fn sum(page: &str, counter: &str) -> u64 {
-    let is_of = |line: &&str| line.strip_prefix(counter).is_some_and(|rest| rest.starts_with(['{', ' ']));
-    page.lines().filter(is_of).filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
+impl Deref for Daemon {
+    type Target = Metrics;
+
+    fn deref(&self) -> &Metrics {
+        &self.metrics
+    }
 }
 
-/// What a process left behind.
+/// The exit code and the output of a process that has ended.
 #[derive(Debug)]
 pub struct Ended {
-    /// Its exit code; `None` where a signal ended it.
+    /// `None` if a signal ended the process.
     pub code: Option<i32>,
-    /// What it had left to say on its standard output.
+    /// The lines that it printed and that no test has read.
     pub stdout: String,
-    /// And on its standard error.
+    /// The same for standard error.
     pub stderr: String,
 }
 
-/// Runs the program to its end, with `folder` as its working directory.
+/// Runs the program to its end in the working directory `folder`.
 pub fn run_in(folder: &std::path::Path, args: &[&str]) -> Ended {
     let mut command = Command::new(env!("CARGO_BIN_EXE_statsidecar"));
     command.args(args).current_dir(folder).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -387,7 +294,7 @@ fn ended(mut process: Process, stdout: &Receiver<String>, stderr: &Receiver<Stri
             match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
                 Ok(line) => text.extend([line.as_str(), "\n"]),
                 Err(RecvTimeoutError::Disconnected) => return text,
-                Err(RecvTimeoutError::Timeout) => panic!("it has not ended in {PATIENCE:?}; so far: {text}"),
+                Err(RecvTimeoutError::Timeout) => panic!("the process has not ended in {PATIENCE:?}; so far: {text}"),
             }
         }
     };
@@ -399,21 +306,21 @@ fn ended(mut process: Process, stdout: &Receiver<String>, stderr: &Receiver<Stri
 pub struct Scratch(std::path::PathBuf);
 
 impl Scratch {
-    /// An empty folder whose name begins with `name`, which no other test uses.
+    /// An empty folder. No other test may use the same `name`.
     pub fn new(name: &str) -> Self {
         let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
         std::fs::create_dir_all(&path).expect("a folder can be made");
         Self(path)
     }
 
-    /// The same with a path that is short enough for Unix sockets, wherever the sources are.
+    /// The same in the system's folder for temporary files, so that its path is short enough for Unix sockets.
     pub fn short(name: &str) -> Self {
         let path = std::env::temp_dir().join(format!("statsidecar-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&path).expect("a folder can be made");
         Self(path)
     }
 
-    /// The path of a file in it that need not be there.
+    /// The path of a file in it, which need not exist.
     pub fn file(&self, name: &str) -> String {
         self.0.join(name).into_os_string().into_string().expect("the path is text")
     }
@@ -423,7 +330,7 @@ impl Scratch {
         &self.0
     }
 
-    /// Writes a file in it; gives the file's path.
+    /// Writes a file in it, and returns the file's path.
     pub fn write(&self, name: &str, text: &str) -> String {
         let path = self.0.join(name);
         std::fs::write(&path, text).expect("a file can be written");
@@ -433,6 +340,6 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0); // what is left is in the target folder
+        let _ = std::fs::remove_dir_all(&self.0); // a folder that cannot be removed harms no other test
     }
 }
