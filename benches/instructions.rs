@@ -31,8 +31,10 @@ fn main() {
     let pipeline = support::pipeline("");
     let mut worker = Worker::new(Arc::clone(&pipeline), Sharing::SingleWriter);
     let listener = Listener::new("udp://bench".to_owned());
-    let mut round =
-        || packets.iter().for_each(|Packet { bytes, .. }| worker.begin(&listener, None).batch().packet(bytes));
+    let mut round = || {
+        let mut work = worker.begin(&listener, None);
+        packets.iter().for_each(|Packet { bytes, .. }| work.batch().packet(bytes));
+    };
     round();
     assert_eq!(pipeline.registry.len(), SERIES, "every series is known");
     for _ in 0..rounds {

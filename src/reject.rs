@@ -29,7 +29,7 @@ macro_rules! rejects {
             }
 
             /// What the sender of the line, or the operator of the sidecar, can change.
-            pub fn remedy(self) -> &'static str {
+            pub(crate) fn remedy(self) -> &'static str {
                 match self { $(Self::$variant => $remedy,)* }
             }
         }

@@ -1,6 +1,6 @@
 //! The sidecar's own metrics: the counters behind them, and the table that describes them.
 //!
-//! A worker counts in its own [`WorkerStats`] and adds it to [`Telemetry`] once a batch, so that counting a line writes to
+//! A worker counts in its own `WorkerStats` and adds it to [`Telemetry`] once a batch, so that counting a line writes to
 //! no shared memory. What is read only at a scrape (kernel, process, registry) is a [`Snapshot`].
 
 mod counters;

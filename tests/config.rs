@@ -48,6 +48,7 @@ fn the_examples_in_the_shipped_file_are_valid() {
     assert_eq!((rule.pattern.key(), rule.pattern.text()), ("match", "shop.*.request_micros"));
     assert!(summary.quantiles.is_some());
     assert_eq!(rule.init.len(), 2);
+    assert_eq!(rule.unit.as_ref().map(|unit| unit.get_ref().as_str()), Some("seconds"));
     assert_eq!(other.pattern.key(), "match_regex");
     let [relay] = config.relays.as_slice() else { panic!("one example, not {}", config.relays.len()) };
     assert_eq!(relay.target.get_ref().to_string(), "udp://127.0.0.1:9125");

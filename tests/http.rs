@@ -45,13 +45,13 @@ fn every_path_has_its_type_and_content() {
 #[test]
 fn each_scrape_gets_a_new_exposition() {
     let daemon = started(&[]);
-    let scrapes = |page: &str| {
-        let line = page.lines().find_map(|line| line.strip_prefix("statsidecar_scrapes_total{format=\"text\"} "));
+    let scrapes = |exposition: &str| {
+        let line = exposition.lines().find_map(|line| line.strip_prefix("statsidecar_scrapes_total{format=\"text\"} "));
         line.and_then(|number| number.parse::<u64>().ok()).expect("scrapes are counted")
     };
-    let pages = [daemon.scrape(), daemon.scrape(), daemon.scrape()];
-    assert_eq!(pages.each_ref().map(|page| scrapes(page)), [0, 1, 2]);
-    assert!(pages[2].contains("\nstatsidecar_scrape_duration_seconds_count 2\n"), "{}", pages[2]);
+    let expositions = [daemon.scrape(), daemon.scrape(), daemon.scrape()];
+    assert_eq!(expositions.each_ref().map(|exposition| scrapes(exposition)), [0, 1, 2]);
+    assert!(expositions[2].contains("\nstatsidecar_scrape_duration_seconds_count 2\n"), "{}", expositions[2]);
 }
 
 #[test]
@@ -316,8 +316,8 @@ fn wait_for_counters(server: SocketAddr, series: usize) {
 }
 
 /// The lines of the series that were sent. The sidecar's own series change between scrapes.
-fn of_series(page: &str) -> Vec<&str> {
-    page.lines().filter(|line| line.starts_with('a')).collect()
+fn of_series(exposition: &str) -> Vec<&str> {
+    exposition.lines().filter(|line| line.starts_with('a')).collect()
 }
 
 fn unzip(bytes: &[u8]) -> String {
@@ -372,39 +372,42 @@ fn the_pieces_of_a_scrape_make_the_whole_exposition() {
         let packet = format!("a{n}:1|c\nb:{n}|ms|#n:{n},t:{tag}\nzz{}:1|g|#n:{n}", n % 7);
         worker.begin(&udp, None).batch().packet(packet.as_bytes());
     }
-    let page = String::from_utf8(exposition(&pipeline, &Snapshot::default())).expect("text");
+    let exposition = String::from_utf8(statsidecar::http::exposition(&pipeline, &Snapshot::default())).expect("text");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let listener = runtime.block_on(bind("127.0.0.1:0".parse().expect("an address"))).expect("a port");
     let address = listener.local_addr().expect("it is bound");
     let state = ServerState::new(pipeline, Box::new(Snapshot::default), Box::new(|| true));
     std::thread::spawn(move || runtime.block_on(serve(listener, Arc::new(state), 64, Timeouts::default())));
-    assert!(page.len() > 10 << 20, "{}", page.len());
-    let own = |page: &str| page.find("# HELP statsidecar_scrape_duration").expect("it is there");
+    assert!(exposition.len() > 10 << 20, "{}", exposition.len());
+    let own = |exposition: &str| exposition.find("# HELP statsidecar_scrape_duration").expect("it is there");
     for asked in ["", "Accept-Encoding: gzip\r\n"] {
         let (_, body) = request(address, &scrape_request(asked));
         let streamed = if asked.is_empty() { String::from_utf8(body).expect("text") } else { unzip(&body) };
         // Only the metrics about scrapes differ.
-        assert!(streamed[..own(&streamed)] == page[..own(&page)], "{asked}");
-        let rest = |page: &str| page[page.find("# HELP statsidecar_series ").expect("it is there")..].to_owned();
-        assert!(rest(&streamed) == rest(&page), "{asked}");
+        assert!(streamed[..own(&streamed)] == exposition[..own(&exposition)], "{asked}");
+        let rest = |exposition: &str| {
+            exposition[exposition.find("# HELP statsidecar_series ").expect("it is there")..].to_owned()
+        };
+        assert!(rest(&streamed) == rest(&exposition), "{asked}");
     }
-    assert_eq!(page.matches(" histogram\n").count(), 2, "a family has one header, however many its series");
+    assert_eq!(exposition.matches(" histogram\n").count(), 2, "a family has one header, however many its series");
 }
 
 #[test]
 fn simultaneous_scrapes_are_all_complete() {
     let daemon = started(&[]);
     many_series(&daemon, 20_000);
-    let page = daemon.scrape();
-    let expected = of_series(&page);
+    let exposition = daemon.scrape();
+    let expected = of_series(&exposition);
     std::thread::scope(|scope| {
         for asked in ["", "Accept-Encoding: gzip\r\n", "", "Accept-Encoding: gzip\r\n"] {
             let (http, expected) = (daemon.http, &expected);
             scope.spawn(move || {
                 for _ in 0..3 {
                     let (_, body) = request(http, &scrape_request(asked));
-                    let page = if asked.is_empty() { String::from_utf8(body).expect("text") } else { unzip(&body) };
-                    assert!(of_series(&page) == *expected);
+                    let exposition =
+                        if asked.is_empty() { String::from_utf8(body).expect("text") } else { unzip(&body) };
+                    assert!(of_series(&exposition) == *expected);
                 }
             });
         }
@@ -430,8 +433,8 @@ fn a_client_that_does_not_read_delays_no_other() {
     let begun = Instant::now();
     for asked in ["", "Accept-Encoding: gzip\r\n"] {
         let (_, body) = request(daemon.http, &scrape_request(asked));
-        let page = if asked.is_empty() { String::from_utf8(body).expect("text") } else { unzip(&body) };
-        assert_eq!(of_series(&page).len(), expected);
+        let exposition = if asked.is_empty() { String::from_utf8(body).expect("text") } else { unzip(&body) };
+        assert_eq!(of_series(&exposition).len(), expected);
     }
     assert!(begun.elapsed() < Duration::from_secs(20), "it waited for clients that do not read: {:?}", begun.elapsed());
     // A client that reads late still gets the whole answer.

@@ -31,14 +31,12 @@ fn load(target: &str, http: SocketAddr, args: &[&str]) -> (Sent, Output) {
     (Sent { lines: number(1), packets: number(4) }, output)
 }
 
-/// The exposition once every packet is either read or dropped by the kernel.
+/// The exposition once every packet is either read or dropped by the kernel, and every line that was read is counted.
 fn settled(metrics: &Metrics, packets: u64) -> String {
-    let ended = |text: &str| {
-        sum(text, "statsidecar_packets_total") + sum(text, "statsidecar_kernel_dropped_packets_total") == packets
-    };
+    metrics.scrape_settled(packets);
     // A worker adds to its counters one after the other, so that of samples may follow a moment after the packets.
     let is_counted = |text: &str| sum(text, "statsidecar_lines_total") == sum(text, "statsidecar_samples_total");
-    metrics.scrape_until("every packet is read or dropped", |text| ended(text) && is_counted(text))
+    metrics.scrape_until("every line is counted as a sample", is_counted)
 }
 
 /// The sum of the values on the lines that `is_counted` accepts.

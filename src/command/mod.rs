@@ -12,7 +12,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// StatsD in, Prometheus out, beside the program that emits it.
+/// Receive StatsD lines and serve them as Prometheus metrics, as a sidecar of the program that sends them
 #[derive(Debug, Parser)]
 #[command(version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 struct CommandLine {

@@ -78,7 +78,7 @@ impl Address {
         match (self, other) {
             (Self::Udp(one), Self::Udp(other)) | (Self::Tcp(one), Self::Tcp(other)) => {
                 let (ip, other_ip) = (one.ip().to_canonical(), other.ip().to_canonical());
-                // A wildcard overlaps every address of its IP version. (Sockets of `[::]` can share a port with IPv4 ones.)
+                // A wildcard overlaps every address of its IP version. `[::]` can share a port with IPv4 sockets.
                 let is_wild = ip.is_unspecified() || other_ip.is_unspecified();
                 let is_same = ip == other_ip || is_wild && ip.is_ipv4() == other_ip.is_ipv4();
                 is_same && one.port() == other.port() && one.port() != 0
@@ -172,8 +172,8 @@ fn unix_name(scheme: &str, text: &str) -> Result<UnixName, String> {
     };
     match &name {
         UnixName::File(path) if !path.starts_with('/') || path.ends_with('/') => Err(format!(
-            "{} is not the absolute path of a file; write {scheme}:///run/statsidecar/statsd.sock, or {scheme}://@statsd \
-             for a name without a file",
+            "{} is not the absolute path of a file; write {scheme}:///run/statsidecar/statsd.sock, or \
+             {scheme}://@statsd for a name without a file",
             quoted(text)
         )),
         UnixName::Abstract(name) if name.is_empty() => Err(format!("a name is missing; write {scheme}://@statsd")),

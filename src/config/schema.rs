@@ -308,7 +308,8 @@ pub enum Prefer {
     Tag,
 }
 
-/// `[[relay]]`: a target that lines are forwarded to. A target of several tables gets the lines that any of them matches.
+/// `[[relay]]`: a target that lines are forwarded to. If several tables have the same target, it gets the lines that any
+/// of them matches.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RelayConfig {
     /// `target`: the address that lines are sent to; UDP, TCP or a Unix datagram socket.

@@ -1,7 +1,7 @@
 //! Sizes and durations as config files write them: `8MiB`, `1m30s`.
 //!
-//! The grammar is strict: one way to write a unit, no blanks, no fractions and no signs. So a file means the same to
-//! everybody who reads it.
+//! The grammar is strict: each unit has one spelling, and blanks, fractions and signs are errors. A crate such as
+//! `humantime` also accepts `1 month` or `90 M`, which are easily misread.
 
 use std::time::Duration;
 

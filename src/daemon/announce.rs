@@ -22,31 +22,22 @@ pub(super) fn announce(listeners: &[Address], http: SocketAddr) -> io::Result<()
 /// A shell command that sends a line to `listener`.
 fn client(listener: &Address) -> String {
     const LINE: &str = "printf 'jobs.done:3|c\\n'";
+    // The length of the message, 14 bytes (octal 16), comes first.
+    const MESSAGE: &str = "printf '\\016\\000\\000\\000jobs.done:3|c\\n'";
     let ip = |socket: &SocketAddr, options: &str| {
         let v6 = if socket.is_ipv6() { "-6 " } else { "" };
         format!("{LINE} | nc {v6}{options} {} {}", reachable(*socket), socket.port())
     };
+    let unix = |line: &str, name: &UnixName, options: &str, socat: &str| match name {
+        UnixName::File(path) => format!("{line} | nc {options} {}", quoted(path)),
+        UnixName::Abstract(name) => format!("{line} | socat - {}", quoted(&format!("{socat}:{name}"))),
+    };
     match listener {
         Address::Udp(socket) => ip(socket, "-u -w1"),
         Address::Tcp(socket) => ip(socket, "-N"),
-        Address::Unixgram(UnixName::File(path)) => format!("{LINE} | nc -uU -w1 {}", quoted(path)),
-        Address::Unixgram(UnixName::Abstract(name)) => {
-            format!("{LINE} | socat - {}", quoted(&format!("ABSTRACT-SENDTO:{name}")))
-        }
-        Address::Unix(UnixName::File(path)) => format!("{LINE} | nc -NU {}", quoted(path)),
-        Address::Unix(UnixName::Abstract(name)) => {
-            format!("{LINE} | socat - {}", quoted(&format!("ABSTRACT-CONNECT:{name}")))
-        }
-        // The length of the message, 14 bytes (octal 16), comes first.
-        Address::UnixDogstatsd(name) => {
-            let message = "printf '\\016\\000\\000\\000jobs.done:3|c\\n'";
-            match name {
-                UnixName::File(path) => format!("{message} | nc -NU {}", quoted(path)),
-                UnixName::Abstract(name) => {
-                    format!("{message} | socat - {}", quoted(&format!("ABSTRACT-CONNECT:{name}")))
-                }
-            }
-        }
+        Address::Unixgram(name) => unix(LINE, name, "-uU -w1", "ABSTRACT-SENDTO"),
+        Address::Unix(name) => unix(LINE, name, "-NU", "ABSTRACT-CONNECT"),
+        Address::UnixDogstatsd(name) => unix(MESSAGE, name, "-NU", "ABSTRACT-CONNECT"),
     }
 }
 

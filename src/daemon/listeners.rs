@@ -22,7 +22,7 @@ pub(super) struct Sockets {
 
 impl Sockets {
     /// Binds every listener. An IPv6 wildcard takes IPv4 too, unless another listener asks for that port.
-    pub fn bind(config: &Config) -> Result<Self, Error> {
+    pub(super) fn bind(config: &Config) -> Result<Self, Error> {
         let mut sockets = Self::default();
         for address in &config.intake.listen {
             let only_v6 = config.intake.listen.iter().any(|other| is_ipv4_of(address, other));
@@ -40,13 +40,13 @@ impl Sockets {
     }
 
     /// The bound addresses, with the ports that the kernel chose: datagrams first, then streams.
-    pub fn addresses(&self) -> Vec<Address> {
+    pub(super) fn addresses(&self) -> Vec<Address> {
         let datagrams = self.datagrams.iter().map(|socket| socket.address());
         datagrams.chain(self.streams.iter().map(|socket| socket.address())).cloned().collect()
     }
 
     /// What each listener has received, and what its socket knows.
-    pub fn snapshot(&self) -> Vec<ListenerSnapshot> {
+    pub(super) fn snapshot(&self) -> Vec<ListenerSnapshot> {
         let datagrams = self.datagrams.iter().map(|socket| socket.snapshot());
         datagrams.chain(self.streams.iter().map(|socket| socket.snapshot())).collect()
     }
@@ -74,7 +74,7 @@ pub(super) struct Receivers {
 
 impl Receivers {
     /// Starts `workers` threads for each socket of datagrams, and the tasks for all streams.
-    pub fn start(
+    pub(super) fn start(
         sockets: Sockets,
         pipeline: &Arc<Pipeline>,
         relay: Option<&Relay>,
@@ -121,14 +121,14 @@ impl Receivers {
     }
 
     /// Tells whether every listener is being read.
-    pub fn ready(&self) -> impl Fn() -> bool + Send + Sync + use<> {
+    pub(super) fn ready(&self) -> impl Fn() -> bool + Send + Sync + use<> {
         let (all, running) = (self.threads.len(), Arc::clone(&self.running));
         let streams = self.streams.as_ref().map(Streams::ready);
         move || running.load(Ordering::Relaxed) == all && streams.as_ref().is_none_or(|ready| ready())
     }
 
     /// Applies what the kernel has queued, and ends all threads and tasks. Gives how many lines were received in all.
-    pub async fn stop(self) -> u64 {
+    pub(super) async fn stop(self) -> u64 {
         self.sockets.datagrams.iter().for_each(|socket| socket.stop());
         if let Some(streams) = self.streams {
             streams.stop().await;

@@ -10,12 +10,12 @@ mod process;
 pub use error::Error;
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::net::TcpListener;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::MissedTickBehavior;
 
 use crate::config::{Address, Config};
@@ -27,47 +27,36 @@ use crate::telemetry::Snapshot;
 use listeners::{Receivers, Sockets};
 
 /// Runs until SIGTERM, SIGINT or SIGHUP; then applies what the kernel has queued, and returns.
-pub fn run(config: &Config, rules: Rules) -> Result<(), Error> {
+pub(crate) fn run(config: &Config, rules: Rules) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Error::System("start the runtime", error))?;
     runtime.block_on(async {
         // Before anything is bound, so that a signal always ends the program in order.
-        let mut signals = Signals::watch()?;
+        let end = end_signal()?;
         let daemon = Daemon::start(config, rules, Timing::default()).await?;
         announce::announce(daemon.listeners(), daemon.http())
             .map_err(|error| Error::System("write to the standard output", error))?;
-        daemon.serve_until(signals.recv()).await;
+        daemon.serve_until(end).await;
         Ok(())
     })
 }
 
-/// The signals that end the program.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    /// Sent when the terminal closes.
-    hangup: Signal,
-}
-
-impl Signals {
-    fn watch() -> Result<Self, Error> {
-        let watch = |kind, what| signal(kind).map_err(|error| Error::System(what, error));
-        Ok(Self {
-            terminate: watch(SignalKind::terminate(), "watch SIGTERM")?,
-            interrupt: watch(SignalKind::interrupt(), "watch SIGINT")?,
-            hangup: watch(SignalKind::hangup(), "watch SIGHUP")?,
-        })
-    }
-
-    async fn recv(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => tracing::info!("SIGTERM: applying what is queued"),
-            _ = self.interrupt.recv() => tracing::info!("SIGINT: applying what is queued"),
-            _ = self.hangup.recv() => tracing::info!("SIGHUP: applying what is queued"),
-        }
-    }
+/// Watches the signals that end the program; gives a future that waits for one.
+fn end_signal() -> Result<impl Future<Output = ()>, Error> {
+    let watch = |kind| signal(kind).map_err(|error| Error::System("watch signals", error));
+    let (mut terminate, mut interrupt) = (watch(SignalKind::terminate())?, watch(SignalKind::interrupt())?);
+    // The system sends it when the terminal closes.
+    let mut hangup = watch(SignalKind::hangup())?;
+    Ok(async move {
+        let name = tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+            _ = hangup.recv() => "SIGHUP",
+        };
+        tracing::info!("{name}: applying what is queued");
+    })
 }
 
 /// Times that are not configurable. Tests use shorter ones.
@@ -77,7 +66,7 @@ pub struct Timing {
     pub tick: Duration,
     /// A clock that a test sets, in seconds: each tick reads it instead of the time that has passed.
     pub clock: Option<&'static AtomicU32>,
-    /// How long an HTTP client may take.
+    /// When the connection of a slow HTTP client is closed.
     pub http: http::Timeouts,
 }
 
@@ -93,10 +82,8 @@ pub struct Daemon {
     listeners: Vec<Address>,
     receivers: Receivers,
     relay: Option<Relay>,
-    http: TcpListener,
-    http_address: SocketAddr,
-    http_state: http::ServerState,
-    max_http_connections: usize,
+    http: SocketAddr,
+    serve_http: Pin<Box<dyn Future<Output = ()>>>,
     timing: Timing,
 }
 
@@ -111,9 +98,9 @@ impl Daemon {
         let relay = relay(&pipeline, &listeners)?;
         let receivers = Receivers::start(sockets.clone(), &pipeline, relay.as_ref(), config)?;
         let snapshot = snapshot(sockets, Arc::clone(&pipeline), relay.as_ref());
-        let http_state = http::ServerState::new(Arc::clone(&pipeline), Box::new(snapshot), Box::new(receivers.ready()));
-        let max_http_connections = config.http.max_connections;
-        Ok(Self { pipeline, listeners, receivers, relay, http, http_address, http_state, max_http_connections, timing })
+        let state = http::ServerState::new(Arc::clone(&pipeline), Box::new(snapshot), Box::new(receivers.ready()));
+        let serve_http = http::serve(http, Arc::new(state), config.http.max_connections, timing.http);
+        Ok(Self { pipeline, listeners, receivers, relay, http: http_address, serve_http: Box::pin(serve_http), timing })
     }
 
     /// Where it receives StatsD, with the ports that the kernel chose: datagrams first, then streams.
@@ -123,14 +110,14 @@ impl Daemon {
 
     /// Where it serves HTTP, with the port that the kernel chose.
     pub fn http(&self) -> SocketAddr {
-        self.http_address
+        self.http
     }
 
     /// Serves HTTP and moves the clock until `stop` is ready; then applies what the kernel has queued, and returns.
     pub async fn serve_until(self, stop: impl Future<Output = ()>) {
         tokio::select! {
             () = advance_clock(&self.pipeline, self.timing) => {}
-            () = http::serve(self.http, Arc::new(self.http_state), self.max_http_connections, self.timing.http) => {}
+            () = self.serve_http => {}
             () = stop => {}
         }
         let lines = self.receivers.stop().await;

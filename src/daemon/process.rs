@@ -9,14 +9,14 @@ use rustix::process::{Resource, getrlimit};
 
 use crate::telemetry::ProcessSnapshot;
 
-/// When this process started, in seconds since the Unix epoch; `None` if `/proc` does not tell. It never changes.
+/// When this process started, in seconds since the Unix epoch; `None` if `/proc` cannot be read. It never changes.
 pub(super) fn start_time() -> Option<f64> {
     let stat = fs::read_to_string("/proc/stat").ok()?;
     let boot_time = stat.lines().find_map(|line| line.strip_prefix("btime "))?;
     Some(boot_time.parse::<f64>().ok()? + Stat::read()?.field(22)? / clock_ticks_per_second() as f64)
 }
 
-/// The figures of this process, which started at `start_time`; `None` if `/proc` does not tell them.
+/// The figures of this process, which started at `start_time`; `None` if `/proc` cannot be read.
 pub(super) fn snapshot(start_time: Option<f64>) -> Option<ProcessSnapshot> {
     let stat = Stat::read()?;
     let limit = |resource| getrlimit(resource).current.map_or(-1.0, |limit| limit as f64);

@@ -1,4 +1,4 @@
-//! Family rows to the bytes of one format: pure, from values that were read before.
+//! Exposition formats. They write values that the caller has read, and do no I/O.
 
 #![warn(clippy::indexing_slicing)]
 

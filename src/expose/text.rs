@@ -6,13 +6,13 @@ use memchr::memchr2;
 
 use crate::metric::{Bounds, MetricType, Quantiles, Total};
 
-/// The `Content-Type` of a page.
-pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+/// The `Content-Type` of the format.
+pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// Writes the `# HELP` and `# TYPE` lines of a family, and `# UNIT` if it has a unit.
 ///
-/// Text format 0.0.4 has no `# UNIT`, so its parsers take the line for a comment; OpenMetrics defines it.
-pub fn header(out: &mut Vec<u8>, name: &str, metric_type: MetricType, help: &str, unit: Option<&str>) {
+/// `# UNIT` is part of OpenMetrics. Parsers of text format 0.0.4 treat it as a comment.
+pub(crate) fn header(out: &mut Vec<u8>, name: &str, metric_type: MetricType, help: &str, unit: Option<&str>) {
     put(out, &["# HELP ", name, " "]);
     escaped(out, help);
     put(out, &["\n# TYPE ", name, " ", metric_type.exposed().as_str(), "\n"]);
@@ -23,7 +23,7 @@ pub fn header(out: &mut Vec<u8>, name: &str, metric_type: MetricType, help: &str
     }
 }
 
-/// Writes text that ends with its line.
+/// Writes text in which line breaks and backslashes are escaped.
 fn escaped(out: &mut Vec<u8>, text: &str) {
     let mut rest = text.as_bytes();
     while let Some((before, [c, after @ ..])) = memchr2(b'\\', b'\n', rest).and_then(|at| rest.split_at_checked(at)) {
@@ -34,8 +34,8 @@ fn escaped(out: &mut Vec<u8>, text: &str) {
     out.extend_from_slice(rest);
 }
 
-/// Writes a counter; `series` is its name with its labels.
-pub fn counter(out: &mut Vec<u8>, series: &str, total: Total) {
+/// Writes a counter; `series` is its name with the labels.
+pub(crate) fn counter(out: &mut Vec<u8>, series: &str, total: Total) {
     put(out, &[series, " "]);
     match total {
         Total::Whole(n) => whole(out, n),
@@ -44,16 +44,16 @@ pub fn counter(out: &mut Vec<u8>, series: &str, total: Total) {
     out.push(b'\n');
 }
 
-/// Writes a gauge; `series` is its name with its labels.
-pub fn gauge(out: &mut Vec<u8>, series: &str, value: f64) {
+/// Writes a gauge; `series` is its name with the labels.
+pub(crate) fn gauge(out: &mut Vec<u8>, series: &str, value: f64) {
     put(out, &[series, " "]);
     number(out, value);
     out.push(b'\n');
 }
 
-/// Writes a summary from its name and its labels as they stand between the braces, without `quantile`. `values` has one
-/// for each of the quantiles, which is NaN where there is none.
-pub fn summary(
+/// Writes a summary. `labels` is the text between the braces, without `quantile`. `values` has a value for each quantile,
+/// or NaN if there are no observations.
+pub(crate) fn summary(
     out: &mut Vec<u8>,
     name: &str,
     labels: &str,
@@ -71,7 +71,7 @@ pub fn summary(
     sum_and_count(out, name, labels, sum, count);
 }
 
-/// Writes the two series that histograms and summaries end with.
+/// Writes the last two series of a histogram or a summary.
 fn sum_and_count(out: &mut Vec<u8>, name: &str, labels: &str, sum: f64, count: u64) {
     let braces = if labels.is_empty() { ["", ""] } else { ["{", "}"] };
     put(out, &[name, "_sum", braces[0], labels, braces[1], " "]);
@@ -81,20 +81,20 @@ fn sum_and_count(out: &mut Vec<u8>, name: &str, labels: &str, sum: f64, count: u
     out.push(b'\n');
 }
 
-/// Writes histograms, and keeps what one has in common with the next.
+/// Writes histograms, and keeps the text that consecutive histograms have in common.
 #[derive(Debug, Default)]
 pub struct Histograms {
     bounds: Option<Bounds>,
-    /// `le="1"} ` for each of the bounds, and for infinity.
+    /// `le="1"} ` for each bound and for infinity.
     ends: Vec<String>,
-    /// What every line of the buckets of a series begins with.
+    /// The start of every bucket line of a series.
     begin: Vec<u8>,
 }
 
 impl Histograms {
-    /// Writes a histogram from its name and its labels as they stand between the braces, without `le`. `cumulative` has
-    /// one count for each bound, and one more: all observations.
-    pub fn write(
+    /// Writes a histogram. `labels` is the text between the braces, without `le`. `cumulative` has a count for each bound,
+    /// and then the count of all observations.
+    pub(crate) fn write(
         &mut self,
         out: &mut Vec<u8>,
         name: &str,
@@ -130,8 +130,8 @@ impl Histograms {
     }
 }
 
-/// Writes `key="value"`, after a comma where `out` already holds a label.
-pub fn label(out: &mut String, key: &str, value: &str) {
+/// Writes `key="value"`, with a comma before it unless `out` is empty.
+pub(crate) fn label(out: &mut String, key: &str, value: &str) {
     if !out.is_empty() {
         out.push(',');
     }
@@ -158,7 +158,7 @@ fn whole(out: &mut Vec<u8>, n: u64) {
     out.extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
 }
 
-/// The shortest text that reads back as `x`, which is finite or NaN; whole numbers without a point, as Go writes them.
+/// Writes the shortest text that parses to `x`, which is finite or NaN. Whole numbers have no point, as in Go.
 fn number(out: &mut Vec<u8>, x: f64) {
     if x.fract() == 0.0 && x.abs() < 1e18 {
         out.extend_from_slice(itoa::Buffer::new().format(x as i64).as_bytes());
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_short_and_exact() {
+    fn numbers_are_the_shortest_exact_text() {
         for (x, expected) in [
             (0.0, "0"),
             (-0.0, "0"),
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn summaries() {
+    fn summaries_are_written_with_their_labels() {
         let quantiles = Quantiles::new(&[0.5, 0.99]).expect("they rise");
         let expected = "s{quantile=\"0.5\"} 0.25\ns{quantile=\"0.99\"} NaN\ns_sum 7.25\ns_count 3\n";
         assert_eq!(written(|out| summary(out, "s", "", (&quantiles, &[0.25, f64::NAN]), 7.25, 3)), expected);
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn histograms() {
+    fn histograms_are_written_with_their_labels() {
         let mut histograms = Histograms::default();
         let mut histogram = |labels: &str, bounds: &[f64], cumulative: &[u64], sum| {
             let bounds = Bounds::new(bounds).expect("they rise");

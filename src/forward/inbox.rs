@@ -1,7 +1,7 @@
 //! The inbox of the relay: workers add lines, and the relay's thread takes all of them at once.
 
 use std::mem;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use memchr::memrchr;
@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::queue::lines;
 use super::target::Target;
+use crate::sync::Mutex;
 
 /// How many bytes may wait for the relay's thread: a fifth of a second at 1,000,000 lines a second.
 const LIMIT: usize = 8 * 1024 * 1024;
@@ -46,7 +47,7 @@ impl Inbox {
 
     /// Adds whole lines. If they do not fit, they count as shed for every target.
     fn put(&self, bytes: &[u8]) {
-        let mut content = self.lock();
+        let mut content = self.content.lock();
         let before = content.bytes.len();
         let after = before + bytes.len();
         if after > LIMIT {
@@ -64,7 +65,7 @@ impl Inbox {
 
     /// Closes the inbox: no lines follow.
     pub(super) fn close(&self) {
-        self.lock().is_closed = true;
+        self.content.lock().is_closed = true;
         self.changed.notify_one();
     }
 
@@ -74,7 +75,7 @@ impl Inbox {
         let mut deadline = None;
         loop {
             let (len, is_closed) = {
-                let content = self.lock();
+                let content = self.content.lock();
                 (content.bytes.len(), content.is_closed)
             };
             if is_closed || len >= MUCH || deadline.is_some_and(|deadline| Instant::now() >= deadline) {
@@ -90,14 +91,9 @@ impl Inbox {
         bytes.clear();
         // The memory of a burst is given back.
         bytes.shrink_to(4 * MUCH);
-        let mut content = self.lock();
+        let mut content = self.content.lock();
         mem::swap(&mut content.bytes, bytes);
         !content.is_closed
-    }
-
-    fn lock(&self) -> MutexGuard<'_, InboxContent> {
-        // A panic leaves whole lines, because they are added with one call.
-        self.content.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -148,12 +144,17 @@ impl Tap {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config;
+    use crate::mapping::Rules;
     use crate::telemetry::Delivery;
 
     fn inbox() -> (Arc<Inbox>, Vec<Arc<Target>>) {
-        let targets =
-            ["udp://192.0.2.1:1", "tcp://192.0.2.1:1"].map(|target| Arc::new(Target::new(target.parse().unwrap())));
-        (Arc::new(Inbox::new(targets.to_vec(), 100)), targets.to_vec())
+        let (config, _) = config::load("relay = [{ target = 'udp://192.0.2.1:1' }, { target = 'tcp://192.0.2.1:1' }]");
+        let (rules, _) = Rules::compile(&config);
+        let targets: Vec<_> =
+            rules.relay_filters().iter().map(|filter| Arc::new(Target::new(filter.clone()))).collect();
+        assert_eq!(targets.len(), 2);
+        (Arc::new(Inbox::new(targets.clone(), 100)), targets)
     }
 
     fn taken(inbox: &Inbox) -> (Vec<u8>, bool) {

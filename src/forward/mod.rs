@@ -4,7 +4,7 @@
 //! worker -> Tap -> inbox -> thread "relay": lines, by name -> queue of a target -> its task -> target
 //! ```
 //!
-//! A worker copies its packets to a [`Tap`], which hands them to the inbox once a batch. The rest happens on the relay's
+//! A worker copies its packets to a `Tap`, which hands them to the inbox once a batch. The rest happens on the relay's
 //! own thread, which never blocks on a target, so that no target delays another one, the exposition or the intake. Lines
 //! that do not fit into the inbox or into the queue of a target are shed and counted. No packet is sent twice.
 

@@ -34,11 +34,11 @@ pub(crate) struct Relay {
 impl Relay {
     /// Starts the relay to the targets of the rules; `None` without targets.
     pub(crate) fn start(pipeline: &Arc<Pipeline>) -> io::Result<Option<Self>> {
-        let relay_filters = pipeline.rules.relay_filters();
-        if relay_filters.is_empty() {
+        let filters = pipeline.rules.relay_filters();
+        let targets: Vec<_> = filters.iter().map(|filter| Arc::new(Target::new(filter.clone()))).collect();
+        if targets.is_empty() {
             return Ok(None);
         }
-        let targets: Vec<_> = relay_filters.iter().map(|filter| Arc::new(Target::new(filter.target.clone()))).collect();
         let inbox = Arc::new(Inbox::new(targets.clone(), pipeline.max_line));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let run = run(Arc::clone(pipeline), Arc::clone(&inbox), targets.clone());
@@ -93,15 +93,15 @@ async fn run(pipeline: Arc<Pipeline>, inbox: Arc<Inbox>, targets: Vec<Arc<Target
 
 /// Adds each line to the queues of the targets whose filters accept it.
 fn distribute(bytes: &[u8], pipeline: &Pipeline, targets: &[Arc<Target>]) {
-    let rules = &pipeline.rules;
+    let dialects = pipeline.rules.dialects();
     for line in lines(bytes, pipeline.max_line) {
         let found = OnceCell::new();
-        for (target, filter) in targets.iter().zip(rules.relay_filters()) {
-            let name = match filter.asks_for_names() {
-                true => found.get_or_init(|| name(content(line), rules.dialects())).as_deref(),
+        for target in targets {
+            let name = match target.filter().asks_for_names() {
+                true => found.get_or_init(|| name(content(line), dialects)).as_deref(),
                 false => None,
             };
-            if filter.takes(name) {
+            if target.filter().takes(name) {
                 target.push(line);
             }
         }

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use strum::EnumCount;
@@ -12,6 +11,8 @@ use tokio::time::{Instant, sleep};
 use super::link::Link;
 use super::queue::{LIMIT, Packing, Queue, Shed};
 use crate::config::Address;
+use crate::mapping::RelayFilter;
+use crate::sync::Mutex;
 use crate::telemetry::{Delivery, RelaySnapshot};
 
 /// The first and the longest wait before the next attempt to connect. It doubles each time, and starts again after a
@@ -24,7 +25,7 @@ const LOG_INTERVAL: Duration = Duration::from_secs(60);
 /// A target with its queue and its counts.
 #[derive(Debug)]
 pub(super) struct Target {
-    address: Address,
+    filter: RelayFilter,
     /// Only the relay's thread locks this, and never while it waits.
     queue: Mutex<Queue>,
     /// Notified when the queue may have packets.
@@ -38,27 +39,32 @@ pub(super) struct Target {
 }
 
 impl Target {
-    pub(super) fn new(address: Address) -> Self {
-        let packing = if address.framing().is_some() { Packing::Stream } else { Packing::Datagrams };
+    pub(super) fn new(filter: RelayFilter) -> Self {
+        let packing = if filter.target.framing().is_some() { Packing::Stream } else { Packing::Datagrams };
         let zeros = || std::array::from_fn(|_| AtomicU64::new(0));
         let queue = Mutex::new(Queue::new(packing, LIMIT));
         let in_flight = AtomicU64::new(0);
-        Self { address, queue, filled: Notify::new(), packets: zeros(), lines: zeros(), in_flight }
+        Self { filter, queue, filled: Notify::new(), packets: zeros(), lines: zeros(), in_flight }
     }
 
     pub(super) fn address(&self) -> &Address {
-        &self.address
+        &self.filter.target
+    }
+
+    /// Which lines it gets.
+    pub(super) fn filter(&self) -> &RelayFilter {
+        &self.filter
     }
 
     /// Reads the counts.
     pub(super) fn snapshot(&self) -> RelaySnapshot {
         let read = |counts: &[AtomicU64; Delivery::COUNT]| counts.each_ref().map(|n| n.load(Ordering::Relaxed));
-        RelaySnapshot { target: self.address.to_string(), packets: read(&self.packets), lines: read(&self.lines) }
+        RelaySnapshot { target: self.address().to_string(), packets: read(&self.packets), lines: read(&self.lines) }
     }
 
     /// Adds a line to the queue. The caller calls [`wake`](Self::wake) after the last line.
     pub(super) fn push(&self, line: &[u8]) {
-        let shed = self.queue().push(line);
+        let shed = self.queue.lock().push(line);
         if shed.lines > 0 {
             self.count_shed(shed);
         }
@@ -78,7 +84,7 @@ impl Target {
     pub(super) fn give_up(&self) -> u64 {
         let cut = self.in_flight.swap(0, Ordering::Relaxed);
         self.count(Delivery::Failed, u64::from(cut > 0), cut);
-        let shed = self.queue().shed_all();
+        let shed = self.queue.lock().shed_all();
         self.count_shed(shed);
         shed.lines + cut
     }
@@ -94,7 +100,7 @@ impl Target {
                 NextStep::Broken(error) => Err(error),
             };
             let Err(error) = broken else { continue };
-            log.warn(&self.address, &error);
+            log.warn(self.address(), &error);
             let lasted = link.take().map(|(_, since): (Link, Instant)| since.elapsed());
             if lasted.is_none() && *stopping.borrow() {
                 return;
@@ -107,9 +113,9 @@ impl Target {
     async fn send(&self, link: &mut Option<(Link, Instant)>, log: &mut FailureLog) -> io::Result<()> {
         let (open, _) = match link {
             Some(open) => open,
-            None => link.insert((Link::open(&self.address).await?, Instant::now())),
+            None => link.insert((Link::open(self.address()).await?, Instant::now())),
         };
-        let Some(packet) = self.queue().take() else { return Ok(()) };
+        let Some(packet) = self.queue.lock().take() else { return Ok(()) };
         self.in_flight.store(packet.lines, Ordering::Relaxed);
         let sent = open.send(&packet.bytes).await;
         self.in_flight.store(0, Ordering::Relaxed);
@@ -120,7 +126,7 @@ impl Target {
                 if !open.survives(&error) {
                     return Err(error);
                 }
-                log.warn(&self.address, &error);
+                log.warn(self.address(), &error);
             }
         }
         Ok(())
@@ -130,7 +136,7 @@ impl Target {
     /// then would be lost.
     async fn next_step(&self, link: Option<&(Link, Instant)>, stopping: &mut watch::Receiver<bool>) -> NextStep {
         loop {
-            let is_empty = self.queue().is_empty();
+            let is_empty = self.queue.lock().is_empty();
             if is_empty && *stopping.borrow() {
                 return NextStep::End;
             }
@@ -151,10 +157,6 @@ impl Target {
     fn count(&self, outcome: Delivery, packets: u64, lines: u64) {
         self.packets[outcome as usize].fetch_add(packets, Ordering::Relaxed);
         self.lines[outcome as usize].fetch_add(lines, Ordering::Relaxed);
-    }
-
-    fn queue(&self) -> MutexGuard<'_, Queue> {
-        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

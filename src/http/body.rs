@@ -14,7 +14,7 @@ use tokio::sync::mpsc;
 pub(super) enum Body {
     /// All of it, with a length.
     Whole(Full<Bytes>),
-    /// Piece by piece. [`END`] ends it. Without [`END`] the connection breaks, so that no client takes a part for the
+    /// Piece by piece, up to [`END`]. Without [`END`] the connection breaks, so that no client mistakes a part for the
     /// whole.
     Pieces(mpsc::Receiver<Option<Bytes>>),
 }

@@ -1,7 +1,7 @@
 //! `/metrics`: each scrape writes an exposition and sends it meanwhile.
 
 use std::io::{self, Write as _};
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -49,19 +49,19 @@ pub(super) fn respond<B>(request: &Request<B>, state: &Arc<ServerState>) -> Resp
 /// lock while it waits for its client, so that a slow client delays no other.
 fn write(state: &ServerState, gzip: bool, client: &mpsc::Sender<Option<Bytes>>) -> io::Result<()> {
     let mut writing = Duration::ZERO;
-    let mut page = None;
+    let mut exposition = None;
     let mut encoder = Encoder { plain: Vec::new(), gzip: None };
     let mut is_more = true;
     while is_more {
         let mut piece = Bytes::new();
-        let rendering = state.render_lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let rendering = state.render_lock.lock();
         let begun = Instant::now();
-        let page = page.get_or_insert_with(|| Exposition::new(&state.pipeline, &(state.snapshot)()));
+        let exposition = exposition.get_or_insert_with(|| Exposition::new(&state.pipeline, &(state.snapshot)()));
         if gzip {
             encoder.gzip.get_or_insert_with(|| GzEncoder::new(Vec::new(), Compression::fast()));
         }
         while is_more && piece.is_empty() {
-            is_more = page.write(&mut encoder.plain);
+            is_more = exposition.write(&mut encoder.plain);
             piece = encoder.take(is_more)?;
         }
         writing += begun.elapsed();

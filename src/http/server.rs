@@ -20,7 +20,7 @@ use super::body::Body;
 use super::state::ServerState;
 use super::{scrape, status};
 
-/// How long a client may take until its connection is closed.
+/// When the connection of a slow client is closed.
 #[derive(Clone, Copy, Debug)]
 pub struct Timeouts {
     /// The time to send the head of a request, which is also how long a connection may be idle.

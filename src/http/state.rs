@@ -1,9 +1,9 @@
 //! What the handlers serve.
 
-use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use crate::pipeline::Pipeline;
+use crate::sync::Mutex;
 use crate::telemetry::Snapshot;
 
 /// What the handlers serve. Two functions stand for the rest of the program, so that HTTP knows no socket but its own.
@@ -25,11 +25,5 @@ impl ServerState {
         ready: Box<dyn Fn() -> bool + Send + Sync>,
     ) -> Self {
         Self { pipeline, snapshot, ready, render_lock: Mutex::default() }
-    }
-}
-
-impl fmt::Debug for ServerState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ServerState").field("pipeline", &self.pipeline).finish_non_exhaustive()
     }
 }

@@ -10,7 +10,7 @@ use memchr::{memchr, memrchr};
 use crate::config::Framing;
 
 /// The longest datagram there can be on UDP, and so the longest message of a stream.
-pub const MAX_MESSAGE: usize = 65_536;
+pub(super) const MAX_MESSAGE: usize = 65_536;
 
 /// The size of the length before each message.
 const LENGTH: usize = 4;
@@ -28,7 +28,7 @@ pub enum Piece<'a> {
     Cut,
 }
 
-/// A length above [`MAX_MESSAGE`]: the client uses another protocol, so that the rest of the stream is unreadable.
+/// A length above the limit (65,536 bytes): the client uses another protocol, so that the rest of the stream is unreadable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BadLength(pub u32);
 

@@ -15,6 +15,6 @@ mod sys;
 
 pub use datagram::{BATCH, Socket};
 pub(crate) use datagram::{Tickets, receive, receive_shared};
-pub use framing::{BadLength, End, Frames, MAX_MESSAGE, Piece};
+pub use framing::{BadLength, End, Frames, Piece};
 pub(crate) use stream::{StreamSocket, Streams};
 pub use sys::{Datagram, ReceiveBuffers, Wait};

@@ -6,8 +6,8 @@
 use std::convert::Infallible;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use rustix::io::{ioctl_fionread, retry_on_intr};
@@ -24,6 +24,7 @@ use crate::config::{Address, Framing, IntakeConfig};
 use crate::forward::Tap;
 use crate::pipeline::{Work, Worker};
 use crate::reject::Reject;
+use crate::sync::Mutex;
 use crate::telemetry::{Closed, Listener, ListenerSnapshot, SocketSnapshot, StreamSnapshot};
 
 /// How many bytes are read from a connection at a time.
@@ -267,7 +268,7 @@ impl Connection {
 
     /// Reads once and applies the lines; gives the number of bytes, or why the connection must be closed.
     fn read(&mut self, client: BorrowedFd<'_>) -> io::Result<Result<usize, Closed>> {
-        let mut worker = self.shared.worker.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut worker = self.shared.worker.lock();
         let StreamWorker { worker, tap, buffer } = &mut *worker;
         let len = retry_on_intr(|| rustix::io::read(client, &mut buffer[..]))?;
         if len == 0 {
@@ -283,7 +284,7 @@ impl Connection {
 
     /// Applies the unfinished line if it counts as whole; gives whether nothing was cut.
     fn end(&mut self, end: End) -> bool {
-        let mut worker = self.shared.worker.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut worker = self.shared.worker.lock();
         let StreamWorker { worker, tap, .. } = &mut *worker;
         let mut work = worker.begin(&self.socket.listener, None);
         let is_whole = self.frames.end(end, |piece| apply(&mut work, tap, piece));

@@ -43,7 +43,7 @@ enum Effect {
 impl Conversion {
     /// The conversion of samples of `statsd_type` for a metric of type `to`; `None` if such samples cannot feed it. Each
     /// value is multiplied by `scale`, which must be finite.
-    pub fn new(statsd_type: StatsdType, to: MetricType, scale: f64) -> Option<Self> {
+    pub(crate) fn new(statsd_type: StatsdType, to: MetricType, scale: f64) -> Option<Self> {
         let effect = match (to, statsd_type) {
             (MetricType::Counter, StatsdType::Counter | StatsdType::Meter) => Effect::Count,
             (MetricType::Gauge, StatsdType::Gauge | StatsdType::ServiceCheck) => Effect::Gauge,
@@ -61,7 +61,7 @@ impl Conversion {
     /// The update for one sample. `rate` is in (0, 1]: the value of a counter is divided by it, an observation counts
     /// 1/rate times, and gauges and sets ignore it.
     #[inline(always)]
-    pub fn update<'a>(&self, value: SampleValue<'a>, rate: f64) -> Result<Update<'a>, Reject> {
+    pub(crate) fn update<'a>(&self, value: SampleValue<'a>, rate: f64) -> Result<Update<'a>, Reject> {
         match value {
             SampleValue::Number(number) => self.update_by(number, rate),
             SampleValue::Member(member) if self.effect == Effect::AddMember => Ok(Update::Member(member)),
@@ -71,7 +71,7 @@ impl Conversion {
 
     /// The update for a number: see [`Conversion::update`].
     #[inline(always)]
-    pub fn update_by(&self, number: Number, rate: f64) -> Result<Update<'static>, Reject> {
+    pub(crate) fn update_by(&self, number: Number, rate: f64) -> Result<Update<'static>, Reject> {
         match self.effect {
             Effect::Count => match number.magnitude {
                 Magnitude::Whole(n) if rate == 1.0 && self.scale == 1.0 && number.sign != Sign::Minus => {

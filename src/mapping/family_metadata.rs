@@ -33,7 +33,7 @@ pub enum MetricSpec {
 
 impl FamilyMetadata {
     /// The type of the metric.
-    pub fn metric_type(&self) -> MetricType {
+    pub(crate) fn metric_type(&self) -> MetricType {
         match self.spec {
             MetricSpec::Counter => MetricType::Counter,
             MetricSpec::Gauge => MetricType::Gauge,

@@ -2,7 +2,7 @@
 
 /// A compiled glob.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Glob {
+pub(super) struct Glob {
     parts: Vec<GlobPart>,
     /// Whether the glob ends in `**`, which matches one or more parts.
     rest: bool,
@@ -10,11 +10,11 @@ pub struct Glob {
 
 /// A glob for a part of a name, or for the value of a tag. It holds the texts between the `*`: `a*b` is `["a", "b"]`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct GlobPart(Vec<String>);
+pub(super) struct GlobPart(Vec<String>);
 
 impl Glob {
     /// Compiles a glob. The error says what is wrong, and how to correct it.
-    pub fn new(text: &str) -> Result<Self, String> {
+    pub(super) fn new(text: &str) -> Result<Self, String> {
         if text.is_empty() {
             return Err("the glob is empty; write the dotted name, with * for a part of it".to_owned());
         }
@@ -41,12 +41,12 @@ impl Glob {
     }
 
     /// How many texts a match captures, `$0` not counted.
-    pub fn captures(&self) -> usize {
+    pub(super) fn captures(&self) -> usize {
         self.parts.iter().map(|part| part.0.len() - 1).sum::<usize>() + usize::from(self.rest)
     }
 
     /// The glob as a regex over UTF-8 bytes.
-    pub fn to_regex(&self) -> String {
+    pub(super) fn to_regex(&self) -> String {
         // Bytes instead of characters, because the automaton is smaller and both match the same names.
         let parts = self.parts.iter().map(|GlobPart(texts)| {
             let texts: Vec<_> = texts.iter().map(|text| regex::escape(text)).collect();
@@ -57,7 +57,7 @@ impl Glob {
     }
 
     /// Whether the glob matches every name.
-    pub fn matches_all(&self) -> bool {
+    pub(super) fn matches_all(&self) -> bool {
         self.rest && self.parts.is_empty()
     }
 
@@ -65,7 +65,7 @@ impl Glob {
     ///
     /// They are the glob itself with `*` as text, because no literal part of another glob can match a `*`: only its `*`
     /// does, and that matches any text. `**` is one part in one example and two parts in another.
-    pub fn examples(&self) -> Vec<String> {
+    pub(super) fn examples(&self) -> Vec<String> {
         let parts: Vec<_> = self.parts.iter().map(|GlobPart(texts)| texts.join("*")).collect();
         let rests: &[&[&str]] = if self.rest { &[&["*"], &["*", "*"]] } else { &[&[]] };
         let example = |rest: &&[&str]| {
@@ -76,7 +76,7 @@ impl Glob {
     }
 
     /// Matches a whole name. The captures are the name itself as `$0`, then the text of each `*` from left to right.
-    pub fn matches<'n>(&self, name: &'n str) -> Option<Vec<&'n str>> {
+    pub(super) fn matches<'n>(&self, name: &'n str) -> Option<Vec<&'n str>> {
         let mut captures = vec![name];
         let mut rest = Some(name);
         for part in &self.parts {
@@ -100,12 +100,12 @@ impl Glob {
 
 impl GlobPart {
     /// Every text is a valid part. A `*` in it matches any text.
-    pub fn new(text: &str) -> Self {
+    pub(super) fn new(text: &str) -> Self {
         Self(text.split('*').map(str::to_owned).collect())
     }
 
     /// Whether the part matches the whole text.
-    pub fn is_match(&self, text: &str) -> bool {
+    pub(super) fn is_match(&self, text: &str) -> bool {
         self.matches(text, &mut Vec::new()).is_some()
     }
 

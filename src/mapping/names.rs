@@ -6,25 +6,25 @@ use crate::config::Naming;
 
 /// Whether `name` is a valid name of a metric. `_total` is not, because parsers remove this suffix from the name of a
 /// counter.
-pub fn is_metric_name(name: &str) -> bool {
+pub(super) fn is_metric_name(name: &str) -> bool {
     let legal = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b':';
     name.bytes().all(legal) && name.bytes().next().is_some_and(|b| !b.is_ascii_digit()) && name != "_total"
 }
 
 /// Whether Prometheus, or an exposition format, reserves the label `key`.
-pub fn is_reserved_label(key: &str) -> bool {
+pub(super) fn is_reserved_label(key: &str) -> bool {
     key == "le" || key == "quantile" || key.starts_with("__")
 }
 
 /// Makes the name of a metric, or the key of a label, legal. Each character that is not allowed becomes `_`, and a name
 /// with a digit first gets a `_` before it. With [`Naming::Verbatim`], a run of dashes becomes a single `_`.
-pub fn escape(text: &str, naming: Naming) -> String {
+pub(super) fn escape(text: &str, naming: Naming) -> String {
     join([NamePart::Captured(text)].into_iter(), naming)
 }
 
 /// A part of a name.
 #[derive(Clone, Copy, Debug)]
-pub enum NamePart<'t> {
+pub(super) enum NamePart<'t> {
     /// Text of a rule, which is legal and stays unchanged.
     Literal(&'t str),
     /// Text of a line.
@@ -32,7 +32,7 @@ pub enum NamePart<'t> {
 }
 
 /// Joins parts to a name, and makes it legal as [`escape`] does. Adjacent captured parts are escaped as one text.
-pub fn join<'t>(parts: impl Iterator<Item = NamePart<'t>>, naming: Naming) -> String {
+pub(super) fn join<'t>(parts: impl Iterator<Item = NamePart<'t>>, naming: Naming) -> String {
     let mut name = String::new();
     let mut dash = false;
     for part in parts {
@@ -60,7 +60,7 @@ pub fn join<'t>(parts: impl Iterator<Item = NamePart<'t>>, naming: Naming) -> St
 
 /// The label key for the key of a tag, and whether that is reserved. A reserved key becomes `exported_...`, as Prometheus
 /// renames labels of a target that it sets itself.
-pub fn label_key(key: &str, naming: Naming) -> (String, bool) {
+pub(super) fn label_key(key: &str, naming: Naming) -> (String, bool) {
     let key = escape(key, naming);
     if is_reserved_label(&key) { (format!("exported_{key}"), true) } else { (key, false) }
 }

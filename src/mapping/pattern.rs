@@ -19,7 +19,7 @@ const STATES: (usize, usize) = (2 * 1024 * 1024, 32 * 1024 * 1024);
 
 /// A compiled `match` or `match_regex`.
 #[derive(Clone, Debug)]
-pub enum NamePattern {
+pub(super) enum NamePattern {
     /// `match`.
     Glob(Glob),
     /// `match_regex`, anchored at both ends.
@@ -28,7 +28,7 @@ pub enum NamePattern {
 
 impl NamePattern {
     /// Compiles a pattern. The error says what is wrong, and how to correct it.
-    pub fn new(pattern: &config::RulePattern) -> Result<Self, String> {
+    pub(super) fn new(pattern: &config::RulePattern) -> Result<Self, String> {
         match pattern {
             config::RulePattern::Glob(text) => Glob::new(text.get_ref()).map(Self::Glob),
             config::RulePattern::Regex(text) => regex(text.get_ref()).map(Self::Regex),
@@ -37,7 +37,7 @@ impl NamePattern {
 
     /// Matches a whole name. The captures are the name itself as `$0`, then the text of each `*` or group. A group that
     /// takes no part in the match captures an empty text.
-    pub fn captures<'n>(&self, name: &'n str) -> Option<Vec<&'n str>> {
+    pub(super) fn captures<'n>(&self, name: &'n str) -> Option<Vec<&'n str>> {
         match self {
             Self::Glob(glob) => glob.matches(name),
             Self::Regex(regex) => {
@@ -48,7 +48,7 @@ impl NamePattern {
     }
 
     /// The number of captures without `$0`.
-    pub fn groups(&self) -> usize {
+    pub(super) fn groups(&self) -> usize {
         match self {
             Self::Glob(glob) => glob.captures(),
             Self::Regex(regex) => regex.captures_len() - 1,
@@ -56,7 +56,7 @@ impl NamePattern {
     }
 
     /// The number of the capture `$name`.
-    pub fn group(&self, name: &str) -> Option<usize> {
+    pub(super) fn group(&self, name: &str) -> Option<usize> {
         if name.bytes().all(|b| b.is_ascii_digit()) {
             return name.parse().ok().filter(|number| *number <= self.groups());
         }
@@ -67,7 +67,7 @@ impl NamePattern {
     }
 
     /// The name of a capture, if it has one.
-    pub fn group_name(&self, number: usize) -> Option<&str> {
+    pub(super) fn group_name(&self, number: usize) -> Option<&str> {
         match self {
             Self::Glob(_) => None,
             Self::Regex(regex) => regex.capture_names().nth(number).flatten(),
@@ -75,7 +75,7 @@ impl NamePattern {
     }
 
     /// Whether the pattern is known to match every name.
-    pub fn matches_all(&self) -> bool {
+    pub(super) fn matches_all(&self) -> bool {
         match self {
             Self::Glob(glob) => glob.matches_all(),
             Self::Regex(regex) => {
@@ -94,11 +94,11 @@ impl NamePattern {
 
 /// One automaton over many patterns, which reads a name once to match it against all of them.
 #[derive(Clone, Debug, Default)]
-pub struct Automaton(Option<RegexSet>);
+pub(super) struct Automaton(Option<RegexSet>);
 
 impl Automaton {
     /// The automaton over `patterns`; `None`: it would be too large.
-    pub fn new<'p>(patterns: impl ExactSizeIterator<Item = &'p NamePattern>) -> Option<Self> {
+    pub(super) fn new<'p>(patterns: impl ExactSizeIterator<Item = &'p NamePattern>) -> Option<Self> {
         if patterns.len() == 0 {
             return Some(Self(None));
         }
@@ -109,12 +109,12 @@ impl Automaton {
     }
 
     /// Whether at least one pattern matches `name`.
-    pub fn is_match(&self, name: &str) -> bool {
+    pub(super) fn is_match(&self, name: &str) -> bool {
         self.0.as_ref().is_some_and(|set| set.is_match(name.as_bytes()))
     }
 
     /// The indexes of the patterns that match `name`, in ascending order.
-    pub fn matches(&self, name: &str) -> impl Iterator<Item = usize> + use<> {
+    pub(super) fn matches(&self, name: &str) -> impl Iterator<Item = usize> + use<> {
         self.0.as_ref().map(|set| set.matches(name.as_bytes())).into_iter().flatten()
     }
 }

@@ -14,12 +14,12 @@ pub struct RelayFilter {
 
 impl RelayFilter {
     /// Whether the target gets lines by their names. Then it gets no line without a name.
-    pub fn asks_for_names(&self) -> bool {
+    pub(crate) fn asks_for_names(&self) -> bool {
         self.names.is_some()
     }
 
     /// Whether the target gets a line with this name, which has no tags in it.
-    pub fn takes(&self, name: Option<&str>) -> bool {
+    pub(crate) fn takes(&self, name: Option<&str>) -> bool {
         match &self.names {
             Some(names) => name.is_some_and(|name| names.is_match(name)),
             None => true,

@@ -85,42 +85,42 @@ pub enum Outcome {
 
 impl Rules {
     /// Whether the `c:` section is part of the identity of a series.
-    pub fn uses_container(&self) -> bool {
+    pub(crate) fn uses_container(&self) -> bool {
         self.container_label
     }
 
     /// The dialects in which tags are read.
-    pub fn dialects(&self) -> Dialects {
+    pub(crate) fn dialects(&self) -> Dialects {
         self.dialects
     }
 
     /// Whether service checks become gauges.
-    pub fn exposes_service_checks(&self) -> bool {
+    pub(crate) fn exposes_service_checks(&self) -> bool {
         self.service_checks
     }
 
     /// The series that exist at 0 before the first line, in file order.
-    pub fn initial(&self) -> &[Metric] {
+    pub(crate) fn initial(&self) -> &[Metric] {
         &self.initial
     }
 
     /// The constant labels of every series.
-    pub fn constants(&self) -> &[(String, String)] {
+    pub(crate) fn constants(&self) -> &[(String, String)] {
         &self.constants
     }
 
     /// The targets of the relay, each of them once.
-    pub fn relay_filters(&self) -> &[RelayFilter] {
+    pub(crate) fn relay_filters(&self) -> &[RelayFilter] {
         &self.relay_filters
     }
 
     /// The pattern of the rule at `index`, as the file has it.
-    pub fn pattern(&self, index: usize) -> Option<&RulePattern> {
+    pub(crate) fn pattern(&self, index: usize) -> Option<&RulePattern> {
         self.rules.get(index).map(|rule| &rule.written)
     }
 
     /// The name of a capture of the rule at `index`, if its regex gives the capture a name.
-    pub fn capture_name(&self, index: usize, number: usize) -> Option<&str> {
+    pub(crate) fn capture_name(&self, index: usize, number: usize) -> Option<&str> {
         self.rules.get(index)?.pattern.group_name(number)
     }
 
@@ -252,6 +252,20 @@ mod tests {
         assert!(rules.initial().iter().all(|metric| metric.ttl.is_none()) && !rules.initial().is_empty());
         let mapping = none.map(Context { name: "a", statsd_type: StatsdType::Gauge, tags: &[], container: "" });
         assert!(matches!(mapping.outcome, Ok(Outcome::Feed(Metric { ttl: None, .. }, _))));
+    }
+
+    #[test]
+    fn two_rules_with_different_units_of_a_metric_are_a_warning() {
+        let (_, rules, diagnostics) = rules(
+            r#"metric = [
+                { match = "a", name = "x_seconds", unit = "seconds" },
+                { match = "b", name = "x_seconds", unit = "x_seconds" },
+            ]"#,
+        );
+        assert!(diagnostics.iter().any(|diagnostic| diagnostic.message.starts_with("x_seconds has another unit")));
+        let mapping = rules.map(Context { name: "a", statsd_type: StatsdType::Gauge, tags: &[], container: "" });
+        let Ok(Outcome::Feed(metric, _)) = mapping.outcome else { panic!("it is a gauge") };
+        assert_eq!(metric.metadata.unit.as_deref(), Some("seconds"));
     }
 
     /// A rule in the form of the file, and a simple test of whether it matches a line.

@@ -8,15 +8,15 @@ pub struct TagErrors([u8; TagError::ALL.len()]);
 
 impl TagErrors {
     /// No errors.
-    pub const NONE: Self = Self([0; TagError::ALL.len()]);
+    pub(crate) const NONE: Self = Self([0; TagError::ALL.len()]);
 
     /// Whether no tag has an error.
-    pub fn is_empty(self) -> bool {
+    pub(crate) fn is_empty(self) -> bool {
         self == Self::NONE
     }
 
     /// Every error with its count, which may be 0.
-    pub fn iter(self) -> impl Iterator<Item = (TagError, u64)> {
+    pub(crate) fn iter(self) -> impl Iterator<Item = (TagError, u64)> {
         TagError::ALL.into_iter().zip(self.0).map(|(error, count)| (error, u64::from(count)))
     }
 

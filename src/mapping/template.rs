@@ -6,7 +6,7 @@ use crate::config::Naming;
 
 /// A compiled template.
 #[derive(Clone, Debug, PartialEq)]
-pub struct CaptureTemplate(Vec<TemplatePart>);
+pub(super) struct CaptureTemplate(Vec<TemplatePart>);
 
 #[derive(Clone, Debug, PartialEq)]
 enum TemplatePart {
@@ -18,7 +18,7 @@ enum TemplatePart {
 impl CaptureTemplate {
     /// Compiles `text`. `$1` and `${1}` mean the first capture of `pattern`, `$0` the whole name, `$name` and `${name}` a
     /// named group, and `$$` a dollar sign. The error says how to correct the text.
-    pub fn new(text: &str, pattern: &NamePattern) -> Result<Self, String> {
+    pub(super) fn new(text: &str, pattern: &NamePattern) -> Result<Self, String> {
         let mut pieces = Vec::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once('$') {
@@ -48,12 +48,12 @@ impl CaptureTemplate {
     }
 
     /// Whether the text is the same for every match.
-    pub fn is_literal(&self) -> bool {
+    pub(super) fn is_literal(&self) -> bool {
         !self.0.iter().any(|piece| matches!(piece, TemplatePart::Capture(_)))
     }
 
     /// The text with a letter for each capture. It is a valid name if the literal parts are valid.
-    pub fn example(&self) -> String {
+    pub(super) fn example(&self) -> String {
         let pieces = self.0.iter().map(|piece| match piece {
             TemplatePart::Text(text) => text.as_str(),
             TemplatePart::Capture(_) => "x",
@@ -62,7 +62,7 @@ impl CaptureTemplate {
     }
 
     /// The name of the metric for one match. Captured text is made legal.
-    pub fn name(&self, captures: &[&str], naming: Naming) -> String {
+    pub(super) fn name(&self, captures: &[&str], naming: Naming) -> String {
         let parts = self.0.iter().map(|piece| match piece {
             TemplatePart::Text(text) => NamePart::Literal(text),
             TemplatePart::Capture(number) => NamePart::Captured(captures.get(*number).copied().unwrap_or_default()),
@@ -71,7 +71,7 @@ impl CaptureTemplate {
     }
 
     /// The text for one match. `captures` begins with the whole name.
-    pub fn expand(&self, captures: &[&str]) -> String {
+    pub(super) fn expand(&self, captures: &[&str]) -> String {
         self.0
             .iter()
             .map(|piece| match piece {

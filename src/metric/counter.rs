@@ -1,8 +1,8 @@
 //! Counters: sums that only go up.
 
-use super::Sharing;
 use super::float::Sum;
-use super::sync::{AtomicU64, Ordering};
+use super::sharing::Sharing;
+use crate::sync::{AtomicU64, Ordering};
 
 /// 2^64, the amount that a u64 loses when it wraps.
 const WRAP: f64 = 18_446_744_073_709_551_616.0;
@@ -66,7 +66,7 @@ impl Counter {
     }
 }
 
-#[cfg(all(test, not(loom_cells)))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -1,7 +1,7 @@
 //! Atomic floating-point numbers and sums.
 
-use super::Sharing;
-use super::sync::{AtomicU64, Ordering};
+use super::sharing::Sharing;
+use crate::sync::{AtomicU64, Ordering};
 
 /// An atomic f64. It is never NaN or infinite: a sum that would overflow stays at the largest number, because one sample
 /// must not destroy the sum of all earlier ones.
@@ -11,17 +11,17 @@ use super::sync::{AtomicU64, Ordering};
 pub(super) struct AtomicF64(AtomicU64);
 
 impl AtomicF64 {
-    pub fn new(value: f64) -> Self {
+    pub(super) fn new(value: f64) -> Self {
         Self(AtomicU64::new(value.to_bits()))
     }
 
     #[inline]
-    pub fn get(&self) -> f64 {
+    pub(super) fn get(&self) -> f64 {
         f64::from_bits(self.0.load(Ordering::Relaxed))
     }
 
     #[inline]
-    pub fn set(&self, value: f64) {
+    pub(super) fn set(&self, value: f64) {
         self.0.store(value.to_bits(), Ordering::Relaxed);
     }
 
@@ -39,13 +39,13 @@ impl AtomicF64 {
     }
 
     #[inline]
-    pub fn add(&self, value: f64, sharing: Sharing) {
+    pub(super) fn add(&self, value: f64, sharing: Sharing) {
         self.update(|old| (old + value).clamp(f64::MIN, f64::MAX), sharing);
     }
 
     /// Replaces the number by `next` of it. `next` runs again if another thread has changed the number meanwhile.
     #[inline]
-    pub fn update(&self, mut next: impl FnMut(f64) -> f64, sharing: Sharing) {
+    pub(super) fn update(&self, mut next: impl FnMut(f64) -> f64, sharing: Sharing) {
         let mut old = self.0.load(Ordering::Relaxed);
         if sharing == Sharing::SingleWriter {
             return self.set(next(f64::from_bits(old)));
@@ -74,16 +74,16 @@ pub(super) struct Sum {
 }
 
 impl Sum {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { sum: AtomicF64::new(0.0), lost: AtomicF64::new(0.0) }
     }
 
-    pub fn get(&self) -> f64 {
+    pub(super) fn get(&self) -> f64 {
         self.sum.get()
     }
 
     #[inline]
-    pub fn add(&self, value: f64, sharing: Sharing) {
+    pub(super) fn add(&self, value: f64, sharing: Sharing) {
         let added = value + self.lost.take(sharing);
         let mut lost = 0.0;
         self.sum.update(
@@ -118,12 +118,12 @@ pub(super) struct Carry(AtomicF64);
 const ROUNDING: f64 = 1e-9;
 
 impl Carry {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(AtomicF64::new(0.0))
     }
 
     /// The whole part of the carry and a weight; the fraction becomes the new carry.
-    pub fn whole(&self, weight: f64, sharing: Sharing) -> u64 {
+    pub(super) fn whole(&self, weight: f64, sharing: Sharing) -> u64 {
         if weight.fract() == 0.0 {
             return weight as u64;
         }

@@ -1,7 +1,7 @@
 //! Gauges: numbers that go up and down.
 
-use super::Sharing;
 use super::float::AtomicF64;
+use super::sharing::Sharing;
 
 /// A gauge, which starts at 0.
 #[derive(Debug)]

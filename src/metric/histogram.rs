@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::Sharing;
 use super::float::{Carry, Sum};
-use super::sync::{AtomicU64, Ordering};
+use super::sharing::Sharing;
 use crate::prefetch::prefetch;
+use crate::sync::{AtomicU64, Ordering};
 
 /// The upper bounds of buckets, finite and strictly ascending. The bucket `+Inf` is not listed.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -19,7 +19,7 @@ impl Bounds {
     }
 
     /// The bounds in ascending order.
-    pub fn as_slice(&self) -> &[f64] {
+    pub(crate) fn as_slice(&self) -> &[f64] {
         &self.0
     }
 
@@ -55,7 +55,7 @@ impl Histogram {
     }
 
     /// The upper bounds of the buckets.
-    pub fn bounds(&self) -> &Bounds {
+    pub(crate) fn bounds(&self) -> &Bounds {
         &self.bounds
     }
 
@@ -93,7 +93,7 @@ impl Histogram {
     }
 }
 
-#[cfg(all(test, not(loom_cells)))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -9,6 +9,7 @@ mod gauge;
 mod histogram;
 mod quantiles;
 mod set;
+mod sharing;
 mod sketch;
 mod summary;
 mod window;
@@ -18,42 +19,11 @@ pub use gauge::Gauge;
 pub use histogram::{Bounds, Histogram};
 pub use quantiles::Quantiles;
 pub use set::Set;
+pub use sharing::Sharing;
 pub use summary::Summary;
 pub use window::Window;
 
 use strum::{EnumCount, IntoStaticStr, VariantArray};
-
-/// The atomics of the cells; under the model checker, its own atomics.
-mod sync {
-    #[cfg(loom_cells)]
-    pub(super) use loom::sync::atomic::{AtomicU64, Ordering};
-    #[cfg(not(loom_cells))]
-    pub(super) use std::sync::atomic::{AtomicU64, Ordering};
-}
-
-/// How many threads may update the same cells. Any number of threads may read them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sharing {
-    /// Only one, so that an update needs no locked instruction, which takes several times as long as the addition.
-    SingleWriter,
-    /// More than one.
-    Shared,
-}
-
-impl Sharing {
-    /// Adds to a whole number, which wraps, and returns the old value.
-    #[inline]
-    fn add(self, cell: &sync::AtomicU64, n: u64) -> u64 {
-        match self {
-            Self::SingleWriter => {
-                let old = cell.load(sync::Ordering::Relaxed);
-                cell.store(old.wrapping_add(n), sync::Ordering::Relaxed);
-                old
-            }
-            Self::Shared => cell.fetch_add(n, sync::Ordering::Relaxed),
-        }
-    }
-}
 
 /// The type of a metric.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, EnumCount, IntoStaticStr, VariantArray)]
@@ -76,17 +46,17 @@ impl MetricType {
     pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("there are COUNT variants");
 
     /// The type as the config and the sidecar's own metrics name it.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         self.into()
     }
 
     /// The type in the exposition formats, which have no sets.
-    pub fn exposed(self) -> Self {
+    pub(crate) fn exposed(self) -> Self {
         if self == Self::Set { Self::Gauge } else { self }
     }
 
     /// The suffixes of the series that a metric of this type exposes in addition to its name.
-    pub fn suffixes(self) -> &'static [&'static str] {
+    pub(crate) fn suffixes(self) -> &'static [&'static str] {
         match self {
             Self::Counter | Self::Gauge | Self::Set => &[],
             Self::Histogram => &["_bucket", "_sum", "_count"],
@@ -134,7 +104,7 @@ pub enum Cells {
 
 impl Cells {
     /// The type of the series.
-    pub fn type_of(&self) -> MetricType {
+    pub(crate) fn type_of(&self) -> MetricType {
         match self {
             Self::Counter(_) => MetricType::Counter,
             Self::Gauge(_) => MetricType::Gauge,
@@ -146,7 +116,7 @@ impl Cells {
 
     /// Prefetches the memory outside of this value that an update changes.
     #[inline]
-    pub fn prefetch(&self) {
+    pub(crate) fn prefetch(&self) {
         if let Self::Histogram(histogram) = self {
             histogram.prefetch();
         }

@@ -14,12 +14,12 @@ impl Quantiles {
     }
 
     /// The quantiles in ascending order.
-    pub fn as_slice(&self) -> &[f64] {
+    pub(crate) fn as_slice(&self) -> &[f64] {
         &self.0
     }
 }
 
-#[cfg(all(test, not(loom_cells)))]
+#[cfg(test)]
 mod tests {
     use super::*;
 

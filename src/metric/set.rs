@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasher;
-use std::sync::{Mutex, PoisonError};
 
 use datasketches::hll::{HllSketch, HllType, HllUnion};
 use foldhash::quality::SeedableRandomState;
 
-use super::Window;
+use super::window::Window;
+use crate::sync::Mutex;
 
 /// The most members that are counted exactly.
 const EXACT: usize = 1024;
@@ -52,9 +52,9 @@ impl Set {
     }
 
     /// Adds a member that is seen at the time `now`, in seconds.
-    pub fn add(&self, member: &[u8], now: u32) {
+    pub(crate) fn add(&self, member: &[u8], now: u32) {
         let (hash, pane) = (self.hasher.hash_one(member), self.window.pane(now));
-        let mut seen = self.lock();
+        let mut seen = self.seen.lock();
         if let Some(last) = seen.members.get_mut(&hash) {
             // Another thread may already have seen it at a later time.
             *last = pane.max(*last);
@@ -70,8 +70,8 @@ impl Set {
     }
 
     /// The number of members in the window that ends at the time `now`, in seconds.
-    pub fn count(&self, now: u32) -> f64 {
-        let mut seen = self.lock();
+    pub(crate) fn count(&self, now: u32) -> f64 {
+        let mut seen = self.seen.lock();
         seen.sweep(self.window, self.window.pane(now));
         if seen.sketches.is_empty() {
             return seen.members.len() as f64;
@@ -82,11 +82,6 @@ impl Set {
         sketches.values().for_each(|sketch| union.update(sketch));
         members.keys().for_each(|hash| union.update_value(hash));
         union.estimate().round()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Seen> {
-        // The data is consistent after every statement, so a panic of another thread does no harm.
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -115,7 +110,7 @@ impl Seen {
     }
 }
 
-#[cfg(all(test, not(loom_cells)))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use std::sync::Arc;
@@ -193,7 +188,7 @@ mod tests {
         add_all(&set, 0..1000, 0);
         add_all(&set, 1000..2000, 70);
         assert_eq!(set.count(70), 1000.0);
-        assert!(set.lock().sketches.is_empty(), "there were never more than 1,024 members");
+        assert!(set.seen.lock().sketches.is_empty(), "there were never more than 1,024 members");
     }
 
     #[test]
@@ -201,14 +196,14 @@ mod tests {
         let set = set();
         for now in 0..300 {
             add_all(&set, now * 500..now * 500 + 2000, now);
-            let seen = set.lock();
+            let seen = set.seen.lock();
             assert!(seen.members.len() <= EXACT && seen.members.capacity() < 2 * EXACT);
         }
         set.count(299);
-        assert!(set.lock().sketches.len() <= 7);
-        assert!(set.lock().sketches.values().all(|sketch| sketch.estimated_size() < 5 << 10));
+        assert!(set.seen.lock().sketches.len() <= 7);
+        assert!(set.seen.lock().sketches.values().all(|sketch| sketch.estimated_size() < 5 << 10));
         assert_eq!(set.count(1000), 0.0);
-        assert!(set.lock().sketches.is_empty() && set.lock().members.capacity() <= 64);
+        assert!(set.seen.lock().sketches.is_empty() && set.seen.lock().members.capacity() <= 64);
     }
 
     #[test]

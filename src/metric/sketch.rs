@@ -22,18 +22,18 @@ pub(super) struct Sketch {
 }
 
 impl Sketch {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { bins: Vec::new(), min: f64::INFINITY, max: f64::NEG_INFINITY }
     }
 
     /// Removes all observations, and keeps the memory.
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.bins.clear();
         (self.min, self.max) = (f64::INFINITY, f64::NEG_INFINITY);
     }
 
     /// Observes a finite value `times` times. The cost does not depend on `times`.
-    pub fn add(&mut self, value: f64, times: u64) {
+    pub(super) fn add(&mut self, value: f64, times: u64) {
         self.min = self.min.min(value);
         self.max = self.max.max(value);
         let bin = bin(value);
@@ -73,14 +73,14 @@ impl Sketch {
     }
 
     /// Adds the observations of another sketch.
-    pub fn merge(&mut self, other: &Self) {
+    pub(super) fn merge(&mut self, other: &Self) {
         self.bins.extend_from_slice(&other.bins);
         self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);
     }
 
     /// Adds the value of each quantile to `values`; NaN if there are no observations. `quantiles` must be ascending.
-    pub fn quantiles(mut self, quantiles: &[f64], values: &mut Vec<f64>) {
+    pub(super) fn quantiles(mut self, quantiles: &[f64], values: &mut Vec<f64>) {
         // Merging leaves bins unsorted, and the same bin several times.
         self.bins.sort_unstable_by_key(|(bin, _)| *bin);
         let total: f64 = self.bins.iter().map(|(_, count)| *count as f64).sum();
@@ -128,7 +128,7 @@ fn middle(bin: i32) -> f64 {
     (upper * (1.0 - ERROR)).copysign(f64::from(bin))
 }
 
-#[cfg(all(test, not(loom_cells)))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;

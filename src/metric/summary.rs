@@ -1,11 +1,13 @@
 //! Summaries: quantiles of recent observations.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::float::{Carry, Sum};
+use super::quantiles::Quantiles;
+use super::sharing::Sharing;
 use super::sketch::Sketch;
-use super::{Quantiles, Sharing, Window};
+use super::window::Window;
+use crate::sync::Mutex;
 
 /// A summary: the count and the sum of all observations, and a sketch of the observations in a [`Window`].
 ///
@@ -35,16 +37,16 @@ impl Summary {
     }
 
     /// Its quantiles.
-    pub fn quantiles(&self) -> &Quantiles {
+    pub(crate) fn quantiles(&self) -> &Quantiles {
         &self.quantiles
     }
 
     /// Observes `value` `weight` times at the time `now`, in seconds; `weight` is at least 1 and need not be whole.
     ///
     /// Counts are whole, and the fraction of a weight is carried to the next observation, as in a histogram.
-    pub fn observe(&self, value: f64, weight: f64, now: u32) {
+    pub(crate) fn observe(&self, value: f64, weight: f64, now: u32) {
         let pane = self.window.pane(now);
-        let mut observed = self.lock();
+        let mut observed = self.observed.lock();
         // The lock makes this thread the only writer.
         let times = observed.carry.whole(weight, Sharing::SingleWriter);
         observed.count = observed.count.saturating_add(times);
@@ -56,10 +58,10 @@ impl Summary {
 
     /// Replaces the content of `values` by the quantiles at the time `now`, in seconds, and returns the sum and the count. A
     /// quantile is NaN if the window covers no observation.
-    pub fn read(&self, now: u32, values: &mut Vec<f64>) -> (f64, u64) {
+    pub(crate) fn read(&self, now: u32, values: &mut Vec<f64>) -> (f64, u64) {
         let pane = self.window.pane(now);
         let mut all = Sketch::new();
-        let observed = self.lock();
+        let observed = self.observed.lock();
         for (_, sketch) in observed.panes.iter().filter(|(last, _)| self.window.covers(*last, pane)) {
             all.merge(sketch);
         }
@@ -68,11 +70,6 @@ impl Summary {
         values.clear();
         all.quantiles(self.quantiles.as_slice(), values);
         (sum, count)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Observed> {
-        // The data is consistent after every statement, so a panic of another thread does no harm.
-        self.observed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -93,7 +90,7 @@ impl Observed {
     }
 }
 
-#[cfg(all(test, not(loom_cells)))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use std::sync::Arc;
@@ -148,7 +145,7 @@ mod tests {
         for now in (0..100_000).step_by(50) {
             summary.observe(f64::from(now), 1.0, now);
         }
-        let observed = summary.lock();
+        let observed = summary.observed.lock();
         assert_eq!(observed.panes.len(), 7);
         assert!(observed.panes.iter().is_sorted_by(|a, b| a.0 < b.0));
     }

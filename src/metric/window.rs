@@ -30,7 +30,7 @@ impl Window {
     }
 }
 
-#[cfg(all(test, not(loom_cells)))]
+#[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -45,7 +45,7 @@ impl<'a> Iterator for Groups<'a> {
 impl<'a> Groups<'a> {
     /// The bytes before the values, as received, even if the values cannot be read; `None` if there are no such bytes.
     /// The caller asks before it reads any group.
-    pub fn name(&self) -> Option<&'a [u8]> {
+    pub(crate) fn name(&self) -> Option<&'a [u8]> {
         let is_service_check = self.line.starts_with(service_check::BEGIN);
         let name = if is_service_check { service_check::read(self.line).ok()?.name } else { self.name };
         (!name.is_empty()).then_some(name)

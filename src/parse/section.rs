@@ -2,7 +2,7 @@
 
 use super::statsd_type::StatsdType;
 
-/// The kind of a section, by its first bytes.
+/// What a section holds, by its first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LineSection {
     /// `@0.1`.

@@ -34,7 +34,7 @@ impl TagError {
     pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("there are COUNT variants");
 
     /// The word for the error in the label `reason`.
-    pub fn reason(self) -> &'static str {
+    pub(crate) fn reason(self) -> &'static str {
         self.into()
     }
 }
@@ -139,7 +139,7 @@ fn next_mark(text: &[u8], dialects: Dialects) -> Option<(usize, Mark)> {
 }
 
 /// The start of `name` up to its first tag.
-pub fn before_tags(name: &[u8], dialects: Dialects) -> &[u8] {
+pub(crate) fn before_tags(name: &[u8], dialects: Dialects) -> &[u8] {
     next_mark(name, dialects).and_then(|(at, _)| name.get(..at)).unwrap_or(name)
 }
 

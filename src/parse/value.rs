@@ -119,7 +119,7 @@ fn long(digits: &[u8]) -> Result<Magnitude, Reject> {
 
 /// Reads the text of a `@` section: a number from 1e-9 to 1, else [`Reject::BadSampleRate`].
 #[inline]
-pub fn rate(text: &[u8]) -> Result<f64, Reject> {
+pub(crate) fn rate(text: &[u8]) -> Result<f64, Reject> {
     match number(text) {
         Ok(number) if (1e-9..=1.0).contains(&number.to_f64()) => Ok(number.to_f64()),
         _ => Err(Reject::BadSampleRate),

@@ -1,7 +1,6 @@
 //! The counters behind the table.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
 use super::heavy_hitters::{HeavyHitter, HeavyHitters};
 use super::listener::Listener;
@@ -10,6 +9,7 @@ use crate::metric::{Bounds, Histogram, Sharing};
 use crate::parse::StatsdType;
 use crate::parse::tags::TagError;
 use crate::reject::Reject;
+use crate::sync::Mutex;
 
 /// The counters that all workers add to.
 ///
@@ -76,7 +76,7 @@ impl Telemetry {
             drain_all(&self.tag_errors, &mut stats.rare.tag_errors);
             drain_all(&self.unknown_sections, &mut stats.rare.unknown_sections);
             if std::mem::take(&mut stats.is_over_limit) {
-                self.heavy_hitters.lock().unwrap_or_else(PoisonError::into_inner).take(&mut stats.rare.heavy_hitters);
+                self.heavy_hitters.lock().take(&mut stats.rare.heavy_hitters);
             }
         }
     }
@@ -99,6 +99,6 @@ impl Telemetry {
 
     /// The names that hit a limit most often, most samples first.
     pub(crate) fn heavy_hitters(&self) -> Vec<HeavyHitter> {
-        self.heavy_hitters.lock().unwrap_or_else(PoisonError::into_inner).top()
+        self.heavy_hitters.lock().top()
     }
 }

@@ -18,7 +18,7 @@ pub struct Snapshot {
     pub(crate) listeners: Vec<ListenerSnapshot>,
     /// One for each target.
     pub(crate) relays: Vec<RelaySnapshot>,
-    /// `None` if `/proc` does not tell.
+    /// `None` if `/proc` cannot be read.
     pub(crate) process: Option<ProcessSnapshot>,
 }
 

@@ -89,7 +89,7 @@ fn only_keys_that_both_rules_have_can_differ() {
             r#"match = "d", name = "x", help = "D""#,
         ],
     );
-    let expected = "c.toml:5:37: warning: x has another help in an earlier rule, and the first series made decides; \
-                    say the same in both\nc.toml: good\n";
+    let expected = "c.toml:5:37: warning: x has another help in an earlier rule, and the first series decides; \
+                    write the same in both rules\nc.toml: good\n";
     assert_eq!((code, said.as_str()), (0, expected));
 }

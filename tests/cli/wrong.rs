@@ -61,13 +61,13 @@ fn check_finds_errors_that_other_programs_find_too_late() {
         ("scale = 0", "3:9", "a finite number other than 0"),
         ("labels = { le = \"x\" }", "3:12", "reserved for Prometheus"),
         ("labels = { \"a-b\" = \"x\" }", "3:12", "is not a label name"),
-        ("labels = { x = \"$name\" }", "3:16", "a $ needs a number behind it"),
-        ("labels = { x = \"$1\" }", "3:16", "the match captures 0"),
+        ("labels = { x = \"$name\" }", "3:16", "a $ needs a number after it"),
+        ("labels = { x = \"$1\" }", "3:16", "the number of captures is 0"),
         ("name = \"statsidecar_x\"", "3:8", "belongs to the sidecar's own metrics"),
         ("name = \"process_open_fds\"", "3:8", "belongs to the sidecar's own metrics"),
         ("name = \"0foo\"", "3:8", "is not a metric name"),
         ("name = \"\"", "3:8", ""),
-        ("type = \"gauge\"\nbuckets = [1]", "4:1", "goes with type = \"histogram\" only"),
+        ("type = \"gauge\"\nbuckets = [1]", "4:1", "needs type = \"histogram\""),
         ("action = \"drop\"", "3:1", "unknown key \"action\""),
         ("drop = true\nname = \"x\"", "4:1", "has no effect with drop"),
         ("name = \"b\"\ntype = \"counter\"\ninit = [{ x = \"1\" }, { x = \"1\" }]", "5:22", "twice"),
@@ -95,7 +95,7 @@ fn check_finds_errors_that_other_programs_find_too_late() {
 /// The text of a capture is made legal when a line arrives. The rest of a name must be legal in the rule.
 #[test]
 fn names_are_checked_as_far_as_they_are_known() {
-    const ILLEGAL: &str = "is not a metric name; write letters, digits and _, not beginning with a digit";
+    const ILLEGAL: &str = "is not a metric name; use letters, digits and _, and no digit first";
     const RESERVED: &str = "belongs to the sidecar's own metrics; choose another";
     let scratch = Scratch::new("names");
     for (name, says) in [

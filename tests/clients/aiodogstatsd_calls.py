@@ -1,8 +1,8 @@
-"""Every method of the asyncio client `aiodogstatsd` (PyPI): the series that must come of it are in aiodogstatsd.txt.
+"""Every method of the asyncio client `aiodogstatsd` (PyPI): the expected series are in aiodogstatsd.txt.
 
     aiodogstatsd_calls.py udp ADDRESS MODE
 
-It speaks UDP alone. MODE is context (it closes by itself) or byhand.
+It supports UDP only. MODE is context (the client closes itself) or byhand.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import sys
 
 import aiodogstatsd
 
-# Which samples a rate lets through is a matter of chance: here it is every second one.
+# The client drops samples at random; here it drops every second one, so that each run sends the same.
 aiodogstatsd.client.random = iter([0.25, 0.75] * 1000).__next__
 
 
@@ -44,7 +44,7 @@ async def time(client):
     with client.timeit("block", threshold_ms=60_000):
         pass  # below the threshold: not sent
     await client.timeit_task(asyncio.sleep(0), "task", tags={"queue": "slow"})
-    await asyncio.sleep(0)  # lets the task's own callback run, which sends
+    await asyncio.sleep(0)  # lets the callback of the task run, which sends the metric
 
 
 async def call_everything(client):

@@ -1,4 +1,4 @@
-"""Every method of the `datadog` client (PyPI), over one transport: the series that must come of it are in datadog*.txt.
+"""Every method of the `datadog` client (PyPI), over one transport: the expected series are in datadog*.txt.
 
     datadog_calls.py TRANSPORT ADDRESS MODE
 
@@ -14,19 +14,19 @@ import datadog
 import datadog.dogstatsd.base
 from datadog.dogstatsd import DogStatsd
 
-# Which samples a rate lets through is a matter of chance: here it is every second one.
+# The client drops samples at random; here it drops every second one, so that each run sends the same.
 every_second = iter([0.25, 0.75] * 1000).__next__
 datadog.dogstatsd.base.random = every_second
 random.random = every_second
 
 PAST = 1656581400
 
-# Nothing is sent before it is asked for, so that each run sends the same.
+# The client flushes only on demand, so that each run sends the same.
 NEVER = 3600
 
 MODES = {
     "plain": {"disable_telemetry": True},
-    # Its telemetry goes out behind each packet of its own.
+    # The client sends its telemetry behind each packet.
     "buffered": {"disable_buffering": False, "flush_interval": NEVER, "telemetry_min_flush_interval": 0},
     "aggregated": {"disable_aggregation": False, "flush_interval": NEVER, "disable_telemetry": True},
     "background": {"disable_background_sender": False, "disable_telemetry": True},
@@ -38,7 +38,7 @@ def connect(transport, address, mode):
         return connect_global(transport, address)
     options = dict(MODES[mode], namespace="app", constant_tags=["region:eu"], container_id="ci-1")
     if transport != "udp":
-        # Without a timeout this client drops what a full socket does not take at once.
+        # Without a timeout this client drops packets that a full socket does not accept at once.
         return DogStatsd(socket_path=f"{transport}://{address}", socket_timeout=30, **options)
     host, port = address.rsplit(":", 1)
     return DogStatsd(host=host, port=int(port), **options)
@@ -104,7 +104,7 @@ def time(client):
     def shared():
         return 3
 
-    # It is called after the module and the function: __main__.unnamed.
+    # Its name comes from the module and the function: __main__.unnamed.
     @client.timed()
     def unnamed():
         return 4
@@ -121,7 +121,7 @@ def time(client):
 
 
 def report(client):
-    # A check goes by its own name, without the namespace.
+    # The name of a service check has no namespace.
     client.service_check("db.up", client.OK)
     client.service_check(
         "cache.up",
@@ -149,7 +149,7 @@ def report(client):
 
 def main(transport, address, mode):
     client = connect(transport, address, mode)
-    # Here the client's own sums are what is sampled, and what arrives is right on average alone.
+    # The client samples its own sums here, so the result is right only on average.
     if mode != "aggregated":
         sample(client)
     for calls in (count, measure, time, report):

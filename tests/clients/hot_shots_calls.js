@@ -1,4 +1,4 @@
-// Every method of the `hot-shots` client (npm), over one transport: the series that must come of it are in
+// Every method of the `hot-shots` client (npm), over one transport: the expected series are in
 // hot_shots*.txt.
 //
 //     hot_shots_calls.js TRANSPORT ADDRESS MODE
@@ -14,13 +14,13 @@ const StatsD = require('hot-shots');
 
 const [transport, address, mode] = process.argv.slice(2);
 
-// Which samples a rate lets through is a matter of chance: here it is every second one.
+// The client drops samples at random; here it drops every second one, so that each run sends the same.
 let draws = 0;
 Math.random = () => (draws++ % 2 ? 0.75 : 0.25);
 
 const PAST = new Date(1656581400000);
 
-// Nothing is sent before it is asked for, so that each run sends the same.
+// The client flushes only on demand, so that each run sends the same.
 const NEVER = 3600000;
 
 const MODES = {
@@ -42,7 +42,7 @@ function connect() {
   const options = { prefix: 'app', globalTags: { region: 'eu' }, protocol: transport, ...MODES[mode] };
   if (transport === 'uds') {
     options.path = address;
-    if (options.maxBufferSize === undefined) options.maxBufferSize = 0; // else it buffers over this transport
+    if (options.maxBufferSize === undefined) options.maxBufferSize = 0; // without this the client buffers over this transport
   } else if (transport === 'stream') {
     options.stream = net.connect(address);
   } else {
@@ -53,7 +53,7 @@ function connect() {
   return new StatsD(options);
 }
 
-// Makes a call and waits until it is sent, as its callback says.
+// Makes a call and waits for its callback, which comes when the packet is sent.
 const sent = (call) => new Promise((resolve, reject) => call((error) => (error ? reject(error) : resolve())));
 
 async function count(client) {

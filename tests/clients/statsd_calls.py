@@ -1,4 +1,4 @@
-"""Every method of the `statsd` client (PyPI), over one transport: the series that must come of it are in statsd.txt.
+"""Every method of the `statsd` client (PyPI), over one transport: the expected series are in statsd.txt.
 
     statsd_calls.py TRANSPORT ADDRESS MODE
 
@@ -12,7 +12,7 @@ import sys
 
 import statsd
 
-# Which samples a rate lets through is a matter of chance: here it is every second one.
+# The client drops samples at random; here it drops every second one, so that each run sends the same.
 random.random = iter([0.25, 0.75] * 1000).__next__
 
 
@@ -42,7 +42,7 @@ def gauge(client):
     client.gauge("moved", 10)
     client.gauge("moved", 5, delta=True)
     client.gauge("moved", -3, delta=True)
-    # Two lines, since a minus sign alone would move the gauge: 0, then -4.
+    # The client sends two lines, 0 and then -4, because a minus sign alone would move the gauge.
     client.gauge("below", 11)
     client.gauge("below", -4)
     for _ in range(4):
@@ -89,7 +89,7 @@ def main(transport, address, mode):
     client = connect(transport, address)
     if mode == "plain":
         call_everything(client)
-        # A stream can be made anew at any time; what was sent before is not lost by it.
+        # A new connection loses nothing that was sent before.
         if transport != "udp":
             client.reconnect()
         client.incr("last")

@@ -1,24 +1,24 @@
-"""What a pipeline's metric calls come to, from its ledger alone: nothing here has seen the sidecar or its config.
+"""Works out the metrics of a pipeline from its ledger alone, without the sidecar and its config.
 
-A ledger says when each call began and when the client had handed its packet to the kernel. A scrape says when
-Prometheus asked and how long the answer took. A call that surely came before the sidecar rendered the page is in it, a
-call that surely came after is not, and those between may be either. So every figure is an interval, `(lo, hi)`,
-and one that no call raced with is a single point.
+A ledger has the time at which each call began, and the time at which the kernel had its packet. A scrape has the time
+at which Prometheus asked, and how long the answer took. A call that certainly came before the scrape is in it, and one
+that certainly came after is not. Any other call may be in it or not. So every figure is an interval, `(lo, hi)`, and one
+without such a call is a single point.
 """
 
 import bisect
 import collections
 import math
 
-# From the kernel having a packet until the sidecar has counted it. It takes microseconds; this leaves room for a
-# machine where the sidecar has to wait for its turn.
-INTAKE = 0.1
+# The time from the moment that the kernel has a packet until the sidecar has counted it. It takes microseconds; this
+# leaves room for a busy machine.
+INTAKE = 0.5
 
-# Prometheus may note a scrape up to two milliseconds off, so that its samples lie evenly ("timestamp tolerance").
+# Prometheus may shift the time of a scrape by up to two milliseconds ("timestamp tolerance").
 ALIGNMENT = 0.002
 
 NAN = math.nan, math.nan
-ANYTHING = -math.inf, math.inf  # where a call that raced with the scrape decides between a number and 0 / 0
+ANYTHING = -math.inf, math.inf  # a call that raced with the scrape decides between a number and 0 / 0
 
 Metric = collections.namedtuple("Metric", "name kind labels buckets divisor", defaults=[[{}], None, 1])
 
@@ -26,7 +26,7 @@ TABLES = [{"table": "raw"}, {"table": "normalized"}, {"table": "features"}]
 FLOWS = [{"flow_name": flow, "status": status} for flow in ("nse_bhavcopy_etl", "nse_bhavcopy_backfill")
          for status in ("success", "failed")]
 
-# What the pipelines' queries know, by what their programs send.
+# The metrics of the pipelines' queries, by the names that the programs send.
 METRICS = {
     "financial-lineage-ingestion": {
         "ingestion.parse_cache.hit": Metric("parse_cache_hit_total", "counter"),
@@ -76,7 +76,7 @@ class Series:
         self.values.append(value)
 
     def at(self, scrape):
-        """The least and the greatest value that the page of this scrape may have shown."""
+        """The least and the greatest value that this scrape may have had."""
         asked, took = scrape
         surely = bisect.bisect_right(self.sent, asked - ALIGNMENT - INTAKE)
         perhaps = bisect.bisect_right(self.begun, asked + took + ALIGNMENT)
@@ -142,8 +142,8 @@ class View:
         """
         scrapes = self.within(window)
         (first, last), gaps = (scrapes[0], scrapes[-1]), len(scrapes) - 1
-        # Times are whole milliseconds, and taken as such before they are subtracted: what a float of seconds since
-        # 1970 leaves of them is too coarse for the comparison.
+        # Times become whole milliseconds before the subtraction, because a float of seconds since 1970 is too coarse for
+        # the comparison.
         covered = (round(last[0] * 1000) - round(first[0] * 1000)) / 1000
         missing = (round(self.instant * 1000) - round(last[0] * 1000)) / 1000
         extension = missing if missing < 1.1 * covered / gaps else covered / gaps / 2
@@ -181,7 +181,7 @@ def quantile(q, buckets):
     above = [(max(total_lo - hi, 0), total_hi - lo) for _, lo, hi in buckets]
     most = [(le, hi / (hi + least)) for (le, _, hi), (least, _) in zip(buckets, above) if hi + least]
     fewest = [(le, lo / (lo + most_above)) for (le, lo, _), (_, most_above) in zip(buckets, above) if lo + most_above]
-    # A rank that falls exactly on a bucket's end may come out on either side of it, by rounding.
+    # Rounding may put a rank at the exact end of a bucket on either side of it.
     return inverse(most, q * (1 - 1e-12)), inverse(fewest, q * (1 + 1e-12))
 
 

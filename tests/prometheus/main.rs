@@ -24,7 +24,7 @@ use std::time::Duration;
 
 use examples::{EXAMPLES, Example};
 use server::Prometheus;
-use support::{Daemon, Process, started};
+use support::{Daemon, Process, Scratch, started};
 
 /// How long the programs run. There must be enough scrapes for a rate, and a query's `[1m]` window must cover the run.
 const RUN: &str = "25";
@@ -63,7 +63,7 @@ fn a_pipeline_works_without_a_sidecar() {
 #[test]
 fn every_query_has_the_answer_of_the_ledgers() {
     tools::require();
-    let folder = tools::Folder::new("pipelines");
+    let folder = Scratch::new("pipelines");
     let sidecars = EXAMPLES.each_ref().map(|example| started(&["--config", &example.path("config.toml")]));
     let ledgers = EXAMPLES.each_ref().map(|example| folder.file(&format!("{}.json", example.folder)));
 
@@ -90,7 +90,7 @@ fn every_query_has_the_answer_of_the_ledgers() {
 }
 
 /// Starts the example's program, which sends to its sidecar.
-fn program(example: &Example, sidecar: &Daemon, ledger: &Path) -> Process {
+fn program(example: &Example, sidecar: &Daemon, ledger: &str) -> Process {
     let mut command = tools::python();
     command.arg(example.path("pipeline.py")).args(["--statsd", &sidecar.udp[0].to_string()]);
     command.args(["--seed", "7", "--duration", RUN, "--ledger"]).arg(ledger).stdout(Stdio::piped());

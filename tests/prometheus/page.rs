@@ -5,13 +5,10 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::fs;
 use std::io::{BufRead, BufReader, Write as _};
-use std::net::{SocketAddr, UdpSocket};
+use std::net::UdpSocket;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
-use std::sync::mpsc::Receiver;
-use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -22,7 +19,7 @@ use statsidecar::metric::Sharing;
 use statsidecar::pipeline::{Pipeline, Worker};
 use statsidecar::telemetry::{Listener, Snapshot};
 
-use crate::support::{PATIENCE, Process, get, lines_of};
+use crate::support::{Ended, Process, Scratch, get, started};
 use crate::tools;
 
 /// Configs that let clients and texts choose as much of the exposition as a config can.
@@ -79,8 +76,7 @@ const CONFIGS: [&str; 3] = [
 #[test]
 fn a_fresh_exposition_is_valid() {
     tools::require();
-    let sidecar = Running::start(&[]);
-    let page = get(sidecar.http, "/metrics");
+    let page = started(&[]).scrape();
     assert_eq!(Reference::start().judge(&page), Ok(()));
     assert_eq!(promtool(&page), Ok(Verdict::Good), "{page}");
 }
@@ -112,20 +108,18 @@ fn prop_the_exposition_is_valid_after_any_bytes() {
 #[test]
 fn prop_the_program_survives_any_datagram() {
     tools::require();
-    let folder = tools::Folder::new("page");
-    let file = folder.file("config.toml");
-    fs::write(&file, CONFIGS[2]).expect("the folder takes a file");
-    let sidecar = Running::start(&["--config", file.to_str().expect("the folder's path is UTF-8")]);
+    let scratch = Scratch::new("exposition");
+    let sidecar = started(&["--config", &scratch.write("config.toml", CONFIGS[2])]);
     let socket = UdpSocket::bind("127.0.0.1:0").expect("loopback has ports");
     let mut reference = Reference::start();
     let mut sent = 0;
     // A failed case is not made smaller, because the program stays damaged after it.
     check(40, 0, |packets| {
         for packet in packets {
-            socket.send_to(packet, sidecar.udp).map_err(|error| format!("{error}, {} bytes", packet.len()))?;
+            socket.send_to(packet, sidecar.udp[0]).map_err(|error| format!("{error}, {} bytes", packet.len()))?;
             sent += 1;
         }
-        let page = sidecar.page_with_packets(sent);
+        let page = sidecar.scrape_settled(sent);
         reference.judge(&page)?;
         match promtool(&page) {
             Ok(_) => Ok(()),
@@ -136,7 +130,9 @@ fn prop_the_program_survives_any_datagram() {
     get(sidecar.http, "/-/ready");
     get(sidecar.http, "/-/healthy");
     get(sidecar.http, "/");
-    let log = sidecar.end();
+    sidecar.signal("KILL");
+    let Ended { code, stderr: log, .. } = sidecar.wait();
+    assert_eq!(code, None, "the program has ended by itself: {log}");
     assert!(log.contains("listening"), "this is not the log: {log}");
     assert!(!log.contains("panicked"), "{log}");
 }
@@ -200,59 +196,6 @@ fn samples(page: &str) -> Result<usize, String> {
         }
     }
     Ok(series.len())
-}
-
-/// A sidecar whose log the test keeps.
-struct Running {
-    process: Process,
-    log: Receiver<String>,
-    udp: SocketAddr,
-    http: SocketAddr,
-}
-
-impl Running {
-    fn start(args: &[&str]) -> Self {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_statsidecar"));
-        command.args(args).args(["--listen", "udp://127.0.0.1:0", "--http", "127.0.0.1:0"]);
-        let mut process = Process::spawn(command.stdout(Stdio::piped()).stderr(Stdio::piped()));
-        let lines = lines_of(process.0.stdout.take().expect("stdout is piped"));
-        let log = lines_of(process.0.stderr.take().expect("stderr is piped"));
-        let address = |prefix: &str, suffix: &str| -> SocketAddr {
-            let line = lines.recv_timeout(PATIENCE).expect("it says where it listens");
-            let address = line.strip_prefix(prefix).and_then(|line| line.strip_suffix(suffix));
-            address.and_then(|address| address.parse().ok()).unwrap_or_else(|| panic!("no address: {line}"))
-        };
-        let udp = address("listening for StatsD on udp://", "");
-        let http = address("serving metrics on http://", "/metrics");
-        Self { process, log, udp, http }
-    }
-
-    /// The exposition once every packet is either read or dropped by the kernel.
-    fn page_with_packets(&self, packets: u64) -> String {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let page = get(self.http, "/metrics");
-            let count = |name| -> u64 {
-                let line = page.lines().find(|line| line.starts_with(name)).expect("it has a listener");
-                line.rsplit_once(' ').and_then(|(_, count)| count.parse().ok()).expect("a count is a number")
-            };
-            let taken = count("statsidecar_packets_total{");
-            let dropped = count("statsidecar_kernel_dropped_packets_total{");
-            if taken + dropped >= packets {
-                assert!(taken > 0 && taken + dropped == packets, "{taken} and {dropped} of {packets}");
-                return page;
-            }
-            assert!(Instant::now() < deadline, "{taken} of {packets} packets, and no more");
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    }
-
-    /// Kills the program, and returns its log.
-    fn end(mut self) -> String {
-        assert_eq!(self.process.0.try_wait().expect("a child can be asked"), None, "it has ended by itself");
-        drop(self.process);
-        self.log.iter().fold(String::new(), |log, line| log + &line + "\n")
-    }
 }
 
 // ---- The judges ----

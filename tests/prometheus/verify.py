@@ -1,11 +1,11 @@
-"""Holds what Prometheus answers about the example pipelines against what their ledgers say.
+"""Compares the answers of Prometheus about the example pipelines with their ledgers.
 
-It waits for the sidecars to have counted every call and for Prometheus to have scraped that, then compares
+It waits until the sidecars have counted every call and Prometheus has scraped that. Then it compares
 
-- every series of the two pages and every stored series, as they are in the end: counters, gauges, counts and buckets
-  must be the ledger's exactly, sums to 1e-9 (their additions may come in another order);
-- every query of the pipelines, at three fixed instants: while both were running, where a call may have raced with a
-  scrape (expected.py says how that becomes an interval), and in the end, where none has.
+- every exposed and every stored series at the end: counters, gauges, counts and buckets must be exactly those of the
+  ledger, and sums must agree to 1e-9 (because additions may have another order);
+- every query of the pipelines at three instants: two while both were running, when a call may race with a scrape (then
+  expected.py gives an interval), and one at the end, when none does.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from expected import ALIGNMENT, INTAKE, View, key, ratio, series_of, share, times, total
 
 PATIENCE = 20  # seconds
-PRECISION = 1e-9  # of figures that take floating-point arithmetic
+PRECISION = 1e-9  # of figures from floating-point arithmetic
 NOT_THEIRS = ("statsidecar_", "process_", "scrape_")
 
 MINUTES = 60
@@ -47,7 +47,7 @@ def failed_share(at, *operations):
     return times(share(both("failed"), both("success")), 100)
 
 
-# Each query with what it must give. The first ones of each pipeline are those it always had, to the letter.
+# Each query with its right answer. The first queries of each pipeline are its original ones, word for word.
 QUERIES = {
     "financial-lineage-ingestion": [
         ("cache hit rate",
@@ -148,14 +148,14 @@ def main():
     series = {job: series_of(job, ledger) for job, ledger in ledgers.items()}
     faults = []
 
-    for job, page, _ in options.pipeline:
-        samples = await_page(page, len(ledgers[job]))
-        faults += compare_totals(f"page of {job}", theirs(samples), series[job])
+    for job, address, _ in options.pipeline:
+        samples = await_samples(address, len(ledgers[job]))
+        faults += compare_totals(f"exposition of {job}", theirs(samples), series[job])
         for name in ("statsidecar_rejected_samples_total", "statsidecar_kernel_dropped_packets_total"):
             lost = [value for (n, _), value in samples.items() if n == name]
             faults += [f"{job}: {name} is {lost}"] if not lost or any(lost) else []
 
-    # In the end: after a scrape of the final state, and before one that is not stored yet.
+    # The end is after a scrape of the final state, and before a scrape that is not stored yet.
     await_scrapes(prometheus, ledgers, time.time() + INTAKE + ALIGNMENT)
     end = round(time.time(), 3)
     await_scrapes(prometheus, ledgers, end)
@@ -175,8 +175,8 @@ def main():
     sys.exit(1 if faults else 0)
 
 
-def await_page(address, calls):
-    """The samples of the sidecar's page, once it has counted so many calls or does not get there in time."""
+def await_samples(address, calls):
+    """The samples of the sidecar once it has counted so many calls, or after a time limit."""
     deadline = time.monotonic() + PATIENCE
     while True:
         with urllib.request.urlopen(f"http://{address}/metrics", timeout=PATIENCE) as answer:

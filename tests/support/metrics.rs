@@ -37,6 +37,13 @@ impl Metrics {
         self.scrape_until(&format!("it has all of {expected:?}"), has_all)
     }
 
+    /// The exposition once each of this many packets is either read or dropped by the kernel.
+    pub fn scrape_settled(&self, packets: u64) -> String {
+        let counters = ["statsidecar_packets_total", "statsidecar_kernel_dropped_packets_total"];
+        let ended = |exposition: &str| counters.iter().map(|counter| sum(exposition, counter)).sum::<u64>();
+        self.scrape_until("every packet is read or dropped", |exposition| ended(exposition) == packets)
+    }
+
     /// The exposition once `is_right` accepts it; `what` says in words what that takes.
     pub fn scrape_until(&self, what: &str, is_right: impl Fn(&str) -> bool) -> String {
         let deadline = Instant::now() + PATIENCE;

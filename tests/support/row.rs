@@ -120,7 +120,7 @@ impl Row {
         let packets = if has_packets { self.packets.len() } else { 0 };
         daemon.scrape_after(packets as u64);
         // A worker adds to its counters one after the other, so the last of them may follow a moment after the packets.
-        let deadline = Instant::now() + Duration::from_secs(2);
+        let deadline = Instant::now() + Duration::from_secs(10);
         loop {
             match self.judge(&daemon.scrape(), packets, bytes) {
                 Err(_) if Instant::now() < deadline => {}

@@ -59,7 +59,7 @@ fn rule(mut table: TomlTable<'_>) -> Option<MetricRule> {
         drop,
         init,
     };
-    go_together(&table, &rule);
+    forbid_without_effect(&table, &rule);
     Some(rule)
 }
 
@@ -95,20 +95,20 @@ fn tags(table: &mut TomlTable<'_>) -> KeptTags {
 }
 
 /// Reports keys that have no effect because of others in the same rule.
-fn go_together(table: &TomlTable<'_>, rule: &MetricRule) {
+fn forbid_without_effect(table: &TomlTable<'_>, rule: &MetricRule) {
     if rule.drop {
         let allowed = ["match", "match_regex", "match_type", "match_tags", "drop"];
         return table.forbid_but(&allowed, "has no effect with drop = true; leave it out");
     }
     if let Some(metric_type) = rule.metric_type.as_ref().map(Spanned::get_ref) {
         if *metric_type != MetricType::Histogram {
-            table.forbid("buckets", "goes with type = \"histogram\" only; leave it out or change the type");
+            table.forbid("buckets", "needs type = \"histogram\"; leave it out or change the type");
         }
         if *metric_type == MetricType::Set {
             table.forbid("scale", "has no effect on a set, because its members are not numbers; leave it out");
         }
         if *metric_type != MetricType::Summary {
-            table.forbid("quantiles", "goes with type = \"summary\" only; leave it out or change the type");
+            table.forbid("quantiles", "needs type = \"summary\"; leave it out or change the type");
         }
     }
     if rule.tags == KeptTags::None {

@@ -35,7 +35,8 @@ fn target(setting: &TomlSetting<'_>, listen: &[Address]) -> Option<Address> {
     }
     match listen.iter().find(|listener| target.reaches(listener, &[])) {
         Some(listener) => setting.fail(format!(
-            "{target} is the listener {listener} of this process, so its lines would loop forever; choose another target"
+            "{target} is the listener {listener} of this process, so its lines would loop forever; choose another \
+             target"
         )),
         None => Some(target),
     }

@@ -1,6 +1,6 @@
 //! Readers of the kinds of values that only config files have.
 //!
-//! A reader knows the kind of a value, but not its key. `mapping` checks names, globs and templates: here they are text.
+//! A reader knows the kind of a value, but not its key. Names, globs and templates are text here: `mapping` checks them.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;

@@ -31,7 +31,7 @@ impl Problems {
         Self { found: RefCell::new(found), limit, unparsed }
     }
 
-    /// Adds an error, except beside a syntax error: it would only be a consequence of that.
+    /// Adds an error, except next to a syntax error, because it would only be a consequence of that.
     pub(crate) fn error(&self, span: Range<usize>, message: impl Into<String>) {
         let mut found = self.found.borrow_mut();
         if found.len() < self.limit && !self.is_unparsed(&span) {
@@ -39,7 +39,7 @@ impl Problems {
         }
     }
 
-    /// Whether a syntax error lies within `span` or directly beside it.
+    /// Whether a syntax error is within `span` or next to it.
     pub(super) fn is_unparsed(&self, span: &Range<usize>) -> bool {
         let first = self.unparsed.partition_point(|unparsed| unparsed.end < span.start);
         self.unparsed.get(first).is_some_and(|unparsed| unparsed.start <= span.end)

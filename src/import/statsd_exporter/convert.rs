@@ -12,7 +12,7 @@ use super::yaml;
 use crate::config::reader::{Node, Problems, Setting};
 use crate::config::{Diagnostic, Spanned, Timer};
 
-/// A hostile file could cause millions of errors; nobody reads more than these.
+/// The limit of errors, because a hostile file could cause millions.
 const MOST_ERRORS: usize = 1000;
 
 /// A mapping file as TOML.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::yaml::YamlSetting;
 use crate::config::reader::Node;
 
-/// A duration such as `1m20s`. statsd_exporter reads a number without a unit as nanoseconds, which nobody means: except
-/// for 0, that is an error.
+/// A duration such as `1m20s`. A number without a unit is an error, except for 0: statsd_exporter reads it as
+/// nanoseconds, which is never meant.
 pub(super) fn duration(setting: &YamlSetting<'_>) -> Option<Duration> {
     let Some(text) = setting.value.text() else {
         return setting.must_be("text");

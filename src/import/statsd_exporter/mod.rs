@@ -1,8 +1,8 @@
 //! Mapping files of prometheus/statsd_exporter, as config files with the same meaning.
 //!
-//! The importer reads the current format and the keys that statsd_exporter accepted up to 0.30. If statsd_exporter has a
-//! bug, the config follows its documentation, and a comment in the config says so. Anything that cannot be expressed is
-//! an error with its place in the mapping file. Nothing here opens a file.
+//! The importer reads the current format, and the keys that statsd_exporter accepted up to 0.30. If statsd_exporter has
+//! a bug, the config follows its documentation, and a comment in the config says so. A mapping that a config cannot
+//! express is an error with its place in the mapping file. Nothing here opens a file.
 //!
 //! Source: <https://github.com/prometheus/statsd_exporter#metric-mapping-and-configuration>.
 

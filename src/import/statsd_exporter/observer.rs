@@ -25,8 +25,7 @@ impl ObserverOptions {
     pub(super) fn read(keys: &mut YamlTable<'_>) -> Self {
         let mut options = Self::default();
         let observer = one_of_two(keys.get("observer_type"), keys.get("timer_type"), "observer_type");
-        options.observer =
-            observer.filter(|observer| observer.value.text() != Some("")).and_then(|observer| word(&observer));
+        options.observer = observer.filter(|observer| observer.value.text() != Some("")).and_then(|it| word(&it));
         let (mut quantiles, mut buckets) = (None, None);
         if let Some(mut summary) = keys.get("summary_options").and_then(|summary| table(&summary)) {
             quantiles = summary.get("quantiles");
@@ -41,12 +40,10 @@ impl ObserverOptions {
             histogram.finish();
         }
         let quantiles = one_of_two(quantiles, keys.get("quantiles"), "summary_options");
-        options.quantiles = quantiles
-            .and_then(|quantiles| spanned(quantile_values)(&quantiles))
-            .filter(|values| !values.get_ref().is_empty());
+        options.quantiles =
+            quantiles.and_then(|it| spanned(quantile_values)(&it)).filter(|it| !it.get_ref().is_empty());
         let buckets = one_of_two(buckets, keys.get("buckets"), "histogram_options");
-        options.buckets =
-            buckets.and_then(|buckets| spanned(bucket_bounds)(&buckets)).filter(|bounds| !bounds.get_ref().is_empty());
+        options.buckets = buckets.and_then(|it| spanned(bucket_bounds)(&it)).filter(|it| !it.get_ref().is_empty());
         options
     }
 

@@ -1,7 +1,7 @@
 //! The matches of mappings, and their translation into the patterns of rules.
 //!
-//! Every glob of a mapping file is a glob of a rule. A regex of Go matches anywhere in a name, one of a rule matches the
-//! whole name.
+//! Every glob of a mapping file is also a glob of a rule. A regex of Go matches anywhere in a name; that of a rule
+//! matches the whole name.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -128,8 +128,8 @@ impl MatchRegex {
         Ok(Self { body, ends: (start.is_some(), end.is_some()), is_choice, captures, names })
     }
 
-    /// The regex over a whole name with the same captures, and how many groups come before its own groups. If a template
-    /// refers to the match and that is not the whole name, the match becomes a group.
+    /// The regex over a whole name with the same captures, and the number of groups before its own ones. If a template
+    /// refers to the match, and that is not the whole name, the match becomes a group.
     pub(super) fn whole(&self, uses_match: bool) -> (String, usize) {
         let start = if self.ends.0 { "" } else { ".*?" };
         let end = if self.ends.1 { "" } else { ".*" };
@@ -144,7 +144,7 @@ impl MatchRegex {
     }
 }
 
-/// Counts the groups, and finds syntax that Go reads in another way. Classes such as `\w` have the meaning of Go in
+/// Counts the groups, and finds syntax that Go reads differently. Classes such as `\w` have the meaning of Go in
 /// rules.
 #[derive(Default)]
 struct GoVisitor {

@@ -25,8 +25,8 @@ enum ExporterPiece {
 impl ExporterTemplate {
     /// Parses a template of a glob with `captures` captures.
     ///
-    /// A reference is a `$` and all letters, digits, `_` and `$` after it, in braces or not. If these are not the number
-    /// of a capture, the reference is replaced by nothing.
+    /// A reference is a `$` and all letters, digits, `_` and `$` after it, in braces or not. If these are not the
+    /// number of a capture, the reference is replaced by nothing.
     pub(super) fn of_glob(text: &str, captures: usize) -> Self {
         let mut unbraced = BTreeSet::new();
         let mut template = Self::parse(text, |template, after| {
@@ -47,8 +47,8 @@ impl ExporterTemplate {
             }
             Some(rest.strip_prefix('}').unwrap_or(rest))
         });
-        // statsd_exporter replaces one reference after the other in the whole text, so `$1` also changes `$10`. In sorted
-        // order, a reference directly precedes those that begin with it.
+        // statsd_exporter replaces one reference after the other in the whole text, so `$1` also changes `$10`. If one
+        // reference begins another, the two are neighbours in sorted order.
         if unbraced.iter().zip(unbraced.iter().skip(1)).any(|(short, long)| long.starts_with(short)) {
             template.note("statsd_exporter has a bug: it replaces $1 within $10; here they are separate");
         }
@@ -127,7 +127,7 @@ impl ExporterTemplate {
         self.pieces.is_empty()
     }
 
-    /// Whether its text can be the name of a metric: apart from captures, it is letters, digits and `_`, no digit first.
+    /// Whether its text can be the name of a metric: letters, digits and `_`, no digit first, and captures.
     pub(super) fn is_name(&self) -> bool {
         let is_text = |piece: &ExporterPiece| match piece {
             ExporterPiece::Text(text) => text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'),

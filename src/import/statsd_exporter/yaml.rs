@@ -262,7 +262,8 @@ impl Tree {
         }
     }
 
-    /// The entries of a table, and those that `<<` merges into it. Its own win over merged ones, and earlier ones over later.
+    /// The entries of a table, and those that `<<` merges into it. Own keys win over merged ones, and earlier tables
+    /// over later ones.
     fn table(&mut self, nodes: Vec<Rc<YamlNode>>) -> Vec<YamlEntry> {
         let mut nodes = nodes.into_iter();
         let (mut entries, mut merged) = (Vec::new(), Vec::new());
