@@ -9,7 +9,7 @@
 
 mod applier;
 mod key;
-mod line_batch;
+mod lookahead;
 mod resolver;
 mod route;
 mod route_cache;
@@ -32,14 +32,14 @@ use memchr::{memchr, memrchr};
 use crate::mapping::TagErrors;
 use crate::parse::{self, Group, Line};
 use crate::reject::Reject;
-use line_batch::{Found, HashedLine, LineBatch};
+use lookahead::{Found, HashedLine, Lookahead};
 use sample::Sample;
 
 /// Packets and lines, applied in the order of their arrival, simple lines some at a time; the rest when it is dropped.
 #[derive(Debug)]
 pub struct Batch<'b, 'w, 'p> {
     work: &'b mut Work<'w>,
-    waiting: LineBatch<'p>,
+    waiting: Lookahead<'p>,
 }
 
 impl<'p> Batch<'_, '_, 'p> {
@@ -103,7 +103,7 @@ impl Drop for Batch<'_, '_, '_> {
 impl<'w> Work<'w> {
     /// Takes packets and lines.
     pub fn batch<'p>(&mut self) -> Batch<'_, 'w, 'p> {
-        Batch { work: self, waiting: LineBatch::default() }
+        Batch { work: self, waiting: Lookahead::default() }
     }
 
     /// Applies simple lines in an order that has the same effect as that of their arrival.

@@ -11,12 +11,22 @@ pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 #[cfg(not(loom_cells))]
 pub(crate) use parking_lot::{Mutex, MutexGuard};
 
+/// Gives a lock to the thread that has waited longest for it, if any does.
+#[cfg(not(loom_cells))]
+pub(crate) fn unlock_fair<T>(guard: MutexGuard<'_, T>) {
+    MutexGuard::unlock_fair(guard);
+}
+
 #[cfg(loom_cells)]
-pub(crate) use model::{Mutex, MutexGuard};
+pub(crate) use model::{Mutex, MutexGuard, unlock_fair};
 
 #[cfg(loom_cells)]
 mod model {
     pub(crate) use loom::sync::MutexGuard;
+
+    pub(crate) fn unlock_fair<T>(guard: MutexGuard<'_, T>) {
+        drop(guard);
+    }
 
     /// The model checker's lock with the interface of the other.
     #[derive(Debug)]

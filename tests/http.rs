@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use statsidecar::config::Config;
 use statsidecar::daemon::Timing;
-use statsidecar::http::{ServerState, Timeouts, bind, exposition, serve};
+use statsidecar::http::{ServerState, Timeouts, bind, serve};
 use statsidecar::mapping::Rules;
 use statsidecar::metric::Sharing;
 use statsidecar::pipeline::{Pipeline, Worker};
@@ -66,7 +66,7 @@ fn the_status_page_shows_listeners_series_and_rejects() {
         "<td>counter</td><td class=n>1</td><td class=n>1</td>",
         "<td>gauge</td><td class=n>1</td><td class=n>1</td>",
         "<td>histogram</td><td class=n>0</td><td class=n>0</td>",
-        "<tr><td>malformed_line</td><td class=n>2</td><td>a line is name:value|type,",
+        "<tr><td>malformed_line</td><td class=n>2</td><td>write name:value|type,",
         "At most 100000 series.",
         ", ready.</p>",
     ] {

@@ -21,7 +21,7 @@ const LAYERS: &[(&str, May)] = &[
     ("config", May::Use(&["metric"])),
     ("workload", May::Use(&[])),
     ("parse", May::Use(&["config::Dialect", "config::Dialects", "reject"])),
-    ("telemetry", May::Use(&["metric", "reject", "parse"])),
+    ("telemetry", May::Use(&["metric", "reject", "parse", "sync"])),
     ("expose", May::Use(&["metric"])),
     ("mapping", May::Use(&["config", "metric", "reject", "parse", "telemetry"])),
     (

@@ -29,6 +29,9 @@ pub fn check(page: &str) -> Result<Vec<(String, f64)>, String> {
         last = name;
         let line = lines.next().unwrap_or_default();
         let kind = line.strip_prefix(&format!("# TYPE {name} ")).ok_or_else(|| format!("{line:?} for its TYPE"))?;
+        lines.next_if(|line| {
+            line.strip_prefix(&format!("# UNIT {name} ")).is_some_and(|unit| is_name(unit, false).is_ok())
+        });
         let mut family = Vec::new();
         while let Some(line) = lines.next_if(|line| !line.starts_with('#')) {
             family.push(sample(line).map_err(|error| format!("{error} in {line:?}"))?);

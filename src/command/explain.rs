@@ -135,8 +135,8 @@ fn parsed(out: &mut String, group: &Group<'_>, context: &Context<'_>) {
         Ok(rate) => text.push_str(&format!(", rate {rate}")),
         Err(_) => text.push_str(", a rate that cannot be used"),
     }
-    if !context.container.is_empty() {
-        text.push_str(&format!(", container {:?}", context.container));
+    if !group.container.is_empty() {
+        text.push_str(&format!(", container {:?}", String::from_utf8_lossy(group.container)));
     }
     step(out, "parsed", &text);
     for Tag { dialect, pair } in context.tags {

@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use crate::config::{Address, Config};
@@ -171,16 +172,17 @@ fn snapshot(
 /// Moves the pipeline's clock on by a second each `tick`, for ever, and removes the series that have expired.
 async fn advance_clock(pipeline: &Arc<Pipeline>, Timing { tick, clock, .. }: Timing) {
     let start = Instant::now();
+    let mut sweep: Option<JoinHandle<_>> = None;
     let mut ticks = tokio::time::interval(tick);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         let elapsed = (start.elapsed().as_nanos() / tick.as_nanos()) as u32;
         let now = clock.map_or(elapsed, |clock| clock.load(Ordering::Relaxed));
-        if pipeline.set_time(now) {
+        if pipeline.set_time(now) && sweep.as_ref().is_none_or(JoinHandle::is_finished) {
             let pipeline = Arc::clone(pipeline);
             // The sweep waits for workers, which this thread must not.
-            let _ = tokio::task::spawn_blocking(move || pipeline.sweep()).await;
+            sweep = Some(tokio::task::spawn_blocking(move || pipeline.sweep()));
         }
     }
 }

@@ -370,7 +370,7 @@ mod tests {
     }
 
     fn dialects() -> impl Strategy<Value = Dialects> {
-        prop::collection::vec(prop::sample::select(&Dialect::ALL[..]), 0..5).prop_map(Dialects::from_iter)
+        prop::collection::vec(prop::sample::select(Dialect::ALL), 0..5).prop_map(Dialects::from_iter)
     }
 
     proptest! {

@@ -14,6 +14,9 @@ use crate::registry::Series;
 use crate::reject::Reject;
 use crate::telemetry::WorkerStats;
 
+/// Updates of gauges that wait for a ticket.
+pub(super) type HeldBack = Vec<(Arc<Series>, Update<'static>)>;
+
 /// Applies and counts the samples of one piece of work.
 #[derive(Debug)]
 pub(super) struct Applier<'w> {
@@ -25,20 +28,21 @@ pub(super) struct Applier<'w> {
     ticket: Option<Ticket>,
     /// True while earlier batches of the socket are still being applied; updates of gauges are held back until then.
     is_ahead: bool,
-    held_back: Vec<(Arc<Series>, Update<'static>)>,
+    held_back: &'w mut HeldBack,
 }
 
 impl<'w> Applier<'w> {
     #[inline]
     pub fn new(
         stats: &'w mut WorkerStats,
+        held_back: &'w mut HeldBack,
         sharing: Sharing,
         now: u32,
         dialects: Dialects,
         ticket: Option<Ticket>,
     ) -> Self {
         let is_ahead = ticket.as_ref().is_some_and(|ticket| !ticket.is_due());
-        Self { stats, sharing, now, dialects, ticket, is_ahead, held_back: Vec::new() }
+        Self { stats, sharing, now, dialects, ticket, is_ahead, held_back }
     }
 
     /// Applies a sample by the route of its key. Gives the tag errors of the line.
@@ -95,7 +99,7 @@ impl<'w> Applier<'w> {
         self.stats.rejected(Reject::LineTooLong, 1);
     }
 
-    /// Counts a sample that has no route, but for its rejection.
+    /// Notes the name that is over a limit, if that is why a sample has no route. The caller counts the rejection.
     #[cold]
     pub fn unresolved(&mut self, unresolved: Unresolved) -> Reject {
         if let Some(metric) = unresolved.over_limit {

@@ -13,8 +13,9 @@ use crate::reject::Reject;
 
 /// Routes by key, each in one cache line with its key.
 ///
-/// The cache is bounded: when it is full, a new route takes the place of an old one, because every route can be resolved
-/// again. Only the route of a key over a limit does not: a flood of such keys must not cost the others their routes.
+/// When the cache is full, a new route to a series of its own evicts an old route, which can be resolved again. Other new
+/// routes are not kept then, because a flood of keys that are over a limit, dropped or rejected must not cost the series
+/// their routes.
 #[derive(Debug)]
 pub(super) struct RouteCache {
     slots: Slots,
@@ -62,7 +63,7 @@ enum Stored {
 /// How many bytes of long keys the cache holds for each route that it may have.
 const KEY_BYTES: usize = 256;
 
-/// How many entries [`RouteCache::forget_due`] looks at: the worker waits for some 20 us.
+/// How many entries [`RouteCache::forget_due`] looks at.
 pub(super) const FORGET_CHUNK: usize = 1024;
 
 /// The class of a route by what its sample changes: a metric type, or nothing.
@@ -150,16 +151,13 @@ impl RouteCache {
 
     /// Keeps the route of a key, resolved when `expired` series had expired.
     pub fn insert(&mut self, key: &Key<'_>, hash: u32, route: Route, expired: u32) {
-        if self.plans.is_full() {
-            self.clear();
-        }
-        let route = self.stored(route, expired);
+        let Some(route) = self.stored(route, expired) else { return };
         if let Some(old) = self.slots.find(hash, |route| self.entries[route.index()].is(key)) {
             self.entries[old.index()].route = route;
             return;
         }
         while self.is_full(key.len()) {
-            if self.entries.is_empty() || matches!(route, Stored::Overflow { .. }) {
+            if self.entries.is_empty() || !matches!(route, Stored::Apply { .. }) {
                 return;
             }
             self.victim = (self.victim + 1) % self.entries.len();
@@ -174,7 +172,7 @@ impl RouteCache {
     /// Forgets the routes to series whose time to live is over at `now` among the [`FORGET_CHUNK`] entries before `end`;
     /// gives the end of the next chunk, `None` after the last.
     ///
-    /// A chunk costs the worker a bounded time, however many routes there are: nothing is hashed but the forgotten keys,
+    /// The worker waits for one chunk at most, however many routes there are: nothing is hashed but the forgotten keys,
     /// and nothing moves but the last entry into each gap. Entries at and behind `end` were looked at before, or are
     /// newer than the sweep, so going backwards misses none.
     pub fn forget_due(&mut self, end: usize, now: u32) -> Option<usize> {
@@ -185,14 +183,24 @@ impl RouteCache {
                 self.forget(RouteId::new(index));
             }
         }
-        if start > 0 {
-            return Some(start);
+        if start == 0 {
+            self.give_back();
         }
-        self.slots.shrink();
+        (start > 0).then_some(start)
+    }
+
+    /// Gives back the memory of many forgotten routes, if that takes no longer than a chunk.
+    fn give_back(&mut self) {
         if self.entries.len() * 4 < self.entries.capacity() {
             self.entries.shrink_to(self.entries.len() * 2);
         }
-        None
+        if self.entries.len() <= FORGET_CHUNK && self.slots.is_sparse() {
+            self.slots = Slots::new();
+            for index in 0..self.entries.len() {
+                let route = RouteId::new(index);
+                self.slots.insert(self.hash_of(route), route);
+            }
+        }
     }
 
     fn is_full(&self, key_len: usize) -> bool {
@@ -214,27 +222,21 @@ impl RouteCache {
         self.hasher.hash_parts(self.entries[route.index()].parts())
     }
 
-    fn clear(&mut self) {
-        self.slots = Slots::new();
-        self.entries = Vec::new();
-        self.plans = Plans::default();
-        self.long_key_bytes = 0;
-    }
-
-    fn stored(&mut self, route: Route, as_of: u32) -> Stored {
-        match route {
+    /// The route as an entry keeps it; `None` if it cannot be kept.
+    fn stored(&mut self, route: Route, as_of: u32) -> Option<Stored> {
+        Some(match route {
             Route::Apply { series, plan } => Stored::Apply {
                 metric_type: series.cells.type_of(),
                 has_ttl: series.has_ttl(),
-                plan: self.plans.id(plan),
+                plan: self.plans.id(plan)?,
                 series,
             },
             Route::Overflow { series, plan, limit } => {
-                Stored::Overflow { limit, plan: self.plans.id(plan), as_of, series }
+                Stored::Overflow { limit, plan: self.plans.id(plan)?, as_of, series }
             }
             Route::Drop => Stored::Drop,
             Route::Reject(reject) => Stored::Reject { reject, as_of },
-        }
+        })
     }
 }
 
@@ -294,7 +296,7 @@ impl KeyBytes {
     }
 }
 
-/// The plans of all routes. Few are different, so routes share them.
+/// The plans of all routes. Rules make few different ones, so routes share them.
 #[derive(Debug, Default)]
 struct Plans {
     plans: Vec<Plan>,
@@ -304,30 +306,37 @@ struct Plans {
 #[derive(Clone, Copy, Debug)]
 struct PlanId(u16);
 
+/// How many plans with tag errors are kept. Clients can make any number of them.
+const ERRONEOUS_PLANS: usize = 1024;
+
 impl Plans {
     #[inline(always)]
     fn get(&self, id: PlanId) -> &Plan {
         &self.plans[usize::from(id.0)]
     }
 
-    fn is_full(&self) -> bool {
-        self.plans.len() >= usize::from(u16::MAX)
-    }
-
-    fn id(&mut self, plan: Plan) -> PlanId {
-        *self.ids.entry(plan).or_insert_with(|| {
-            self.plans.push(plan);
-            PlanId((self.plans.len() - 1) as u16)
-        })
+    /// The id of a plan; `None` if the plan is new and there are too many.
+    fn id(&mut self, plan: Plan) -> Option<PlanId> {
+        if let Some(id) = self.ids.get(&plan) {
+            return Some(*id);
+        }
+        let id = PlanId(u16::try_from(self.plans.len()).ok()?);
+        if !plan.tag_errors.is_empty() && self.plans.len() >= ERRONEOUS_PLANS {
+            return None;
+        }
+        self.plans.push(plan);
+        self.ids.insert(plan, id);
+        Some(id)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Config, Limits};
+    use crate::config::{Config, Dialects, Limits};
     use crate::mapping::{Context, Conversion, Outcome, Rules, TagErrors};
     use crate::parse::StatsdType;
+    use crate::parse::tags::Tagged;
     use crate::registry::Registry;
 
     fn key<'a>(name: &'a [u8], tags: &'a [u8]) -> Key<'a> {
@@ -359,6 +368,10 @@ mod tests {
         Plan { conversion, tag_errors: TagErrors::NONE, is_mapped: true }
     }
 
+    fn apply(series: &Arc<Series>) -> Route {
+        Route::Apply { series: Arc::clone(series), plan: plan() }
+    }
+
     fn overflow(series: &Arc<Series>) -> Route {
         Route::Overflow { series: Arc::clone(series), plan: plan(), limit: Reject::SeriesLimit }
     }
@@ -386,38 +399,55 @@ mod tests {
 
     #[test]
     fn a_cache_is_bounded_in_routes_and_in_bytes() {
-        let mut cache = RouteCache::new(1);
+        let (mut cache, series) = (RouteCache::new(1), series("a"));
         let names: Vec<String> = (0..10_000).map(|n| format!("{}name{n}", "long".repeat(n % 20))).collect();
         for name in &names {
-            insert(&mut cache, key(name.as_bytes(), b""), Route::Drop);
+            insert(&mut cache, key(name.as_bytes(), b""), apply(&series));
             assert!(knows(&cache, key(name.as_bytes(), b"")));
             assert!(cache.entries.len() <= 1024);
         }
         assert_eq!(names.iter().filter(|name| knows(&cache, key(name.as_bytes(), b""))).count(), 1024);
         let long = vec![b'x'; 1024 * KEY_BYTES];
-        insert(&mut cache, key(&long, b""), Route::Drop);
+        insert(&mut cache, key(&long, b""), apply(&series));
         assert!(knows(&cache, key(&long, b"")));
         assert_eq!(cache.long_key_bytes, long.len(), "it has taken the place of all long keys");
-        insert(&mut cache, key(&vec![b'x'; 1024 * KEY_BYTES + 1], b""), Route::Drop);
+        insert(&mut cache, key(&vec![b'x'; 1024 * KEY_BYTES + 1], b""), apply(&series));
         assert!(cache.long_key_bytes <= 1024 * KEY_BYTES);
     }
 
     #[test]
-    fn a_key_over_a_limit_takes_no_route_from_others() {
-        let (mut cache, series) = (RouteCache::new(1), series("a"));
+    fn keys_without_a_series_of_their_own_evict_nothing() {
+        let series = series("a");
         let names: Vec<String> = (0..5000).map(|n| format!("name{n}")).collect();
-        let (own, over) = names.split_at(1000);
-        own.iter().for_each(|name| insert(&mut cache, key(name.as_bytes(), b""), Route::Drop));
-        over.iter().for_each(|name| insert(&mut cache, key(name.as_bytes(), b""), overflow(&series)));
-        assert!(own.iter().all(|name| knows(&cache, key(name.as_bytes(), b""))));
-        assert_eq!(over.iter().filter(|name| knows(&cache, key(name.as_bytes(), b""))).count(), 24);
+        let (own, other) = names.split_at(1000);
+        for route in [overflow(&series), Route::Drop, Route::Reject(Reject::TypeConflict)] {
+            let mut cache = RouteCache::new(1);
+            own.iter().for_each(|name| insert(&mut cache, key(name.as_bytes(), b""), apply(&series)));
+            other.iter().for_each(|name| insert(&mut cache, key(name.as_bytes(), b""), route.clone()));
+            assert!(own.iter().all(|name| knows(&cache, key(name.as_bytes(), b""))));
+            assert_eq!(other.iter().filter(|name| knows(&cache, key(name.as_bytes(), b""))).count(), 24);
+        }
+    }
+
+    #[test]
+    fn plans_that_clients_make_up_are_bounded_and_leave_room_for_those_of_rules() {
+        let mut plans = Plans::default();
+        let (rules, _) = Rules::compile(&Config::default());
+        let tagged = Tagged::new("a", ",", Dialects::ALL);
+        let context = Context { name: "a", statsd_type: StatsdType::Counter, tags: &tagged.tags, container: "" };
+        let tag_errors = rules.map(context).tag_errors;
+        assert!(!tag_errors.is_empty());
+        let conversion = |n| Conversion::new(StatsdType::Counter, MetricType::Counter, n).expect("a counter takes it");
+        let made_up = (0..5000).map(|n| Plan { conversion: conversion(f64::from(n)), tag_errors, is_mapped: true });
+        assert_eq!(made_up.filter(|plan| plans.id(*plan).is_some()).count(), ERRONEOUS_PLANS);
+        assert!(plans.id(plan()).is_some());
     }
 
     #[test]
     fn a_route_that_depends_on_other_series_holds_until_one_expires() {
         let (mut cache, series) = (RouteCache::new(1), series("a"));
         for (name, route, holds) in [
-            (&b"apply"[..], Route::Apply { series: Arc::clone(&series), plan: plan() }, true),
+            (&b"apply"[..], apply(&series), true),
             (b"drop", Route::Drop, true),
             (b"overflow", overflow(&series), false),
             (b"reject", Route::Reject(Reject::TypeConflict), false),
@@ -441,14 +471,14 @@ mod tests {
         let name = |n: usize| format!("{}name{n}", "long".repeat(n % 20));
         for n in 0..5000 {
             let series = if n % 10 == 0 { &idle } else { &busy };
-            insert(&mut cache, key(name(n).as_bytes(), b""), Route::Apply { series: Arc::clone(series), plan: plan() });
+            insert(&mut cache, key(name(n).as_bytes(), b""), apply(series));
         }
         busy.touch(5);
         assert_eq!(cache.forget_due(usize::MAX, 5), Some(5000 - FORGET_CHUNK));
         let forgotten = 5000 - cache.entries.len();
         assert_eq!(forgotten, (5000 - FORGET_CHUNK..5000).filter(|n| n % 10 == 0).count(), "no more than the chunk's");
         // The worker meets a new series between two chunks.
-        insert(&mut cache, key(b"new", b""), Route::Apply { series: Arc::clone(&busy), plan: plan() });
+        insert(&mut cache, key(b"new", b""), apply(&busy));
         let mut rest = Some(5000 - FORGET_CHUNK);
         let mut chunks = 0;
         while let Some(end) = rest {
@@ -468,7 +498,7 @@ mod tests {
     fn memory_of_forgotten_routes_is_given_back() {
         let (mut cache, series) = (RouteCache::new(10_000), series("a"));
         (0..10_000).for_each(|n| {
-            let route = Route::Apply { series: Arc::clone(&series), plan: plan() };
+            let route = apply(&series);
             insert(&mut cache, key(format!("name{n}").as_bytes(), b""), route);
         });
         let mut rest = Some(usize::MAX);

@@ -67,7 +67,9 @@ impl Slots {
     /// Adds a route.
     pub fn insert(&mut self, hash: u32, route: RouteId) {
         if (self.len + 1) * 8 > self.slots.len() * 7 {
-            self.resize(self.slots.len() * 2);
+            let twice = vec![0; self.slots.len() * 2];
+            let old = std::mem::replace(&mut self.slots, twice);
+            old.into_iter().filter(|&slot| slot != 0).for_each(|slot| self.place(slot));
         }
         self.place(u64::from(hash) << 32 | (u64::from(route.0) + 1));
         self.len += 1;
@@ -98,12 +100,9 @@ impl Slots {
         self.slots[vacant] = 0;
     }
 
-    /// Gives memory back where few slots are in use.
-    pub fn shrink(&mut self) {
-        let enough = (self.len * 2).next_power_of_two().max(FEW);
-        if enough * 4 <= self.slots.len() {
-            self.resize(enough);
-        }
+    /// Whether hardly any of its slots are in use.
+    pub fn is_sparse(&self) -> bool {
+        self.slots.len() > FEW && self.len * 8 < self.slots.len()
     }
 
     #[inline]
@@ -116,11 +115,6 @@ impl Slots {
                 _ => at = self.after(at),
             }
         }
-    }
-
-    fn resize(&mut self, len: usize) {
-        let old = std::mem::replace(&mut self.slots, vec![0; len]);
-        old.into_iter().filter(|&slot| slot != 0).for_each(|slot| self.place(slot));
     }
 
     fn place(&mut self, slot: u64) {
@@ -175,7 +169,6 @@ mod tests {
                     (false, true) => {
                         slots.remove(hash, route);
                         truth.remove(&route.0);
-                        slots.shrink();
                     }
                     _ => {}
                 }
@@ -191,15 +184,15 @@ mod tests {
     }
 
     #[test]
-    fn slots_grow_shrink_and_are_replaced() {
+    fn slots_grow_and_are_replaced() {
         let mut slots = Slots::new();
         let hash = |n: u32| n.wrapping_mul(0x9e37_79b9);
         (0..10_000).for_each(|n| slots.insert(hash(n), RouteId::new(n as usize)));
         assert!((0..10_000).all(|n| slots.find(hash(n), |route| route.0 == n).is_some()));
         slots.replace(hash(5), RouteId(5), RouteId(70_000));
         assert_eq!(slots.first(hash(5)), Some(RouteId(70_000)));
+        assert!(!slots.is_sparse());
         (6..10_000).for_each(|n| slots.remove(hash(n), RouteId(n)));
-        slots.shrink();
-        assert!(slots.slots.len() == FEW && (0..5).all(|n| slots.first(hash(n)) == Some(RouteId(n))));
+        assert!(slots.is_sparse() && (0..5).all(|n| slots.first(hash(n)) == Some(RouteId(n))));
     }
 }

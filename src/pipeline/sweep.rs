@@ -9,7 +9,7 @@ use std::sync::{Arc, Weak};
 
 use super::route_cache::RouteCache;
 use crate::registry::{Registry, Series};
-use crate::sync::Mutex;
+use crate::sync::{Mutex, unlock_fair};
 
 /// The route caches of all workers.
 #[derive(Debug, Default)]
@@ -47,6 +47,8 @@ impl RouteCaches {
 fn forget_due(cache: &Mutex<RouteCache>, now: u32) {
     let mut rest = Some(usize::MAX);
     while let Some(end) = rest {
-        rest = cache.lock().forget_due(end, now);
+        let mut cache = cache.lock();
+        rest = cache.forget_due(end, now);
+        unlock_fair(cache);
     }
 }

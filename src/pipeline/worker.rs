@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::applier::Applier;
+use super::applier::{Applier, HeldBack};
 use super::route_cache::RouteCache;
 use super::shared::Pipeline;
 use super::ticket::Ticket;
@@ -17,6 +17,7 @@ pub struct Worker {
     pipeline: Arc<Pipeline>,
     cache: Arc<Mutex<RouteCache>>,
     stats: WorkerStats,
+    held_back: HeldBack,
     sharing: Sharing,
 }
 
@@ -24,18 +25,18 @@ impl Worker {
     /// A worker with an empty cache. `sharing` says whether other workers of the pipeline exist.
     pub fn new(pipeline: Arc<Pipeline>, sharing: Sharing) -> Self {
         let cache = pipeline.route_caches.add(RouteCache::new(pipeline.registry.limit()));
-        Self { pipeline, cache, stats: WorkerStats::default(), sharing }
+        Self { pipeline, cache, stats: WorkerStats::default(), held_back: HeldBack::new(), sharing }
     }
 
     /// Begins to work on lines that `listener` received. With a ticket, updates of gauges wait until it is due.
     #[inline]
     pub fn begin<'w>(&'w mut self, listener: &'w Listener, ticket: Option<Ticket>) -> Work<'w> {
-        let Self { pipeline, cache, stats, sharing } = self;
+        let Self { pipeline, cache, stats, held_back, sharing } = self;
         // The lock is taken first, so that work that begins after a sweep has begun sees the time of that sweep.
         let cache = cache.lock();
         let now = pipeline.clock.now();
         let expired = pipeline.registry.expired() as u32;
-        let applier = Applier::new(stats, *sharing, now, pipeline.rules.dialects(), ticket);
+        let applier = Applier::new(stats, held_back, *sharing, now, pipeline.rules.dialects(), ticket);
         Work { pipeline, listener, cache, expired, applier }
     }
 }
@@ -46,7 +47,8 @@ pub struct Work<'w> {
     pub(super) pipeline: &'w Pipeline,
     listener: &'w Listener,
     pub(super) cache: MutexGuard<'w, RouteCache>,
-    /// How many series had expired when the work began.
+    /// How many series had expired when the work began. That it wraps at 2^32 does no harm: a route would have to stay
+    /// unused for exactly as many expirations.
     pub(super) expired: u32,
     pub(super) applier: Applier<'w>,
 }

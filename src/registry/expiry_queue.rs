@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::series::Series;
 
-/// Every series with a time to live, once, under a second in which it is not due yet or just due. A series that is touched
-/// stays where it is: the sweeper puts it off when its second comes, once in its time to live.
+/// Every series with a time to live, once, under a second that is no later than the one in which it is due. A touch does not
+/// move it: the sweeper puts it off when its second comes, at most once in its time to live.
 #[derive(Debug, Default)]
 pub(super) struct ExpiryQueue(BTreeMap<u32, Vec<Arc<Series>>>);
 

@@ -33,6 +33,7 @@ struct Members {
 #[derive(Debug)]
 enum SeriesSet {
     One(Arc<Series>),
+    #[expect(clippy::box_collection, reason = "one word instead of three, which families of one series need not have")]
     Many(Box<BTreeSet<ByLabels>>),
 }
 
@@ -94,6 +95,7 @@ impl Family {
         }
         members.has_overflow &= !series.is_overflow();
         match &mut members.series {
+            // The sweeper knows this series from its family, so it is the only one.
             SeriesSet::One(_) => members.series = SeriesSet::Many(Box::default()),
             SeriesSet::Many(many) => _ = many.remove(series.braced_labels()),
         }

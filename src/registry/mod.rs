@@ -84,7 +84,7 @@ impl Registry {
         }
     }
 
-    /// The series of `metric`, touched at `now`; made at 0 if it does not exist, unless a conflict or a limit forbids it.
+    /// The series of `metric`, touched at `now`; made with the value 0 if it does not exist, unless a conflict or a limit forbids it.
     pub fn get_or_create(&self, metric: &Metric, now: u32) -> Result<Arc<Series>, Reject> {
         let text = series::text(metric);
         if let Some(series) = self.find(metric, &text, now)? {
@@ -99,8 +99,8 @@ impl Registry {
         if population.counts.series.iter().sum::<u64>() as usize - population.overflows >= self.limits.series {
             return Err(Reject::SeriesLimit);
         }
-        let family_len = family.as_ref().map_or(0, |family| family.len());
-        if self.limits.family_series.is_some_and(|limit| family_len >= limit) {
+        let len = || family.as_ref().map_or(0, |family| family.len());
+        if self.limits.family_series.is_some_and(|limit| len() >= limit) {
             return Err(Reject::FamilySeriesLimit);
         }
         Ok(self.create(&mut population, family, metric, text, false, now))
@@ -158,7 +158,10 @@ impl Registry {
         for chunk in due.chunks(REMOVED_AT_ONCE) {
             let mut population = self.population.lock();
             for series in chunk {
-                let Some(family) = self.family(series.name()) else { continue };
+                let Some(family) = self.family(series.name()) else {
+                    debug_assert!(false, "a family exists while it has a series");
+                    continue;
+                };
                 let removal = family.remove_due(series, now);
                 if removal == Removal::Kept {
                     population.expiry.add(Arc::clone(series));

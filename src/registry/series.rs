@@ -30,7 +30,7 @@ pub struct Series {
 const FOREVER: u32 = u32::MAX;
 
 impl Series {
-    /// The series of `metric` at 0, made as its family has it. `text` is the one of the metric.
+    /// The series of `metric` with the value 0, made as its family has it. `text` is the one of the metric.
     pub(super) fn new(metric: &Metric, text: Arc<str>, spec: &MetricSpec, is_overflow: bool, now: u32) -> Self {
         let cells = match spec {
             MetricSpec::Counter => Cells::Counter(Counter::new()),

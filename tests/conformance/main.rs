@@ -22,7 +22,7 @@
 //! == what the row shows           (==datagrams for datagrams only)
 //! ~ a line of the config file
 //! > a datagram, with \n \r \t \\ \xHH, and \{TEXT*N} for a repetition
-//! the series lines; also the lines of # TYPE or # HELP where the row has any of that sort
+//! the series lines; also the lines of # HELP, # TYPE or # UNIT if the row has any of that sort
 //! = lines=2 c=1 bad_value=1       every counter that moved; `values` where samples are not as many as lines
 //! ```
 //!

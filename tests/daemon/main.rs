@@ -15,5 +15,5 @@ use support::{Exposition, client, listening, started};
 
 /// The series lines of the clients, without those of the sidecar itself.
 fn clients(exposition: &str) -> Vec<String> {
-    Exposition::read(exposition).expect("the exposition is valid").clients(false, false)
+    Exposition::read(exposition).expect("the exposition is valid").clients(|_| false)
 }

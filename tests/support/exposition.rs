@@ -8,8 +8,8 @@ pub struct Exposition<'a>(Vec<Family<'a>>);
 pub struct Family<'a> {
     name: &'a str,
     kind: &'a str,
-    /// The `# HELP` line, and the `# TYPE` line.
-    head: [&'a str; 2],
+    /// The `# HELP` line, the `# TYPE` line and, if the family has a unit, the `# UNIT` line.
+    head: Vec<&'a str>,
     samples: Vec<Sample<'a>>,
 }
 
@@ -32,6 +32,8 @@ impl<'a> Exposition<'a> {
             let type_ = lines.next().unwrap_or_default();
             let kind = type_.strip_prefix("# TYPE ").and_then(|rest| rest.strip_prefix(name)?.strip_prefix(' '));
             let kind = kind.ok_or_else(|| format!("{name} has {type_:?} instead of its type"))?;
+            let mut head = vec![help, type_];
+            head.extend(lines.next_if(|line| line.starts_with(&format!("# UNIT {name} "))));
             let mut samples = Vec::new();
             while let Some(line) = lines.next_if(|line| !line.starts_with("# ")) {
                 let sample = Sample::read(line).ok_or_else(|| format!("not a sample: {line:?}"))?;
@@ -40,7 +42,7 @@ impl<'a> Exposition<'a> {
                 }
                 samples.push(sample);
             }
-            let family = Family { name, kind, head: [help, type_], samples };
+            let family = Family { name, kind, head, samples };
             family.judge()?;
             if families.last().is_some_and(|before| before.name >= name) {
                 return Err(format!("{name} is out of order"));
@@ -72,12 +74,11 @@ impl<'a> Exposition<'a> {
         self.client_families().map(|family| family.samples.iter().filter(|sample| is_one(family, sample)).count()).sum()
     }
 
-    /// The lines of the series that clients feed.
-    pub fn clients(&self, with_help: bool, with_type: bool) -> Vec<String> {
+    /// The lines of the series that clients feed, and the lines before them that `with_head` wants.
+    pub fn clients(&self, with_head: impl Fn(&str) -> bool) -> Vec<String> {
         let mut lines = Vec::new();
         for family in self.client_families() {
-            let heads = family.head.iter().zip([with_help, with_type]).filter(|(_, with)| *with);
-            lines.extend(heads.map(|(head, _)| (*head).to_owned()));
+            lines.extend(family.head.iter().filter(|line| with_head(line)).map(|line| (*line).to_owned()));
             lines.extend(family.samples.iter().map(|sample| sample.line.to_owned()));
         }
         lines

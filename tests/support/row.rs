@@ -136,7 +136,7 @@ impl Row {
             Err(error) => return fail(format!("the exposition is not valid: {error}\n{text}")),
         };
         let has = |start: &str| self.exposed.iter().any(|line| line.starts_with(start));
-        let got = exposition.clients(has("# HELP "), has("# TYPE "));
+        let got = exposition.clients(|head| has(head.get(.."# TYPE ".len()).unwrap_or(head)));
         if got != self.exposed {
             return fail(format!("---- expected ----\n{}\n---- got ----\n{}", self.exposed.join("\n"), got.join("\n")));
         }

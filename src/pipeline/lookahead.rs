@@ -17,7 +17,7 @@ const LEN: usize = 32;
 
 /// Simple lines in the order of their arrival, hashed.
 #[derive(Debug, Default)]
-pub(super) struct LineBatch<'p>(ArrayVec<HashedLine<'p>, LEN>);
+pub(super) struct Lookahead<'p>(ArrayVec<HashedLine<'p>, LEN>);
 
 /// A simple line with the hash of its key.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +46,7 @@ fn key<'p>(line: &SimpleLine<'p>) -> Key<'p> {
     Key { name: line.name, statsd_type: line.statsd_type, tags: line.tags, container: &[] }
 }
 
-impl<'p> LineBatch<'p> {
+impl<'p> Lookahead<'p> {
     /// Adds a line to a batch that is not full; tells whether it is full now.
     #[inline]
     pub fn push(&mut self, line: SimpleLine<'p>, cache: &RouteCache) -> bool {
