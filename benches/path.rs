@@ -80,7 +80,7 @@ fn row(name: &str, rate: u64, run: &Run, floor: &Run) {
 /// Receives and discards packets, and prints their number at the end.
 fn floor() {
     let address: Address = "udp://127.0.0.1:0".parse().expect("it is an address");
-    let socket = Socket::bind(&address, false, &IntakeConfig::default()).expect("the floor binds");
+    let socket = Socket::bind(&address, &IntakeConfig::default()).expect("the floor binds");
     println!("listening for StatsD on {}", socket.address());
     let mut batch = ReceiveBuffers::new(BATCH);
     let (mut packets, mut bytes) = (0_u64, 0_usize);

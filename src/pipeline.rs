@@ -128,7 +128,7 @@ impl<'w> Work<'w> {
             return;
         }
         self.applier.stats.lines += 1;
-        match parse::line(line, self.pipeline.rules.dialects(), self.pipeline.max_line) {
+        match parse::line(line, self.pipeline.rules.dialects, self.pipeline.max_line) {
             Line::TooLong { name } => self.applier.too_long(name),
             Line::Event(Ok(())) => self.applier.stats.event(),
             Line::Event(Err(reject)) => self.reject(line, reject),

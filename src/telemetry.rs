@@ -5,21 +5,15 @@
 
 mod counters;
 mod heavy_hitters;
-mod listener;
-mod own_families;
-mod row;
 mod snapshot;
 mod table;
-mod worker_stats;
 
-pub use counters::Telemetry;
+pub(crate) use counters::WorkerStats;
+pub use counters::{Listener, Telemetry};
 pub(crate) use heavy_hitters::HeavyHitter;
-pub use listener::Listener;
-pub(crate) use row::{OwnFamily, OwnValue};
 pub use snapshot::Snapshot;
 pub(crate) use snapshot::{
     Closed, DatagramSnapshot, Delivery, ListenerSnapshot, ProcessSnapshot, RelaySnapshot, SocketSnapshot,
     StreamSnapshot,
 };
-pub(crate) use table::is_reserved;
-pub(crate) use worker_stats::WorkerStats;
+pub(crate) use table::{OwnFamily, OwnValue, is_reserved};

@@ -8,7 +8,7 @@ use std::str::FromStr;
 pub struct Workload(Vec<Packet>);
 
 /// A generated packet.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Packet {
     /// Its lines, with `\n` between them.
     pub bytes: Vec<u8>,
@@ -54,7 +54,7 @@ impl Workload {
         let mut random = fastrand::Rng::with_seed(1);
         let series = series.max(1);
         let mut packets = Vec::new();
-        let mut packet = Packet { bytes: Vec::new(), lines: 0 };
+        let mut packet = Packet::default();
         let mut line = String::new();
         let mut bytes = 0;
         for _ in 0..LINES.max(2 * series) {
@@ -64,7 +64,7 @@ impl Workload {
             line.clear();
             write(&mut line, random.usize(..series), tags, mix, &mut random);
             if packet.lines > 0 && packet.bytes.len() + 1 + line.len() > size {
-                packets.push(std::mem::replace(&mut packet, Packet { bytes: Vec::new(), lines: 0 }));
+                packets.push(std::mem::take(&mut packet));
             }
             if packet.lines > 0 {
                 packet.bytes.push(b'\n');

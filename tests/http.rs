@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use statsidecar::config::Config;
 use statsidecar::daemon::Timing;
-use statsidecar::http::{ServerState, Timeouts, bind, serve};
+use statsidecar::http::{ServerState, Timeouts, serve};
 use statsidecar::mapping::Rules;
 use statsidecar::metric::Sharing;
 use statsidecar::pipeline::{Pipeline, Worker};
@@ -374,7 +374,7 @@ fn the_pieces_of_a_scrape_make_the_whole_exposition() {
     }
     let exposition = String::from_utf8(statsidecar::http::exposition(&pipeline, &Snapshot::default())).expect("text");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let listener = runtime.block_on(bind("127.0.0.1:0".parse().expect("an address"))).expect("a port");
+    let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a port");
     let address = listener.local_addr().expect("it is bound");
     let state = ServerState::new(pipeline, Box::new(Snapshot::default), Box::new(|| true));
     std::thread::spawn(move || runtime.block_on(serve(listener, Arc::new(state), 64, Timeouts::default())));

@@ -255,39 +255,38 @@ fn number(total: Total) -> f64 {
     }
 }
 
-/// The real pipeline: workers and the sweeper meet in every order, and no sample is lost to a series that expires.
+/// The real pipeline: a worker and the sweeper take their locks in every order, and no sample is lost to a series that
+/// expires.
 #[test]
 fn no_sample_is_lost_to_a_series_that_expires() {
     let seen: &'static Mutex<Vec<(usize, usize)>> = Box::leak(Box::default());
+    let (config, _) = config::load("[defaults]\nttl = \"1s\"\n");
+    let rules = Rules::compile(&config).0;
     check(2, move || {
-        let (config, _) = config::load("[defaults]\nttl = \"1s\"\n");
-        let pipeline = std::sync::Arc::new(Pipeline::new(&config, Rules::compile(&config).0));
-        let workers = [1, 2].map(|packets| {
-            let mut worker = Worker::new(std::sync::Arc::clone(&pipeline), Sharing::Shared);
-            thread::spawn(move || {
-                let listener = Listener::new("udp://model".to_owned());
-                for _ in 0..packets {
-                    worker.begin(&listener, None).batch().packet(b"a:1|c");
-                }
-            })
+        let pipeline = std::sync::Arc::new(Pipeline::new(&config, rules.clone()));
+        let mut worker = Worker::new(std::sync::Arc::clone(&pipeline), Sharing::Shared);
+        let worker = thread::spawn(move || {
+            let listener = Listener::new("udp://model".to_owned());
+            worker.begin(&listener, None).batch().packet(b"a:1|c");
+            worker.begin(&listener, None).batch().packet(b"a:1|c");
         });
+        // The model checker does not see the clock, so this is where the worker may be ahead of it.
+        thread::yield_now();
         pipeline.set_time(2);
         let expired = pipeline.sweep();
-        for worker in workers {
-            worker.join().expect("a worker does not panic");
-        }
+        worker.join().expect("the worker does not panic");
         pipeline.set_time(9);
         let left = pipeline.sweep();
         let total = |series: &std::sync::Arc<Series>| match &series.cells {
             Cells::Counter(counter) => number(counter.total()) as u64,
             cells => panic!("{cells:?}"),
         };
-        assert_eq!(expired.iter().chain(&left).map(total).sum::<u64>(), 3);
+        assert_eq!(expired.iter().chain(&left).map(total).sum::<u64>(), 2);
         seen.lock().expect("no model panicked").push((expired.len(), left.len()));
     });
     let mut seen = std::mem::take(&mut *seen.lock().expect("no model panicked"));
     seen.sort_unstable();
     seen.dedup();
-    // Nothing was there yet, or all had arrived before; or the series expired and came back.
+    // The sweep was before the first sample or behind the last; or the series expired in between and came back.
     assert_eq!(seen, [(0, 1), (1, 0), (1, 1)]);
 }

@@ -52,7 +52,7 @@ impl Explain {
 /// What one line does to `pipeline`, as text.
 fn explain(pipeline: &Pipeline, line: &[u8]) -> String {
     let mut out = format!("{}\n", String::from_utf8_lossy(line).escape_debug());
-    match parse::line(line, pipeline.rules.dialects(), pipeline.max_line) {
+    match parse::line(line, pipeline.rules.dialects, pipeline.max_line) {
         Line::TooLong { .. } => reject(&mut out, line, Reject::LineTooLong),
         Line::Event(Ok(())) => step(&mut out, "event", "counted by statsidecar_events_total, and not exposed"),
         Line::Event(Err(reason)) => reject(&mut out, line, reason),
@@ -101,7 +101,7 @@ fn routed(
             let update = updated(series, plan, value, group.rate)?;
             Ok(("series", format!("{update}, as one of its own would be over the {limit}")))
         }
-        Route::Drop if group.statsd_type == StatsdType::ServiceCheck && !pipeline.rules.exposes_service_checks() => {
+        Route::Drop if group.statsd_type == StatsdType::ServiceCheck && !pipeline.rules.service_checks => {
             Ok(("dropped", "[defaults] service_checks is false: counted, and not exposed".to_owned()))
         }
         Route::Drop => Ok(("dropped", "the rule says drop: counted, and not exposed".to_owned())),

@@ -13,7 +13,7 @@ use clap::Args;
 use super::output::{FAILED, fail, print};
 use crate::config::Address;
 use crate::workload::{Mix, Workload};
-use account::{Account, Scrape};
+use account::{Account, scrape};
 use sender::Sender;
 
 /// Send lines at a given rate, and account for them
@@ -70,7 +70,7 @@ impl Load {
     /// Gives whether the account adds up; true without `--scrape`.
     fn send_and_account(&self) -> io::Result<bool> {
         let workload = Workload::new(self.series, self.tags, self.mix, self.packet);
-        let before = self.scrape.map(Scrape::read).transpose()?;
+        let before = self.scrape.map(scrape).transpose()?;
         let mut sender = Sender::connect(&self.target)?;
         let sent = self.send(&mut sender, &workload)?;
         print(&format!(
@@ -101,7 +101,11 @@ impl Load {
             if sent.elapsed >= length {
                 return Ok(sent);
             }
-            let due = if self.rate == 0 { sent.lines + 1000 } else { due(self.rate, sent.elapsed) };
+            // How many lines should have been sent by now.
+            let due = match self.rate {
+                0 => sent.lines + 1000,
+                rate => (rate as f64 * sent.elapsed.as_secs_f64()) as u64,
+            };
             while sent.lines < due {
                 let Some(packet) = packets.next() else { return Ok(sent) };
                 if !sender.send(&packet.bytes)? {
@@ -116,9 +120,4 @@ impl Load {
             }
         }
     }
-}
-
-/// How many lines should have been sent by now.
-fn due(rate: u64, elapsed: Duration) -> u64 {
-    (rate as f64 * elapsed.as_secs_f64()) as u64
 }

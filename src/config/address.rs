@@ -105,24 +105,16 @@ impl Address {
             _ => self == listener,
         }
     }
-
-    fn scheme(&self) -> &'static str {
-        match self {
-            Self::Udp(_) => "udp",
-            Self::Tcp(_) => "tcp",
-            Self::Unixgram(_) => "unixgram",
-            Self::Unix(_) => "unix",
-            Self::UnixDogstatsd(_) => "unix+dogstatsd",
-        }
-    }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://", self.scheme())?;
         match self {
-            Self::Udp(socket) | Self::Tcp(socket) => socket.fmt(f),
-            Self::Unixgram(name) | Self::Unix(name) | Self::UnixDogstatsd(name) => name.fmt(f),
+            Self::Udp(socket) => write!(f, "udp://{socket}"),
+            Self::Tcp(socket) => write!(f, "tcp://{socket}"),
+            Self::Unixgram(name) => write!(f, "unixgram://{name}"),
+            Self::Unix(name) => write!(f, "unix://{name}"),
+            Self::UnixDogstatsd(name) => write!(f, "unix+dogstatsd://{name}"),
         }
     }
 }

@@ -45,24 +45,33 @@ pub fn render(file: &str, source: &str, diagnostics: &[Diagnostic]) -> String {
     let mut sorted: Vec<&Diagnostic> = diagnostics.iter().collect();
     sorted.sort_by_key(|diagnostic| diagnostic.span.start);
 
-    let mut position = Position::new(source);
+    // The place only moves forward, so all diagnostics together take one pass.
+    let mut rest = source.char_indices().peekable();
+    let (mut line, mut column) = (1, 1);
     let mut text = String::new();
     for Diagnostic { severity, span, message } in sorted {
-        position.advance(span.start);
+        while let Some((_, c)) = rest.next_if(|(at, _)| *at < span.start) {
+            match c {
+                '\n' => (line, column) = (line + 1, 1),
+                // A byte order mark has no width in an editor.
+                '\u{feff}' => {}
+                _ => column += 1,
+            }
+        }
         let kind = match severity {
             Severity::Error => "",
             Severity::Warning => "warning: ",
         };
         // Writing to a `String` cannot fail.
-        let _ = write!(text, "{file}:{}:{}: {kind}", position.line, position.column);
+        let _ = write!(text, "{file}:{line}:{column}: {kind}");
         push_on_one_line(&mut text, message);
         text.push('\n');
     }
     text
 }
 
-/// Adds `message` with its control characters escaped, because it may quote a hostile file.
-fn push_on_one_line(text: &mut String, message: &str) {
+/// Adds `message` to `text` with its control characters escaped, because it may quote a hostile file.
+pub(crate) fn push_on_one_line(text: &mut String, message: &str) {
     for c in message.chars() {
         if c.is_control() { text.extend(c.escape_default()) } else { text.push(c) }
     }
@@ -79,31 +88,6 @@ pub(super) fn shortened(text: &str) -> Cow<'_, str> {
     match text.char_indices().nth(LONGEST) {
         Some((end, _)) => Cow::Owned(format!("{}...", text.get(..end).unwrap_or_default())),
         None => Cow::Borrowed(text),
-    }
-}
-
-/// A place in a source. It only moves forward, so all diagnostics together take one pass.
-struct Position<'a> {
-    rest: std::iter::Peekable<std::str::CharIndices<'a>>,
-    line: usize,
-    column: usize,
-}
-
-impl<'a> Position<'a> {
-    fn new(source: &'a str) -> Self {
-        Self { rest: source.char_indices().peekable(), line: 1, column: 1 }
-    }
-
-    /// Moves to the byte `offset`, or to the end.
-    fn advance(&mut self, offset: usize) {
-        while let Some((_, c)) = self.rest.next_if(|(at, _)| *at < offset) {
-            match c {
-                '\n' => (self.line, self.column) = (self.line + 1, 1),
-                // A byte order mark has no width in an editor.
-                '\u{feff}' => {}
-                _ => self.column += 1,
-            }
-        }
     }
 }
 

@@ -17,8 +17,8 @@ mod units;
 
 pub(crate) use address::parse_socket_address;
 pub use address::{Address, Framing, UnixName};
-pub(crate) use diagnostic::quoted;
 pub use diagnostic::{Diagnostic, Severity, render};
+pub(crate) use diagnostic::{push_on_one_line, quoted};
 pub use dialect::{Dialect, Dialects};
 pub use load::load;
 pub use schema::{

@@ -9,7 +9,30 @@ use std::str::Chars;
 
 /// `text` in the common syntax of both. A regex that RE2 rejects stays one that the crate rejects.
 pub(crate) fn in_common(text: &str) -> String {
-    let mut regex = Translator { out: String::with_capacity(text.len()), rest: text.chars() };
+    translate(text, |_| None)
+}
+
+/// `text` in the syntax of the crate. Classes such as `\d` are ASCII, as in RE2, because the Unicode classes of the crate
+/// take a hundred times the memory.
+pub(crate) fn for_crate(text: &str) -> String {
+    translate(text, |escaped| {
+        Some(match escaped {
+            'd' => "[0-9]",
+            'D' => "[^0-9]",
+            's' => r"[\t\n\f\r\x20]",
+            'S' => r"[^\t\n\f\r\x20]",
+            'w' => "[0-9A-Za-z_]",
+            'W' => "[^0-9A-Za-z_]",
+            'b' => r"(?-u:\b)",
+            'B' => r"(?-u:\B)",
+            _ => return None,
+        })
+    })
+}
+
+/// Translates `text`; `class` has the class or the boundary that replaces an escape.
+fn translate(text: &str, class: fn(char) -> Option<&'static str>) -> String {
+    let mut regex = Translator { out: String::with_capacity(text.len()), rest: text.chars(), class };
     while let Some(c) = regex.rest.next() {
         match c {
             '\\' if regex.take("Q") => regex.quoted(),
@@ -24,6 +47,7 @@ pub(crate) fn in_common(text: &str) -> String {
 struct Translator<'t> {
     out: String,
     rest: Chars<'t>,
+    class: fn(char) -> Option<&'static str>,
 }
 
 impl Translator<'_> {
@@ -55,10 +79,10 @@ impl Translator<'_> {
         match self.rest.next() {
             // The crate reads `\<` and `\>` as word boundaries, RE2 as the characters.
             Some(c @ ('<' | '>')) => self.out.push(c),
-            next => {
-                self.out.push('\\');
-                self.out.extend(next);
-            }
+            next => match next.and_then(self.class) {
+                Some(class) => self.out += class,
+                None => self.out.extend(['\\'].into_iter().chain(next)),
+            },
         }
     }
 
@@ -72,19 +96,16 @@ impl Translator<'_> {
         while let Some(c) = self.rest.next() {
             match c {
                 ']' if !is_first => return self.out.push(']'),
-                '[' if self.rest.as_str().starts_with(':') && self.rest.as_str().contains(":]") => self.named_class(),
+                '[' if self.rest.as_str().starts_with(':') && self.rest.as_str().contains(":]") => {
+                    let (name, rest) = self.rest.as_str().split_once(":]").unwrap_or_default();
+                    self.out += &format!("[{name}:]");
+                    self.rest = rest.chars();
+                }
                 '\\' if self.rest.as_str().starts_with(['d', 'D', 's', 'S', 'w', 'W', 'p', 'P']) => self.class_escape(),
                 c => self.range(c, is_first),
             }
             is_first = false;
         }
-    }
-
-    /// `[:alpha:]`, from after its `[`.
-    fn named_class(&mut self) {
-        let (name, rest) = self.rest.as_str().split_once(":]").unwrap_or_default();
-        self.out += &format!("[{name}:]");
-        self.rest = rest.chars();
     }
 
     /// `\d`, `\pL` or `\p{Greek}`, from after its `\`.

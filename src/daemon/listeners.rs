@@ -1,16 +1,16 @@
 //! The StatsD listeners: their sockets, and the threads and tasks that read them.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
 
 use super::error::Error;
-use super::files;
+use super::process;
 use crate::config::{Address, Config};
 use crate::forward::Relay;
 use crate::intake::{self, Socket, StreamSocket, Streams, Tickets};
 use crate::metric::Sharing;
 use crate::pipeline::{Pipeline, Worker};
+use crate::sync::Mutex;
 use crate::telemetry::ListenerSnapshot;
 
 /// The bound sockets of all listeners.
@@ -21,17 +21,16 @@ pub(super) struct Sockets {
 }
 
 impl Sockets {
-    /// Binds every listener. An IPv6 wildcard takes IPv4 too, unless another listener asks for that port.
+    /// Binds every listener.
     pub(super) fn bind(config: &Config) -> Result<Self, Error> {
         let mut sockets = Self::default();
         for address in &config.intake.listen {
-            let only_v6 = config.intake.listen.iter().any(|other| is_ipv4_of(address, other));
             let failed = |error| Error::Listen(address.clone(), error);
-            if let Some(stream) = StreamSocket::bind(address, only_v6, &config.intake).map_err(failed)? {
+            if let Some(stream) = StreamSocket::bind(address, &config.intake).map_err(failed)? {
                 tracing::info!(listener = %stream.address(), "listening");
                 sockets.streams.push(Arc::new(stream));
             } else {
-                let socket = Socket::bind(address, only_v6, &config.intake).map_err(failed)?;
+                let socket = Socket::bind(address, &config.intake).map_err(failed)?;
                 tracing::info!(listener = %socket.address(), receive_buffer_bytes = socket.receive_buffer(), "listening");
                 sockets.datagrams.push(Arc::new(socket));
             }
@@ -52,22 +51,12 @@ impl Sockets {
     }
 }
 
-/// Whether an IPv6 wildcard `address` would also take what is sent to `other`.
-fn is_ipv4_of(address: &Address, other: &Address) -> bool {
-    match (address, other) {
-        (Address::Udp(six), Address::Udp(four)) | (Address::Tcp(six), Address::Tcp(four)) => {
-            six.is_ipv6() && six.ip().is_unspecified() && four.is_ipv4() && six.port() == four.port()
-        }
-        _ => false,
-    }
-}
-
 /// What reads the sockets: threads for datagrams, tasks for streams.
 pub(super) struct Receivers {
     sockets: Sockets,
     threads: Vec<JoinHandle<()>>,
-    /// How many of the threads are still running.
-    running: Arc<AtomicUsize>,
+    /// One for each thread, which owns its value until it ends or panics.
+    alive: Vec<Weak<()>>,
     /// `None` without a socket for streams.
     streams: Option<Streams>,
 }
@@ -89,21 +78,19 @@ impl Receivers {
         let streams = if sockets.streams.is_empty() {
             None
         } else {
-            let room = files::room_for_streams(config);
+            let room = process::room_for_streams(config);
             let (worker, tap) = (worker(Arc::clone(pipeline)), relay.map(Relay::tap));
             let streams = Streams::start(&sockets.streams, worker, tap, room, &config.intake);
             Some(streams.map_err(|error| Error::System("wait for connections", error))?)
         };
-        let running = Arc::new(threads.into());
-        let mut receivers = Self { sockets, threads: Vec::new(), running, streams };
+        let mut receivers = Self { sockets, threads: Vec::new(), alive: Vec::new(), streams };
         for socket in receivers.sockets.datagrams.clone() {
-            let tickets = Arc::new(Tickets::default());
+            let tickets = Arc::new(Mutex::new(Tickets::default()));
             for _ in 0..workers {
                 let (socket, pipeline) = (Arc::clone(&socket), Arc::clone(pipeline));
                 let (tap, tickets) = (relay.map(Relay::tap), Arc::clone(&tickets));
-                receivers.spawn(move || match workers {
-                    1 => intake::receive(&socket, worker(pipeline), tap),
-                    _ => intake::receive_shared(&socket, worker(pipeline), tap, &tickets),
+                receivers.spawn(move || {
+                    intake::receive(&socket, worker(pipeline), tap, (workers > 1).then_some(&*tickets));
                 })?;
             }
         }
@@ -111,9 +98,10 @@ impl Receivers {
     }
 
     fn spawn(&mut self, receive: impl FnOnce() + Send + 'static) -> Result<(), Error> {
-        let guard = RunningGuard(Arc::clone(&self.running));
+        let alive = Arc::new(());
+        self.alive.push(Arc::downgrade(&alive));
         let thread = thread::Builder::new().name("intake".to_owned()).spawn(move || {
-            let _guard = guard;
+            let _alive = alive;
             receive();
         });
         self.threads.push(thread.map_err(|error| Error::System("start a thread", error))?);
@@ -122,9 +110,8 @@ impl Receivers {
 
     /// Tells whether every listener is being read.
     pub(super) fn ready(&self) -> impl Fn() -> bool + Send + Sync + use<> {
-        let (all, running) = (self.threads.len(), Arc::clone(&self.running));
-        let streams = self.streams.as_ref().map(Streams::ready);
-        move || running.load(Ordering::Relaxed) == all && streams.as_ref().is_none_or(|ready| ready())
+        let (alive, streams) = (self.alive.clone(), self.streams.as_ref().map(Streams::ready));
+        move || alive.iter().all(|thread| thread.strong_count() > 0) && streams.as_ref().is_none_or(|ready| ready())
     }
 
     /// Applies what the kernel has queued, and ends all threads and tasks. Gives how many lines were received in all.
@@ -139,14 +126,5 @@ impl Receivers {
             }
         }
         self.sockets.snapshot().iter().map(|listener| listener.lines).sum()
-    }
-}
-
-/// Counts a thread as ended, even if it panics.
-struct RunningGuard(Arc<AtomicUsize>);
-
-impl Drop for RunningGuard {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }

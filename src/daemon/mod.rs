@@ -2,7 +2,6 @@
 
 mod announce;
 mod error;
-mod files;
 mod listeners;
 mod loops;
 mod process;
@@ -15,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
@@ -93,7 +93,8 @@ impl Daemon {
     pub async fn start(config: &Config, rules: Rules, timing: Timing) -> Result<Self, Error> {
         let sockets = Sockets::bind(config)?;
         let listeners = sockets.addresses();
-        let http = http::bind(config.http.listen).await.map_err(|error| Error::Http(config.http.listen, error))?;
+        let http =
+            TcpListener::bind(config.http.listen).await.map_err(|error| Error::Http(config.http.listen, error))?;
         let http_address = http.local_addr().unwrap_or(config.http.listen);
         let pipeline = Arc::new(pipeline(config, rules)?);
         let relay = relay(&pipeline, &listeners)?;
@@ -130,7 +131,7 @@ impl Daemon {
 /// The pipeline of a config whose rules are compiled, with the series of its `init` keys.
 pub fn pipeline(config: &Config, rules: Rules) -> Result<Pipeline, Error> {
     let pipeline = Pipeline::new(config, rules);
-    for metric in pipeline.rules.initial() {
+    for metric in &pipeline.rules.initial {
         pipeline.registry.get_or_create(metric, 0).map_err(|reject| Error::Initial(metric.name.clone(), reject))?;
     }
     Ok(pipeline)
@@ -140,7 +141,7 @@ pub fn pipeline(config: &Config, rules: Rules) -> Result<Pipeline, Error> {
 fn relay(pipeline: &Arc<Pipeline>, listeners: &[Address]) -> Result<Option<Relay>, Error> {
     // `check` compares the targets with the config's listeners only. The command line may add listeners, the kernel
     // chooses ports, and a host has several addresses.
-    let targets = pipeline.rules.relay_filters().iter().map(|relay_filters| &relay_filters.target);
+    let targets = pipeline.rules.relay_filters.iter().map(|relay_filters| &relay_filters.target);
     let found = loops::find(targets, listeners).map_err(|error| Error::System("list its addresses", error))?;
     if let Some((target, listener)) = found {
         return Err(Error::Loop(target.clone(), listener.clone()));

@@ -1,12 +1,13 @@
-//! The kernel's figures of this process: the `process_` metrics.
+//! The kernel's figures of this process, which are the `process_` metrics, and its limit on open files.
 //!
 //! Source: `proc_pid_stat(5)` and `proc_stat(5)`.
 
 use std::fs;
 
 use rustix::param::{clock_ticks_per_second, page_size};
-use rustix::process::{Resource, getrlimit};
+use rustix::process::{Resource, getrlimit, setrlimit};
 
+use crate::config::Config;
 use crate::telemetry::ProcessSnapshot;
 
 /// When this process started, in seconds since the Unix epoch; `None` if `/proc` cannot be read. It never changes.
@@ -47,6 +48,35 @@ impl Stat {
         let (_, from_field_3) = self.0.rsplit_once(") ")?;
         from_field_3.split_whitespace().nth(number - 3)?.parse().ok()
     }
+}
+
+/// Open files that are neither connections nor listeners: those of the runtime, and of `/proc` during a scrape.
+const OTHERS: usize = 32;
+
+/// Raises the limit on open files to what all connections may need, as far as the system allows. Gives how many stream
+/// connections fit into the limit, so that HTTP can always be served.
+pub(super) fn room_for_streams(config: &Config) -> usize {
+    let sockets = config.intake.listen.len().saturating_add(config.relays.len());
+    let others = OTHERS.saturating_add(config.http.max_connections).saturating_add(sockets);
+    let wanted = config.intake.max_connections;
+    let needed = u64::try_from(wanted.saturating_add(others)).unwrap_or(u64::MAX);
+    let mut limit = getrlimit(Resource::Nofile);
+    if limit.current.is_some_and(|current| current < needed) {
+        let mut raised = limit;
+        raised.current = Some(limit.maximum.map_or(needed, |maximum| maximum.min(needed)));
+        if setrlimit(Resource::Nofile, raised).is_ok() {
+            limit = raised;
+        }
+    }
+    let Some(files) = limit.current.and_then(|current| usize::try_from(current).ok()) else { return wanted };
+    let room = files.saturating_sub(others).max(1);
+    if room < wanted {
+        tracing::warn!(
+            "[intake] max_connections is {wanted}, but {files} files may be open, which leaves room for {room}; raise the \
+             limit (ulimit -n, LimitNOFILE= of systemd) or lower the key"
+        );
+    }
+    room.min(wanted)
 }
 
 #[cfg(test)]

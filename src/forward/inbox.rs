@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use super::queue::lines;
 use super::target::Target;
 use crate::sync::Mutex;
+use crate::telemetry::Delivery;
 
 /// How many bytes may wait for the relay's thread: a fifth of a second at 1,000,000 lines a second.
 const LIMIT: usize = 8 * 1024 * 1024;
@@ -54,7 +55,7 @@ impl Inbox {
             drop(content);
             // The filters are not asked, because they take more time than is left under this load.
             let shed = lines(bytes, self.max_line).count() as u64;
-            return self.targets.iter().for_each(|target| target.shed_unpacked(shed));
+            return self.targets.iter().for_each(|target| target.count(Delivery::Shed, 0, shed));
         }
         content.bytes.extend_from_slice(bytes);
         drop(content);
@@ -146,13 +147,11 @@ mod tests {
     use super::*;
     use crate::config;
     use crate::mapping::Rules;
-    use crate::telemetry::Delivery;
 
     fn inbox() -> (Arc<Inbox>, Vec<Arc<Target>>) {
         let (config, _) = config::load("relay = [{ target = 'udp://192.0.2.1:1' }, { target = 'tcp://192.0.2.1:1' }]");
         let (rules, _) = Rules::compile(&config);
-        let targets: Vec<_> =
-            rules.relay_filters().iter().map(|filter| Arc::new(Target::new(filter.clone()))).collect();
+        let targets: Vec<_> = rules.relay_filters.iter().map(|filter| Arc::new(Target::new(filter.clone()))).collect();
         assert_eq!(targets.len(), 2);
         (Arc::new(Inbox::new(targets.clone(), 100)), targets)
     }

@@ -2,12 +2,10 @@
 
 use std::future;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix;
 use std::time::Duration;
 
-use rustix::net::sockopt;
+use rustix::net::{self, SocketAddrUnix, sockopt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket, UnixDatagram};
 use tokio::time::timeout;
 
@@ -32,11 +30,7 @@ impl Link {
     pub(super) async fn open(target: &Address) -> io::Result<Self> {
         match target {
             Address::Udp(socket) => {
-                let any: SocketAddr = match socket {
-                    SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
-                    SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
-                };
-                let udp = UdpSocket::bind(any).await?;
+                let udp = UdpSocket::bind(if socket.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" }).await?;
                 udp.connect(*socket).await?;
                 Ok(Self::Udp(udp))
             }
@@ -52,50 +46,30 @@ impl Link {
                 Ok(Self::Tcp(tcp))
             }
             Address::Unixgram(name) => {
-                let name = match name {
-                    UnixName::File(path) => unix::net::SocketAddr::from_pathname(path)?,
-                    UnixName::Abstract(name) => unix::net::SocketAddr::from_abstract_name(name)?,
-                };
-                let socket = unix::net::UnixDatagram::unbound()?;
-                socket.set_nonblocking(true)?;
-                socket.connect_addr(&name)?;
-                UnixDatagram::from_std(socket).map(Self::Unixgram)
+                let unixgram = UnixDatagram::unbound()?;
+                net::connect(&unixgram, &unix_address(name)?)?;
+                Ok(Self::Unixgram(unixgram))
             }
             Address::Unix(_) | Address::UnixDogstatsd(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
     /// Sends the whole packet, and waits until the system accepts it.
-    pub(super) async fn send(&self, packet: &[u8]) -> io::Result<()> {
+    pub(super) async fn send(&mut self, packet: &[u8]) -> io::Result<()> {
         match self {
             Self::Udp(udp) => udp.send(packet).await.map(|_| ()),
             Self::Unixgram(unixgram) => unixgram.send(packet).await.map(|_| ()),
-            Self::Tcp(tcp) => {
-                let mut rest = packet;
-                while !rest.is_empty() {
-                    tcp.writable().await?;
-                    match tcp.try_write(rest) {
-                        Ok(written) => rest = rest.get(written..).unwrap_or_default(),
-                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                        Err(error) => return Err(error),
-                    }
-                }
-                Ok(())
-            }
+            Self::Tcp(tcp) => tcp.write_all(packet).await,
         }
     }
 
     /// Waits until the target closes the stream, or until it breaks. Bytes from the target are read and ignored.
-    pub(super) async fn closed(&self) -> io::Error {
+    pub(super) async fn closed(&mut self) -> io::Error {
         let Self::Tcp(tcp) = self else { return future::pending().await };
         loop {
-            if let Err(error) = tcp.readable().await {
-                return error;
-            }
-            match tcp.try_read(&mut [0; 256]) {
+            match tcp.read(&mut [0; 256]).await {
                 Ok(0) => return io::Error::new(io::ErrorKind::ConnectionAborted, "the target closed the connection"),
                 Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return error,
             }
         }
@@ -106,4 +80,12 @@ impl Link {
     pub(super) fn survives(&self, error: &io::Error) -> bool {
         matches!(self, Self::Udp(_)) && error.kind() == io::ErrorKind::ConnectionRefused
     }
+}
+
+/// The address of a Unix socket, as the system takes it.
+pub(crate) fn unix_address(name: &UnixName) -> io::Result<SocketAddrUnix> {
+    Ok(match name {
+        UnixName::File(path) => SocketAddrUnix::new(path)?,
+        UnixName::Abstract(name) => SocketAddrUnix::new_abstract_name(name.as_bytes())?,
+    })
 }

@@ -15,4 +15,5 @@ mod relay;
 mod target;
 
 pub(crate) use inbox::Tap;
+pub(crate) use link::unix_address;
 pub(crate) use relay::Relay;

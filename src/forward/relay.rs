@@ -34,7 +34,7 @@ pub(crate) struct Relay {
 impl Relay {
     /// Starts the relay to the targets of the rules; `None` without targets.
     pub(crate) fn start(pipeline: &Arc<Pipeline>) -> io::Result<Option<Self>> {
-        let filters = pipeline.rules.relay_filters();
+        let filters = &pipeline.rules.relay_filters;
         let targets: Vec<_> = filters.iter().map(|filter| Arc::new(Target::new(filter.clone()))).collect();
         if targets.is_empty() {
             return Ok(None);
@@ -93,15 +93,15 @@ async fn run(pipeline: Arc<Pipeline>, inbox: Arc<Inbox>, targets: Vec<Arc<Target
 
 /// Adds each line to the queues of the targets whose filters accept it.
 fn distribute(bytes: &[u8], pipeline: &Pipeline, targets: &[Arc<Target>]) {
-    let dialects = pipeline.rules.dialects();
+    let dialects = pipeline.rules.dialects;
     for line in lines(bytes, pipeline.max_line) {
         let found = OnceCell::new();
         for target in targets {
-            let name = match target.filter().asks_for_names() {
+            let name = match target.filter.asks_for_names() {
                 true => found.get_or_init(|| name(content(line), dialects)).as_deref(),
                 false => None,
             };
-            if target.filter().takes(name) {
+            if target.filter.takes(name) {
                 target.push(line);
             }
         }

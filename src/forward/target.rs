@@ -9,7 +9,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep};
 
 use super::link::Link;
-use super::queue::{LIMIT, Packing, Queue, Shed};
+use super::queue::{LIMIT, Packing, Queue};
 use crate::config::Address;
 use crate::mapping::RelayFilter;
 use crate::sync::Mutex;
@@ -25,7 +25,8 @@ const LOG_INTERVAL: Duration = Duration::from_secs(60);
 /// A target with its queue and its counts.
 #[derive(Debug)]
 pub(super) struct Target {
-    filter: RelayFilter,
+    /// Which lines it gets.
+    pub(super) filter: RelayFilter,
     /// Only the relay's thread locks this, and never while it waits.
     queue: Mutex<Queue>,
     /// Notified when the queue may have packets.
@@ -51,11 +52,6 @@ impl Target {
         &self.filter.target
     }
 
-    /// Which lines it gets.
-    pub(super) fn filter(&self) -> &RelayFilter {
-        &self.filter
-    }
-
     /// Reads the counts.
     pub(super) fn snapshot(&self) -> RelaySnapshot {
         let read = |counts: &[AtomicU64; Delivery::COUNT]| counts.each_ref().map(|n| n.load(Ordering::Relaxed));
@@ -66,7 +62,7 @@ impl Target {
     pub(super) fn push(&self, line: &[u8]) {
         let shed = self.queue.lock().push(line);
         if shed.lines > 0 {
-            self.count_shed(shed);
+            self.count(Delivery::Shed, shed.packets, shed.lines);
         }
     }
 
@@ -75,17 +71,12 @@ impl Target {
         self.filled.notify_one();
     }
 
-    /// Counts lines that were shed before they were packed.
-    pub(super) fn shed_unpacked(&self, lines: u64) {
-        self.count_shed(Shed { packets: 0, lines });
-    }
-
     /// Sheds the rest of the queue, and gives how many lines are lost. The task that sends must have ended.
     pub(super) fn give_up(&self) -> u64 {
         let cut = self.in_flight.swap(0, Ordering::Relaxed);
         self.count(Delivery::Failed, u64::from(cut > 0), cut);
         let shed = self.queue.lock().shed_all();
-        self.count_shed(shed);
+        self.count(Delivery::Shed, shed.packets, shed.lines);
         shed.lines + cut
     }
 
@@ -94,12 +85,12 @@ impl Target {
     pub(super) async fn send_all(&self, mut stopping: watch::Receiver<bool>) {
         let (mut link, mut backoff, mut log) = (None, Backoff(RETRY.0), FailureLog::default());
         loop {
-            let broken = match self.next_step(link.as_ref(), &mut stopping).await {
-                NextStep::End => return,
-                NextStep::Send => self.send(&mut link, &mut log).await,
-                NextStep::Broken(error) => Err(error),
+            let sent = match self.has_packet(&mut link, &mut stopping).await {
+                Ok(true) => self.send(&mut link, &mut log).await,
+                Ok(false) => return,
+                Err(closed) => Err(closed),
             };
-            let Err(error) = broken else { continue };
+            let Err(error) = sent else { continue };
             log.warn(self.address(), &error);
             let lasted = link.take().map(|(_, since): (Link, Instant)| since.elapsed());
             if lasted.is_none() && *stopping.borrow() {
@@ -132,43 +123,36 @@ impl Target {
         Ok(())
     }
 
-    /// Waits for a packet or for the end. If the target has closed the link, that is reported first, because a packet sent
-    /// then would be lost.
-    async fn next_step(&self, link: Option<&(Link, Instant)>, stopping: &mut watch::Receiver<bool>) -> NextStep {
+    /// Waits for a packet; gives false if none is left when the relay is stopping. If the link is closed or broken, that
+    /// error is reported first, because a packet sent then would be lost.
+    async fn has_packet(
+        &self,
+        link: &mut Option<(Link, Instant)>,
+        stopping: &mut watch::Receiver<bool>,
+    ) -> io::Result<bool> {
         loop {
             let is_empty = self.queue.lock().is_empty();
             if is_empty && *stopping.borrow() {
-                return NextStep::End;
+                return Ok(false);
             }
             tokio::select! {
                 biased;
-                error = closed(link) => return NextStep::Broken(error),
-                () = std::future::ready(()), if !is_empty => return NextStep::Send,
+                error = closed(link) => return Err(error),
+                () = std::future::ready(()), if !is_empty => return Ok(true),
                 () = self.filled.notified() => {}
                 _ = stopping.changed() => {}
             }
         }
     }
 
-    fn count_shed(&self, shed: Shed) {
-        self.count(Delivery::Shed, shed.packets, shed.lines);
-    }
-
-    fn count(&self, outcome: Delivery, packets: u64, lines: u64) {
+    /// Counts `packets` and the `lines` in them. Lines that are shed before they are packed have no packet.
+    pub(super) fn count(&self, outcome: Delivery, packets: u64, lines: u64) {
         self.packets[outcome as usize].fetch_add(packets, Ordering::Relaxed);
         self.lines[outcome as usize].fetch_add(lines, Ordering::Relaxed);
     }
 }
 
-/// What the task of a target does next.
-enum NextStep {
-    Send,
-    /// The link is closed or broken.
-    Broken(io::Error),
-    End,
-}
-
-async fn closed(link: Option<&(Link, Instant)>) -> io::Error {
+async fn closed(link: &mut Option<(Link, Instant)>) -> io::Error {
     match link {
         Some((link, _)) => link.closed().await,
         None => std::future::pending().await,

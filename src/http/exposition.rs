@@ -76,7 +76,7 @@ impl<'a> Exposition<'a> {
             next: 0,
             header: None,
             writer: FamilyWriter {
-                constants: pipeline.rules.constants(),
+                constants: &pipeline.rules.constants,
                 now: pipeline.clock.now(),
                 histograms: Histograms::default(),
                 cumulative: Vec::new(),
@@ -103,7 +103,7 @@ impl<'a> Exposition<'a> {
             }
             if self.header != Some(*index) {
                 self.header = Some(*index);
-                while let Some(before) = self.own.next_if(|family| family.description.name < series.name()) {
+                while let Some(before) = self.own.next_if(|family| family.metric.name < series.name()) {
                     self.writer.own(out, &before);
                 }
                 if let Some(family) = self.families.get(*index) {
@@ -158,11 +158,8 @@ impl FamilyWriter<'_> {
 
     /// An own metric: its labels, and those constant labels that it has not itself.
     fn own(&mut self, out: &mut Vec<u8>, family: &OwnFamily) {
-        let name = family.description.name;
-        if family.rows.is_empty() {
-            return;
-        }
-        text::header(out, name, family.description.metric_type, family.description.help, None);
+        let name = family.metric.name;
+        text::header(out, name, family.metric.metric_type, family.metric.help, None);
         for row in &family.rows {
             let mut pairs: Vec<(&str, &str)> = row.labels.iter().map(|(key, value)| (*key, value.as_str())).collect();
             for (key, value) in self.constants {
@@ -175,9 +172,8 @@ impl FamilyWriter<'_> {
             pairs.iter().for_each(|(key, value)| text::label(&mut labels, key, value));
             let series = if labels.is_empty() { name.to_owned() } else { format!("{name}{{{labels}}}") };
             match &row.value {
-                OwnValue::Total(total) => text::counter(out, &series, *total),
-                OwnValue::Number(value) => text::gauge(out, &series, *value),
-                OwnValue::Histogram { bounds, cumulative, sum } => {
+                OwnValue::Number(total) => text::counter(out, &series, *total),
+                OwnValue::Histogram(bounds, cumulative, sum) => {
                     self.histograms.write(out, name, &labels, bounds, cumulative, *sum);
                 }
             }

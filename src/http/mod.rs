@@ -1,7 +1,6 @@
 //! The HTTP/1.1 server: `/metrics`, the status page and two health checks, all read-only.
 
 mod answer;
-mod body;
 mod exposition;
 mod scrape;
 mod server;
@@ -9,5 +8,5 @@ mod state;
 mod status;
 
 pub use exposition::exposition;
-pub use server::{Timeouts, bind, serve};
+pub use server::{Timeouts, serve};
 pub use state::ServerState;

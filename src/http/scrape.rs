@@ -11,8 +11,7 @@ use hyper::header::{ACCEPT_ENCODING, CONTENT_ENCODING, HeaderMap, HeaderValue, V
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::mpsc;
 
-use super::answer::answer;
-use super::body::{Body, END};
+use super::answer::{Body, END, Pieces, answer};
 use super::exposition::{Exposition, PIECE};
 use super::state::ServerState;
 use crate::expose::text;
@@ -22,20 +21,17 @@ const AHEAD: usize = 2;
 
 pub(super) fn respond<B>(request: &Request<B>, state: &Arc<ServerState>) -> Response<Body> {
     let gzip = takes_gzip(request.headers());
-    let body = match *request.method() {
-        Method::HEAD => Body::unsent(),
-        _ => {
-            let (sender, receiver) = mpsc::channel(AHEAD);
-            let state = Arc::clone(state);
-            tokio::task::spawn_blocking(move || {
-                if let Err(error) = write(&state, gzip, &sender) {
-                    tracing::debug!(%error, "a scrape ended early");
-                }
-            });
-            Body::Pieces(receiver)
-        }
-    };
-    let mut response = answer(StatusCode::OK, text::CONTENT_TYPE, body);
+    let (sender, receiver) = mpsc::channel(AHEAD);
+    // hyper never polls the body of an answer to HEAD.
+    if request.method() != Method::HEAD {
+        let state = Arc::clone(state);
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = write(&state, gzip, &sender) {
+                tracing::debug!(%error, "a scrape ended early");
+            }
+        });
+    }
+    let mut response = answer(StatusCode::OK, text::CONTENT_TYPE, Body::Right(Pieces(receiver)));
     response.headers_mut().insert(VARY, HeaderValue::from_static("accept-encoding"));
     if gzip {
         response.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));

@@ -1,8 +1,6 @@
 //! The server: it accepts connections and routes requests.
 
 use std::convert::Infallible;
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,8 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_io_timeout::TimeoutWriter;
 
-use super::answer::text;
-use super::body::Body;
+use super::answer::{Body, text};
 use super::state::ServerState;
 use super::{scrape, status};
 
@@ -33,11 +30,6 @@ impl Default for Timeouts {
     fn default() -> Self {
         Self { header: Duration::from_secs(10), write: Duration::from_secs(30) }
     }
-}
-
-/// Binds the address for HTTP.
-pub async fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    TcpListener::bind(address).await
 }
 
 /// Serves `max_connections` at a time, for as long as it is polled. Further connections wait until one is closed.

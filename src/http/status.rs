@@ -2,8 +2,7 @@
 
 use hyper::Response;
 
-use super::answer;
-use super::body::Body;
+use super::answer::{self, Body};
 use super::state::ServerState;
 use crate::metric::MetricType;
 use crate::reject::Reject;
@@ -18,65 +17,57 @@ pub(super) fn respond(state: &ServerState) -> Response<Body> {
     let ready = if (state.ready)() { "ready" } else { "not ready: not every listener is read" };
     html.push_str(&format!("<p>Version {}, {ready}.</p>\n", env!("CARGO_PKG_VERSION")));
 
-    html.push_str("<h2>Listeners</h2>\n<table><tr><th>address</th><th>packets</th><th>lines</th><th>dropped by the kernel</th><th>receive buffer</th><th>connections</th></tr>\n");
-    for listener in &snapshot.listeners {
+    let listeners = snapshot.listeners.iter().map(|listener| {
         let figures = match &listener.socket {
             SocketSnapshot::Datagram(DatagramSnapshot { dropped, receive_buffer }) => {
                 format!("<td class=n>{dropped}</td><td class=n>{} KiB</td><td></td>", receive_buffer / 1024)
             }
             SocketSnapshot::Stream(stream) => format!("<td></td><td></td><td class=n>{}</td>", stream.open()),
         };
-        html.push_str(&format!(
-            "<tr><td>{}</td><td class=n>{}</td><td class=n>{}</td>{figures}</tr>\n",
-            escape(&listener.address),
-            listener.packets,
-            listener.lines,
-        ));
-    }
-    html.push_str("</table>\n<h2>Series</h2>\n<table><tr><th>type</th><th>names</th><th>series</th></tr>\n");
-    for ((metric_type, families), series) in MetricType::ALL.iter().zip(snapshot.families).zip(snapshot.series) {
-        html.push_str(&format!(
-            "<tr><td>{}</td><td class=n>{families}</td><td class=n>{series}</td></tr>\n",
-            metric_type.as_str()
-        ));
-    }
-    html.push_str(&format!("</table>\n<p>At most {} series.</p>\n", snapshot.series_limit));
+        let (address, packets, lines) = (escape(&listener.address), listener.packets, listener.lines);
+        format!("<td>{address}</td><td class=n>{packets}</td><td class=n>{lines}</td>{figures}")
+    });
+    let columns = ["address", "packets", "lines", "dropped by the kernel", "receive buffer", "connections"];
+    table(&mut html, "Listeners", &columns, listeners);
 
-    html.push_str("<h2>Rejected samples</h2>\n");
-    let rejected: Vec<_> = Reject::ALL.into_iter().filter(|reject| telemetry.rejected(*reject) > 0).collect();
-    if rejected.is_empty() {
-        html.push_str("<p>None.</p>\n");
-    } else {
-        html.push_str("<table><tr><th>reason</th><th>samples</th><th>remedy</th></tr>\n");
-        for reject in rejected {
-            html.push_str(&format!(
-                "<tr><td>{reject}</td><td class=n>{}</td><td>{}</td></tr>\n",
-                telemetry.rejected(reject),
-                escape(reject.remedy())
-            ));
-        }
-        html.push_str("</table>\n");
-    }
-    over_limits(&mut html, &telemetry.heavy_hitters());
-    html.push_str("</main></body></html>\n");
-    answer::html(html)
-}
+    let types =
+        MetricType::ALL.iter().zip(snapshot.families).zip(snapshot.series).map(|((metric_type, families), series)| {
+            format!("<td>{}</td><td class=n>{families}</td><td class=n>{series}</td>", metric_type.as_str())
+        });
+    table(&mut html, "Series", &["type", "names", "series"], types);
+    html.push_str(&format!("<p>At most {} series.</p>\n", snapshot.series_limit));
 
-/// The names whose samples hit a limit, whether these were rejected or collapsed.
-fn over_limits(html: &mut String, heavy_hitters: &[HeavyHitter]) {
-    html.push_str("<h2>Names over a limit</h2>\n");
-    if heavy_hitters.is_empty() {
-        return html.push_str("<p>None.</p>\n");
-    }
-    html.push_str("<table><tr><th>name</th><th>limit</th><th>samples</th></tr>\n");
-    for HeavyHitter { name, limit, samples, others } in heavy_hitters {
+    let counts = Reject::ALL.into_iter().map(|reject| (reject, telemetry.rejected(reject)));
+    let rejected = counts.filter(|(_, samples)| *samples > 0).map(|(reject, samples)| {
+        format!("<td>{reject}</td><td class=n>{samples}</td><td>{}</td>", escape(reject.remedy()))
+    });
+    table(&mut html, "Rejected samples", &["reason", "samples", "remedy"], rejected);
+
+    // The names whose samples hit a limit, whether these were rejected or collapsed.
+    let heavy_hitters = telemetry.heavy_hitters();
+    let names = heavy_hitters.iter().map(|HeavyHitter { name, limit, samples, others, .. }| {
         let samples = match others {
             0 => samples.to_string(),
             others => format!("{} to {samples}", samples - others),
         };
-        html.push_str(&format!("<tr><td>{}</td><td>{limit}</td><td class=n>{samples}</td></tr>\n", escape(name)));
+        format!("<td>{}</td><td>{limit}</td><td class=n>{samples}</td>", escape(name))
+    });
+    table(&mut html, "Names over a limit", &["name", "limit", "samples"], names);
+    if !heavy_hitters.is_empty() {
+        html.push_str("<p>The names with the most samples since the start. If many names hit a limit, the numbers are bounds.</p>\n");
     }
-    html.push_str("</table>\n<p>The names with the most samples since the start. If many names hit a limit, the numbers are bounds.</p>\n");
+    html.push_str("</main></body></html>\n");
+    answer::html(html)
+}
+
+/// Adds a heading and a table, or says that it has no rows.
+fn table(html: &mut String, heading: &str, columns: &[&str], rows: impl Iterator<Item = String>) {
+    let rows: String = rows.map(|cells| format!("<tr>{cells}</tr>\n")).collect();
+    let table = match rows.is_empty() {
+        true => "<p>None.</p>".to_owned(),
+        false => format!("<table><tr><th>{}</th></tr>\n{rows}</table>", columns.join("</th><th>")),
+    };
+    html.push_str(&format!("<h2>{heading}</h2>\n{table}\n"));
 }
 
 fn escape(text: &str) -> String {

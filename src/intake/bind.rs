@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use nix::unistd::{Group, User};
 use rustix::fs::{FlockOperation, Mode, OFlags, fchmod, flock};
@@ -16,10 +16,48 @@ use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, 
 
 use crate::config::{Address, IntakeConfig, UnixName};
 
-/// Creates an unbound socket for `address`. A stream socket is non-blocking.
+/// How many connections may wait to be accepted.
+const BACKLOG: i32 = 1024;
+
+/// A bound socket of a listener; one for streams listens and is non-blocking.
+#[derive(Debug)]
+pub(super) struct BoundSocket {
+    /// With the port that the kernel chose for port 0.
+    pub(super) address: Address,
+    /// It is dropped before the socket is closed, because only until then its identity is unique.
+    file: Option<SocketFile>,
+    pub(super) fd: OwnedFd,
+}
+
+impl BoundSocket {
+    /// Binds `address`, one of the listeners of `intake`.
+    pub(super) fn new(address: &Address, intake: &IntakeConfig) -> io::Result<Self> {
+        let fd = socket(address, intake)?;
+        let (address, file) = match address {
+            Address::Udp(socket) => (Address::Udp(bind_ip(&fd, socket)?), None),
+            Address::Tcp(socket) => (Address::Tcp(bind_ip(&fd, socket)?), None),
+            Address::Unixgram(name) | Address::Unix(name) | Address::UnixDogstatsd(name) => {
+                let file = match name {
+                    UnixName::File(path) => Some(bind_file(&fd, path, address, intake)?),
+                    UnixName::Abstract(name) => bind_name(&fd, name).map(|()| None)?,
+                };
+                (address.clone(), file)
+            }
+        };
+        Ok(Self { address, file, fd })
+    }
+
+    /// Removes the socket file, so that no client connects any more.
+    pub(super) fn remove_file(&self) {
+        self.file.iter().for_each(SocketFile::remove);
+    }
+}
+
+/// Creates a socket for `address` and sets its options.
 ///
-/// With `only_v6`, an IPv6 wildcard leaves IPv4 to another socket.
-pub(super) fn socket(address: &Address, only_v6: bool) -> io::Result<OwnedFd> {
+/// The receive buffer of datagrams is set to the config's size: by force if the process may (`CAP_NET_ADMIN`), else up to
+/// `net.core.rmem_max`. It is never made smaller.
+fn socket(address: &Address, intake: &IntakeConfig) -> io::Result<OwnedFd> {
     let family = match address.ip() {
         Some(socket) if socket.is_ipv6() => AddressFamily::INET6,
         Some(_) => AddressFamily::INET,
@@ -28,39 +66,43 @@ pub(super) fn socket(address: &Address, only_v6: bool) -> io::Result<OwnedFd> {
     let (kind, flags) = kind(address);
     let fd = net::socket_with(family, kind, flags, None)?;
     if family == AddressFamily::INET6 {
-        // Always set, because the default depends on the machine (net.ipv6.bindv6only).
-        sockopt::set_ipv6_v6only(&fd, only_v6)?;
+        // An IPv6 wildcard takes IPv4 too, unless another listener asks for that port. Always set, because the default
+        // depends on the machine (net.ipv6.bindv6only).
+        sockopt::set_ipv6_v6only(&fd, intake.listen.iter().any(|other| is_ipv4_of(address, other)))?;
+    }
+    if let Address::Tcp(_) = address {
+        // Connections of an earlier process on this port may linger for a minute.
+        sockopt::set_socket_reuseaddr(&fd, true)?;
+        // Accepted connections inherit these options. After a minute of silence, four probes may stay unanswered.
+        sockopt::set_socket_keepalive(&fd, true)?;
+        sockopt::set_tcp_keepidle(&fd, Duration::from_secs(60))?;
+        sockopt::set_tcp_keepintvl(&fd, Duration::from_secs(15))?;
+        sockopt::set_tcp_keepcnt(&fd, 4)?;
+    }
+    if kind == SocketType::DGRAM
+        && let Some(bytes) = intake.receive_buffer
+        && sockopt::socket_recv_buffer_size(&fd)? < bytes
+        && sockopt::set_socket_recv_buffer_size_force(&fd, bytes).is_err()
+    {
+        sockopt::set_socket_recv_buffer_size(&fd, bytes)?;
     }
     Ok(fd)
+}
+
+/// Whether an IPv6 wildcard `address` would also take what is sent to `other`.
+fn is_ipv4_of(address: &Address, other: &Address) -> bool {
+    match (address, other) {
+        (Address::Udp(six), Address::Udp(four)) | (Address::Tcp(six), Address::Tcp(four)) => {
+            six.is_ipv6() && six.ip().is_unspecified() && four.is_ipv4() && six.port() == four.port()
+        }
+        _ => false,
+    }
 }
 
 fn kind(address: &Address) -> (SocketType, SocketFlags) {
     match address.framing() {
         None => (SocketType::DGRAM, SocketFlags::CLOEXEC),
         Some(_) => (SocketType::STREAM, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK),
-    }
-}
-
-/// How many connections may wait to be accepted.
-const BACKLOG: i32 = 1024;
-
-/// Binds `fd`, a [`socket`] for `address`; a stream socket also listens. Gives the bound address, with the port that the
-/// kernel chose for port 0, and the socket file if there is one.
-pub(super) fn bind(
-    fd: &OwnedFd,
-    address: &Address,
-    intake: &IntakeConfig,
-) -> io::Result<(Address, Option<SocketFile>)> {
-    match address {
-        Address::Udp(socket) => Ok((Address::Udp(bind_ip(fd, socket)?), None)),
-        Address::Tcp(socket) => Ok((Address::Tcp(bind_ip(fd, socket)?), None)),
-        Address::Unixgram(name) | Address::Unix(name) | Address::UnixDogstatsd(name) => {
-            let file = match name {
-                UnixName::File(path) => Some(bind_file(fd, path, address, intake)?),
-                UnixName::Abstract(name) => bind_name(fd, name).map(|()| None)?,
-            };
-            Ok((address.clone(), file))
-        }
     }
 }
 
@@ -87,7 +129,10 @@ fn bind_name(fd: &OwnedFd, name: &str) -> io::Result<()> {
 }
 
 fn bind_file(fd: &OwnedFd, path: &str, address: &Address, intake: &IntakeConfig) -> io::Result<SocketFile> {
-    let (owner, group) = (owner(intake)?, group(intake)?);
+    let uid = |name: &str| Ok(User::from_name(name)?.map(|user| user.uid.as_raw()));
+    let gid = |name: &str| Ok(Group::from_name(name)?.map(|group| group.gid.as_raw()));
+    let owner = intake.owner.as_deref().map(|name| id("owner", name, uid)).transpose()?;
+    let group = intake.group.as_deref().map(|name| id("group", name, gid)).transpose()?;
     // Linux gives the file the mode of the socket. So no other user can connect until owner and mode are set.
     fchmod(fd, Mode::RUSR | Mode::WUSR)?;
     let name = SocketAddrUnix::new(path)?;
@@ -148,16 +193,6 @@ fn remove_if_stale(path: &str, name: &SocketAddrUnix, address: &Address) -> io::
     }
 }
 
-fn owner(intake: &IntakeConfig) -> io::Result<Option<u32>> {
-    let find = |name: &str| Ok(User::from_name(name)?.map(|user| user.uid.as_raw()));
-    intake.owner.as_deref().map(|owner| id("owner", owner, find)).transpose()
-}
-
-fn group(intake: &IntakeConfig) -> io::Result<Option<u32>> {
-    let find = |name: &str| Ok(Group::from_name(name)?.map(|group| group.gid.as_raw()));
-    intake.group.as_deref().map(|group| id("group", group, find)).transpose()
-}
-
 /// The id of a user or group by its name, or by the id itself.
 fn id(key: &str, name: &str, find: impl Fn(&str) -> nix::Result<Option<u32>>) -> io::Result<u32> {
     if let Ok(id) = name.parse() {
@@ -172,24 +207,19 @@ fn id(key: &str, name: &str, find: impl Fn(&str) -> nix::Result<Option<u32>>) ->
 
 /// The file of a bound socket. It is removed with this value, unless another file has replaced it.
 #[derive(Debug)]
-pub(super) struct SocketFile {
+struct SocketFile {
     path: PathBuf,
     /// Device and inode. No other file can have the same while the socket is open.
     identity: (u64, u64),
-    is_removed: AtomicBool,
 }
 
 impl SocketFile {
     fn at(path: &str) -> io::Result<Self> {
-        let identity = identity(&fs::symlink_metadata(path)?);
-        Ok(Self { path: path.into(), identity, is_removed: AtomicBool::new(false) })
+        Ok(Self { path: path.into(), identity: identity(&fs::symlink_metadata(path)?) })
     }
 
     /// Removes the file, unless another one has replaced it.
-    pub(super) fn remove(&self) {
-        if self.is_removed.swap(true, Ordering::Relaxed) {
-            return;
-        }
+    fn remove(&self) {
         if fs::symlink_metadata(&self.path).is_ok_and(|found| identity(&found) == self.identity)
             && let Err(error) = fs::remove_file(&self.path)
         {

@@ -1,18 +1,18 @@
 //! Datagrams: the socket, and the loops that receive from it.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use parking_lot::Mutex;
 use rustix::net::{self, Shutdown, sockopt};
 
-use super::bind::{self, SocketFile};
+use super::bind::BoundSocket;
 use super::sys::{self, ReceiveBuffers, Wait};
 use crate::config::{Address, IntakeConfig};
 use crate::forward::Tap;
 use crate::pipeline::{Ticket, TicketOrder, Worker};
+use crate::sync::Mutex;
 use crate::telemetry::{DatagramSnapshot, Listener, ListenerSnapshot, SocketSnapshot};
 
 /// How many datagrams one system call receives at most.
@@ -21,10 +21,8 @@ pub const BATCH: usize = 64;
 /// A bound datagram socket of a listener.
 #[derive(Debug)]
 pub struct Socket {
-    address: Address,
+    bound: BoundSocket,
     listener: Arc<Listener>,
-    fd: OwnedFd,
-    file: Option<SocketFile>,
     receive_buffer: usize,
     stopping: AtomicBool,
     drops: Mutex<Drops>,
@@ -38,27 +36,13 @@ struct Drops {
 }
 
 impl Socket {
-    /// Binds `address`. With `only_v6`, an IPv6 wildcard leaves IPv4 to another socket.
-    ///
-    /// The receive buffer is set to the config's size: by force if the process may (`CAP_NET_ADMIN`), else up to
-    /// `net.core.rmem_max`. It is never made smaller.
-    pub fn bind(address: &Address, only_v6: bool, intake: &IntakeConfig) -> io::Result<Self> {
-        let fd = bind::socket(address, only_v6)?;
-        if let Some(bytes) = intake.receive_buffer
-            && sockopt::socket_recv_buffer_size(&fd)? < bytes
-            && sockopt::set_socket_recv_buffer_size_force(&fd, bytes).is_err()
-        {
-            sockopt::set_socket_recv_buffer_size(&fd, bytes)?;
-        }
-        let (address, file) = bind::bind(&fd, address, intake)?;
-        let receive_buffer = sockopt::socket_recv_buffer_size(&fd)?;
-        let listener = Listener::new(address.to_string());
+    /// Binds `address`, one of the listeners of `intake`.
+    pub fn bind(address: &Address, intake: &IntakeConfig) -> io::Result<Self> {
+        let bound = BoundSocket::new(address, intake)?;
         Ok(Self {
-            address,
-            listener,
-            fd,
-            file,
-            receive_buffer,
+            listener: Listener::new(bound.address.to_string()),
+            receive_buffer: sockopt::socket_recv_buffer_size(&bound.fd)?,
+            bound,
             stopping: AtomicBool::new(false),
             drops: Mutex::default(),
         })
@@ -66,7 +50,7 @@ impl Socket {
 
     /// The bound address, with the port that the kernel chose for port 0.
     pub fn address(&self) -> &Address {
-        &self.address
+        &self.bound.address
     }
 
     /// The receive buffer that the kernel gave, in bytes.
@@ -77,7 +61,7 @@ impl Socket {
     /// What it has received, and what the kernel knows of it.
     pub(crate) fn snapshot(&self) -> ListenerSnapshot {
         let mut drops = self.drops.lock();
-        if let Ok(memory) = sys::memory(self.fd.as_fd()) {
+        if let Ok(memory) = sys::memory(self.as_fd()) {
             drops.total += u64::from(memory.dropped.wrapping_sub(drops.last));
             drops.last = memory.dropped;
         }
@@ -87,21 +71,21 @@ impl Socket {
 
     /// How many bytes the kernel has queued, including its own bookkeeping.
     fn queued(&self) -> usize {
-        match self.address {
+        match self.bound.address {
             // The kernel charges these bytes to their senders. They cannot send to a socket that is shut down, so reading
             // everything ends.
             Address::Unixgram(_) => usize::MAX,
-            _ => sys::memory(self.fd.as_fd()).map_or(usize::MAX, |memory| memory.queued as usize),
+            _ => sys::memory(self.as_fd()).map_or(usize::MAX, |memory| memory.queued as usize),
         }
     }
 
     /// Tells [`receive`] to apply what the kernel has queued, and to return.
     pub(crate) fn stop(&self) {
-        self.file.iter().for_each(SocketFile::remove);
+        self.bound.remove_file();
         self.stopping.store(true, Ordering::SeqCst);
         // Linux wakes a thread that waits for a datagram socket when the socket is shut down, although this call then
         // fails because the socket is not connected. Queued datagrams can still be read.
-        let _ = net::shutdown(&self.fd, Shutdown::Read);
+        let _ = net::shutdown(self, Shutdown::Read);
     }
 
     fn is_stopping(&self) -> bool {
@@ -111,55 +95,46 @@ impl Socket {
 
 impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.fd.as_fd()
+        self.bound.fd.as_fd()
     }
 }
 
 /// Hands every datagram of `socket` to `worker`, and its lines to `tap`, until [`Socket::stop`] and then until all that
 /// was queued at that moment is applied.
-pub(crate) fn receive(socket: &Socket, worker: Worker, tap: Option<Tap>) {
-    let mut reader = Reader { socket, buffers: ReceiveBuffers::new(BATCH), worker, tap };
-    while !socket.is_stopping() {
-        reader.take_or_warn(Wait::ForOne, |_| None);
-    }
-    reader.drain(|_| None);
-}
-
-/// Does what [`receive`] does, on one of several threads that share the datagrams of `socket`, those of a single sender
-/// too.
 ///
-/// One thread waits for datagrams; the others wait for their turn. The next thread takes over only when a whole batch
-/// arrived, because more is likely to be queued then. So a load that one worker bears costs no more than with one worker.
-pub(crate) fn receive_shared(socket: &Socket, worker: Worker, tap: Option<Tap>, tickets: &Tickets) {
+/// With `tickets`, several threads share the datagrams of the socket, those of a single sender too. One thread waits for
+/// datagrams; the others wait for their turn. The next thread takes over only when a whole batch arrived, because more is
+/// likely to be queued then. So a load that one worker bears costs no more than with one worker.
+pub(crate) fn receive(socket: &Socket, worker: Worker, tap: Option<Tap>, tickets: Option<&Mutex<Tickets>>) {
     let mut reader = Reader { socket, buffers: ReceiveBuffers::new(BATCH), worker, tap };
+    let lock = || tickets.map(Mutex::lock);
     let mut lead = None;
     while !socket.is_stopping() {
-        let mut next = lead.take().unwrap_or_else(|| tickets.next.lock());
+        let mut turn = lead.take().or_else(lock);
         reader.take_or_warn(Wait::ForOne, |packets| {
-            let ticket = tickets.take(&mut next);
+            let ticket = turn.as_mut().map(|tickets| tickets.take());
             if packets < BATCH {
-                lead = Some(next);
+                lead = turn;
             }
-            Some(ticket)
+            ticket
         });
     }
-    let mut next = lead.take().unwrap_or_else(|| tickets.next.lock());
-    reader.drain(|_| Some(tickets.take(&mut next)));
+    let mut turn = lead.or_else(lock);
+    reader.drain(|_| turn.as_mut().map(|tickets| tickets.take()));
 }
 
-/// The tickets of the threads that share a socket.
+/// The tickets of the threads that share a socket. The thread that holds their lock receives.
 #[derive(Debug, Default)]
 pub(crate) struct Tickets {
-    /// The number of the next ticket. The thread that holds it receives.
-    next: Mutex<u64>,
+    /// The number of the next ticket.
+    next: u64,
     order: Arc<TicketOrder>,
 }
 
 impl Tickets {
-    fn take(&self, next: &mut u64) -> Ticket {
-        let ticket = self.order.ticket(*next);
-        *next += 1;
-        ticket
+    fn take(&mut self) -> Ticket {
+        self.next += 1;
+        self.order.ticket(self.next - 1)
     }
 }
 
@@ -187,7 +162,7 @@ impl Reader<'_> {
 
     fn take_or_warn(&mut self, wait: Wait, ticket: impl FnOnce(usize) -> Option<Ticket>) {
         if let Err(error) = self.take(wait, ticket) {
-            tracing::warn!(listener = %self.socket.address, %error, "receiving failed; going on");
+            tracing::warn!(listener = %self.socket.address(), %error, "receiving failed; going on");
         }
     }
 

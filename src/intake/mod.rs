@@ -6,7 +6,6 @@
 //! [`Worker`]: crate::pipeline::Worker
 
 mod bind;
-mod client;
 mod datagram;
 mod framing;
 mod stream;
@@ -14,7 +13,7 @@ mod stream;
 mod sys;
 
 pub use datagram::{BATCH, Socket};
-pub(crate) use datagram::{Tickets, receive, receive_shared};
+pub(crate) use datagram::{Tickets, receive};
 pub use framing::{BadLength, End, Frames, Piece};
 pub(crate) use stream::{StreamSocket, Streams};
 pub use sys::{Datagram, ReceiveBuffers, Wait};

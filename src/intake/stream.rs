@@ -11,15 +11,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustix::io::{ioctl_fionread, retry_on_intr};
-use rustix::net::sockopt;
+use rustix::net::{self, SocketFlags};
 use strum::EnumCount;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::timeout;
 
-use super::bind::{self, SocketFile};
-use super::client::{Acceptor, Client};
+use super::bind::BoundSocket;
 use super::framing::{BadLength, End, Frames, Piece};
+use super::sys;
 use crate::config::{Address, Framing, IntakeConfig};
 use crate::forward::Tap;
 use crate::pipeline::{Work, Worker};
@@ -30,63 +32,43 @@ use crate::telemetry::{Closed, Listener, ListenerSnapshot, SocketSnapshot, Strea
 /// How many bytes are read from a connection at a time.
 const READ: usize = 16 * 1024;
 
-/// TCP keepalive: the silence before the first probe, the time between probes, and how many may stay unanswered.
-const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(60), Duration::from_secs(15), 4);
-
 /// A bound stream socket of a listener.
 #[derive(Debug)]
 pub(crate) struct StreamSocket {
-    address: Address,
+    bound: BoundSocket,
     listener: Arc<Listener>,
     framing: Framing,
-    fd: OwnedFd,
-    file: Option<SocketFile>,
-    counts: ConnectionCounts,
-}
-
-/// All are `Relaxed`: each is a number of its own.
-#[derive(Debug, Default)]
-struct ConnectionCounts {
+    /// Connections accepted. All counts are `Relaxed`: each is a number of its own.
     accepted: AtomicU64,
-    /// In the order of [`Closed`].
+    /// Connections closed, in the order of [`Closed`].
     closed: [AtomicU64; Closed::COUNT],
 }
 
 impl StreamSocket {
-    /// Binds `address`; `None` if it is for datagrams. With `only_v6`, an IPv6 wildcard leaves IPv4 to another socket.
-    pub(crate) fn bind(address: &Address, only_v6: bool, intake: &IntakeConfig) -> io::Result<Option<Self>> {
+    /// Binds `address`, one of the listeners of `intake`; `None` if it is for datagrams.
+    pub(crate) fn bind(address: &Address, intake: &IntakeConfig) -> io::Result<Option<Self>> {
         let Some(framing) = address.framing() else { return Ok(None) };
-        let fd = bind::socket(address, only_v6)?;
-        if address.ip().is_some() {
-            // Connections of an earlier process on this port may linger for a minute.
-            sockopt::set_socket_reuseaddr(&fd, true)?;
-            // Accepted connections inherit these options.
-            let (idle, interval, count) = KEEPALIVE;
-            sockopt::set_socket_keepalive(&fd, true)?;
-            sockopt::set_tcp_keepidle(&fd, idle)?;
-            sockopt::set_tcp_keepintvl(&fd, interval)?;
-            sockopt::set_tcp_keepcnt(&fd, count)?;
-        }
-        let (address, file) = bind::bind(&fd, address, intake)?;
-        let listener = Listener::new(address.to_string());
-        Ok(Some(Self { address, listener, framing, fd, file, counts: ConnectionCounts::default() }))
+        let bound = BoundSocket::new(address, intake)?;
+        let listener = Listener::new(bound.address.to_string());
+        let closed = std::array::from_fn(|_| AtomicU64::new(0));
+        Ok(Some(Self { bound, listener, framing, accepted: AtomicU64::new(0), closed }))
     }
 
     /// The bound address, with the port that the kernel chose for port 0.
     pub(crate) fn address(&self) -> &Address {
-        &self.address
+        &self.bound.address
     }
 
     /// What it has received, and how many connections it has had.
     pub(crate) fn snapshot(&self) -> ListenerSnapshot {
         // The closed connections are read first, so that there are never more of them than accepted ones.
-        let closed = self.counts.closed.each_ref().map(|count| count.load(Ordering::Relaxed));
-        let accepted = self.counts.accepted.load(Ordering::Relaxed);
+        let closed = self.closed.each_ref().map(|count| count.load(Ordering::Relaxed));
+        let accepted = self.accepted.load(Ordering::Relaxed);
         self.listener.snapshot(SocketSnapshot::Stream(StreamSnapshot { accepted, closed }))
     }
 
     fn closed(&self, why: Closed) {
-        self.counts.closed[why as usize].fetch_add(1, Ordering::Relaxed);
+        self.closed[why as usize].fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -137,7 +119,7 @@ impl Streams {
         });
         let (mut tasks, mut running) = (JoinSet::new(), Vec::new());
         for socket in sockets {
-            let acceptor = Acceptor::new(socket.fd.try_clone()?, socket.address.ip().is_some())?;
+            let acceptor = sys::watch(socket.bound.fd.try_clone()?)?;
             running.push(tasks.spawn(accept(Arc::clone(socket), acceptor, Arc::clone(&shared))));
         }
         Ok(Self { tasks, running, stop })
@@ -162,7 +144,7 @@ impl Streams {
 
 /// Accepts the connections of a socket until [`Streams::stop`]. Then accepts the waiting ones, and waits until all are
 /// read.
-async fn accept(socket: Arc<StreamSocket>, acceptor: Acceptor, shared: Arc<StreamContext>) {
+async fn accept(socket: Arc<StreamSocket>, acceptor: AsyncFd<OwnedFd>, shared: Arc<StreamContext>) {
     let mut stop = shared.stop.clone();
     let mut connections = JoinSet::new();
     loop {
@@ -173,24 +155,29 @@ async fn accept(socket: Arc<StreamSocket>, acceptor: Acceptor, shared: Arc<Strea
                 log_panic(ended);
                 continue;
             }
-            accepted = acceptor.accept() => accepted,
+            accepted = acceptor.async_io(Interest::READABLE, accept_now) => accepted,
         };
         match accepted {
             Ok(client) => spawn_connection(client, &socket, &shared, &mut connections),
             Err(error) => {
                 // Most likely too many files are open, so that other connections must close first.
-                tracing::warn!(listener = %socket.address, %error, "cannot accept a connection; trying again");
+                tracing::warn!(listener = %socket.address(), %error, "cannot accept a connection; trying again");
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
     }
-    socket.file.iter().for_each(SocketFile::remove);
-    while let Ok(client) = acceptor.accept_now() {
+    socket.bound.remove_file();
+    while let Ok(client) = accept_now(acceptor.get_ref()) {
         spawn_connection(client, &socket, &shared, &mut connections);
     }
     while let Some(ended) = connections.join_next().await {
         log_panic(ended);
     }
+}
+
+/// Accepts a connection that waits already.
+fn accept_now(fd: &OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    sys::watch(retry_on_intr(|| net::accept_with(fd, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK))?)
 }
 
 fn log_panic(ended: Result<(), tokio::task::JoinError>) {
@@ -200,12 +187,12 @@ fn log_panic(ended: Result<(), tokio::task::JoinError>) {
 }
 
 fn spawn_connection(
-    client: Client,
+    client: AsyncFd<OwnedFd>,
     socket: &Arc<StreamSocket>,
     shared: &Arc<StreamContext>,
     connections: &mut JoinSet<()>,
 ) {
-    socket.counts.accepted.fetch_add(1, Ordering::Relaxed);
+    socket.accepted.fetch_add(1, Ordering::Relaxed);
     let Ok(permit) = Arc::clone(&shared.connections).try_acquire_owned() else {
         return socket.closed(Closed::Limit);
     };
@@ -224,7 +211,7 @@ struct Connection {
 }
 
 impl Connection {
-    async fn run(mut self, client: Client) {
+    async fn run(mut self, client: AsyncFd<OwnedFd>) {
         let Err(why) = self.read_all(&client).await;
         let end = if matches!(why, Some(Closed::End | Closed::Idle)) { End::Whole } else { End::Torn };
         let is_whole = self.end(end);
@@ -237,18 +224,18 @@ impl Connection {
     }
 
     /// Reads until the connection must be closed; gives the reason, or `None` at [`Streams::stop`].
-    async fn read_all(&mut self, client: &Client) -> Result<Infallible, Option<Closed>> {
+    async fn read_all(&mut self, client: &AsyncFd<OwnedFd>) -> Result<Infallible, Option<Closed>> {
         let mut stop = self.shared.stop.clone();
         loop {
-            tokio::select! {
+            let mut ready = tokio::select! {
                 biased;
                 _ = stop.changed() => return Err(self.drain(client.as_fd())),
                 ready = within(self.shared.idle_timeout, client.readable()) => ready?.map_err(|_| Closed::Error)?,
-            }
-            match client.try_read(|fd| self.read(fd)) {
-                Ok(read) => _ = read?,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(_) => return Err(Some(Closed::Error)),
+            };
+            match ready.try_io(|client| self.read(client.as_fd())) {
+                Ok(Ok(read)) => _ = read?,
+                Ok(Err(_)) => return Err(Some(Closed::Error)),
+                Err(_would_block) => {}
             }
             yield_now().await;
         }

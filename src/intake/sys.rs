@@ -1,14 +1,17 @@
-//! Two system calls without a safe wrapper: `recvmmsg` into reusable buffers, and the memory figures of a socket.
+//! Calls without a safe wrapper: `recvmmsg` into reusable buffers, the memory figures of a socket, and a socket of any kind
+//! in the runtime.
 //!
 //! This file and `prefetch.rs` are the only ones with `unsafe`; each block says why it is sound.
 
 use std::fmt;
 use std::io;
 use std::mem;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use std::ptr;
 
 use nix::libc;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 use super::framing::MAX_MESSAGE;
 
@@ -131,6 +134,12 @@ pub(super) fn memory(socket: BorrowedFd<'_>) -> io::Result<SocketMemory> {
     } else {
         Err(io::Error::last_os_error())
     }
+}
+
+/// Registers a non-blocking socket with the runtime, which then tells when it is readable.
+pub(super) fn watch(socket: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` owns a valid descriptor, and nothing replaces or closes it while the `AsyncFd` owns it.
+    Ok(unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) }?)
 }
 
 #[cfg(test)]

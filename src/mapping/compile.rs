@@ -7,10 +7,9 @@ use std::sync::Arc;
 use super::condition::Conditions;
 use super::consistency::Consistency;
 use super::conversion::Conversion;
-use super::family_metadata::{MetadataByType, RuleMetadata};
 use super::glob::GlobPart;
-use super::labels::{SeriesLabels, TagFilter, TagPolicy};
-use super::metric::Metric;
+use super::labels::{SeriesLabels, TagPolicy};
+use super::metric::{Metric, RuleMetadata};
 use super::pattern::{Automaton, NamePattern};
 use super::relay_filter::RelayFilter;
 use super::rules::{CompiledRule, MetricTemplate, Rules};
@@ -28,22 +27,15 @@ impl Rules {
     /// in one rule does not keep the others from being checked, so that one run finds all errors.
     pub fn compile(config: &Config) -> (Self, Vec<Diagnostic>) {
         let mut compiler = Compiler::new(config);
-        let compiled: Vec<_> = config.metrics.iter().map(|rule| compiler.rule(rule)).collect();
+        let rules: Vec<_> = config.metrics.iter().filter_map(|rule| compiler.rule(rule)).collect();
         let relay_filters = RelayFilter::compile(&config.relays, &mut compiler.diagnostics);
-        for (rule, compiled) in config.metrics.iter().zip(&compiled) {
-            if let Some(metric) = compiled.as_ref().and_then(|compiled| compiled.metric.as_ref()) {
-                compiler.initial(rule, metric);
-            }
-            compiler.check_limits(rule);
-        }
-        let rules: Vec<_> = compiled.into_iter().flatten().collect();
         let automaton = compiler.automaton(&rules);
         let Compiler { mut diagnostics, consistency, metadata, constants, initial, .. } = compiler;
         diagnostics.extend(consistency.collisions());
         diagnostics.extend(unreachable_rules(&rules, &automaton));
         let default_metric = MetricTemplate {
             name: None,
-            metadata: RuleMetadata::ByType(metadata),
+            metadata,
             labels: Vec::new(),
             tags: TagPolicy::default(),
             scale: 1.0,
@@ -71,7 +63,7 @@ impl Rules {
 struct Compiler<'c> {
     config: &'c Config,
     /// The metadata of metrics that no rule matches.
-    metadata: MetadataByType,
+    metadata: RuleMetadata,
     constants: Vec<(String, String)>,
     diagnostics: Vec<Diagnostic>,
     consistency: Consistency<'c>,
@@ -84,7 +76,7 @@ impl<'c> Compiler<'c> {
     fn new(config: &'c Config) -> Self {
         Self {
             config,
-            metadata: MetadataByType::of_defaults(&config.defaults),
+            metadata: RuleMetadata::of_defaults(&config.defaults),
             constants: SeriesLabels::from(unspanned(&config.labels)).into_sorted(),
             diagnostics: Vec::new(),
             consistency: Consistency::default(),
@@ -112,7 +104,7 @@ impl<'c> Compiler<'c> {
         let ttl = rule.ttl.as_ref().map(|ttl| *ttl.get_ref()).or(self.config.defaults.ttl);
         let metric = MetricTemplate {
             name,
-            metadata: RuleMetadata::new(rule, &self.metadata),
+            metadata: self.metadata.with_rule(rule),
             labels,
             tags,
             scale: rule.scale.as_ref().map_or(1.0, |scale| *scale.get_ref()),
@@ -120,6 +112,10 @@ impl<'c> Compiler<'c> {
             ttl: ttl.filter(|ttl| !ttl.is_zero() && rule.init.is_empty()),
         };
         let metric = Some(metric).filter(|_| !rule.drop);
+        if let Some(metric) = &metric {
+            self.initial(rule, metric);
+            self.check_limits(rule);
+        }
         Some(CompiledRule { written: rule.pattern.clone(), pattern, conditions, metric })
     }
 
@@ -185,10 +181,10 @@ impl<'c> Compiler<'c> {
             KeptTags::AllBut(all_but) => (false, all_but.as_slice()),
         };
         let listed = listed.iter().map(|key| names::label_key(key.get_ref(), naming).0).collect();
-        let kept = TagFilter { listed, keeps_listed };
+        let mut policy = TagPolicy { renamed: Vec::new(), listed, keeps_listed, prefer: rule.prefer };
         // With `tags = "drop"`, the key `rename_tags` is an error of its own.
         for (from, _) in rule.rename_tags.iter().filter(|_| rule.tags != KeptTags::None) {
-            if !kept.keeps(&names::label_key(from.get_ref(), naming).0) {
+            if !policy.keeps(&names::label_key(from.get_ref(), naming).0) {
                 let message = format!(
                     "the tag {:?} is renamed, but drop_tags or keep_tags drops it; leave it out in one of them",
                     from.get_ref()
@@ -197,8 +193,8 @@ impl<'c> Compiler<'c> {
             }
         }
         let renamed = self.by_key("rename_tags", &rule.rename_tags);
-        let renamed = renamed.into_iter().map(|(from, to)| (from, to.to_owned())).collect();
-        TagPolicy { renamed, kept, prefer: rule.prefer }
+        policy.renamed = renamed.into_iter().map(|(from, to)| (from, to.to_owned())).collect();
+        policy
     }
 
     /// Tags by the keys of their labels, in ascending order. Two tags with the same key are an error of `option`.
@@ -241,10 +237,9 @@ impl<'c> Compiler<'c> {
         pattern: Option<&NamePattern>,
     ) -> Option<CaptureTemplate> {
         let template = pattern.and_then(|pattern| self.template(name, pattern));
-        let is_literal = match (&template, pattern) {
-            (Some(template), _) => template.is_literal(),
-            (None, Some(_)) => return None,
-            (None, None) => !name.get_ref().contains('$'),
+        let is_literal = match &template {
+            Some(template) => template.is_literal(),
+            None => pattern.is_none() && !name.get_ref().contains('$'),
         };
         if is_literal {
             self.consistency.add(rule, name, &mut self.diagnostics);
@@ -257,8 +252,8 @@ impl<'c> Compiler<'c> {
     /// Adds the series that a rule declares with `init`.
     fn initial(&mut self, rule: &MetricRule, metric: &MetricTemplate) {
         for set in &rule.init {
-            let (Some(name), RuleMetadata::Fixed(metadata)) =
-                (metric.name.as_ref().filter(|name| name.is_literal()), &metric.metadata)
+            let (Some(name), Some(metadata)) =
+                (metric.name.as_ref().filter(|name| name.is_literal()), metric.metadata.fixed())
             else {
                 let message = "init needs a type and a name without $ in the same rule, because the series exists \
                                before the first line";

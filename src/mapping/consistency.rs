@@ -3,32 +3,15 @@
 //! A name with `$` depends on the line, so only its literal parts are checked.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use super::names;
 use crate::config::{Diagnostic, MetricRule, Spanned};
 use crate::metric::MetricType;
 use crate::telemetry;
 
-/// The names without `$` so far, each with its declaration.
+/// The names without `$` so far, each with its rules in file order. The first rule that sets an option counts.
 #[derive(Default)]
-pub(super) struct Consistency<'c> {
-    names: BTreeMap<&'c str, Declaration<'c>>,
-}
-
-/// What the rules declare about a name. The first rule that sets an option counts.
-struct Declaration<'c> {
-    /// The first rule with the name, and the first one with the name and a type.
-    first: &'c Spanned<String>,
-    typed: Option<&'c Spanned<String>>,
-    metric_type: Option<&'c Spanned<MetricType>>,
-    help: Option<&'c Spanned<String>>,
-    unit: Option<&'c Spanned<String>>,
-    buckets: Option<&'c Spanned<Vec<f64>>>,
-    quantiles: Option<&'c Spanned<Vec<f64>>>,
-    /// Whether a series of it exists before the first line.
-    is_initial: bool,
-}
+pub(super) struct Consistency<'c>(BTreeMap<&'c str, Vec<&'c MetricRule>>);
 
 impl<'c> Consistency<'c> {
     /// Adds a rule whose `name` has no `$`, and reports where it differs from the rules before it.
@@ -37,20 +20,9 @@ impl<'c> Consistency<'c> {
             return found.push(error);
         }
         check_conventions(rule, name, found);
-        let new = Declaration {
-            first: name,
-            typed: None,
-            metric_type: None,
-            help: None,
-            unit: None,
-            buckets: None,
-            quantiles: None,
-            is_initial: false,
-        };
-        let declaration = self.names.entry(name.get_ref()).or_insert(new);
-        declaration.merge(rule, name.get_ref(), found);
-        declaration.typed = declaration.typed.or(rule.metric_type.as_ref().map(|_| name));
-        declaration.is_initial |= !rule.init.is_empty();
+        let rules = self.0.entry(name.get_ref()).or_default();
+        compare(rules, rule, name.get_ref(), found);
+        rules.push(rule);
     }
 
     /// Reports names that collide: a histogram also exposes its name with `_bucket`, `_sum` and `_count`, a summary with
@@ -59,20 +31,21 @@ impl<'c> Consistency<'c> {
     /// The metric that exists first keeps the other one out. A collision is an error if one of the two exists before the
     /// first line, and a warning otherwise, because lines for both of them may never arrive.
     pub(super) fn collisions(&self) -> Vec<Diagnostic> {
+        let typed = |rule: &&'c MetricRule| Some((rule.name.as_ref()?, *rule.metric_type.as_ref()?.get_ref()));
         let mut found = Vec::new();
-        for (owner, declaration) in &self.names {
-            let (Some(metric_type), Some(typed)) = (declaration.metric_type, declaration.typed) else { continue };
-            let metric_type = *metric_type.get_ref();
+        for (owner, rules) in &self.0 {
+            let Some((typed, metric_type)) = rules.iter().find_map(typed) else { continue };
             for taken in metric_type.suffixes().iter().map(|suffix| format!("{owner}{suffix}")) {
-                let Some(other) = self.names.get(taken.as_str()) else { continue };
-                let later = if typed.span().start > other.first.span().start { typed } else { other.first };
+                let others = self.0.get(taken.as_str()).map_or(&[][..], Vec::as_slice);
+                let Some(first) = others.iter().find_map(|rule| rule.name.as_ref()) else { continue };
+                let later = if typed.span().start > first.span().start { typed } else { first };
                 let message = format!(
                     "name {:?}: the {} {owner} exposes {taken} itself; rename one of the two",
                     later.get_ref(),
                     metric_type.as_str()
                 );
-                let is_wrong = declaration.is_initial || other.is_initial;
-                let diagnostic = if is_wrong { Diagnostic::error } else { Diagnostic::warning };
+                let is_initial = rules.iter().chain(others).any(|rule| !rule.init.is_empty());
+                let diagnostic = if is_initial { Diagnostic::error } else { Diagnostic::warning };
                 found.push(diagnostic(later.span(), message));
             }
         }
@@ -80,39 +53,39 @@ impl<'c> Consistency<'c> {
     }
 }
 
-impl<'c> Declaration<'c> {
-    /// Adds what a rule declares, and reports where it differs from the rules before it.
-    fn merge(&mut self, rule: &'c MetricRule, name: &str, found: &mut Vec<Diagnostic>) {
-        if let Some((two, one)) = differs(&mut self.metric_type, rule.metric_type.as_ref()) {
+/// Reports where `rule` differs from the `earlier` rules with this name.
+fn compare(earlier: &[&MetricRule], rule: &MetricRule, name: &str, found: &mut Vec<Diagnostic>) {
+    if let Some((two, one)) = differs(earlier, rule, |rule| &rule.metric_type) {
+        let message = format!(
+            "type {:?} contradicts an earlier rule, which declares {name} a {}; one name has one type",
+            two.get_ref().as_str(),
+            one.get_ref().as_str()
+        );
+        found.push(Diagnostic::error(two.span(), message));
+    }
+    for (span, what) in [
+        (differs(earlier, rule, |rule| &rule.help).map(|(two, _)| two.span()), "another help"),
+        (differs(earlier, rule, |rule| &rule.unit).map(|(two, _)| two.span()), "another unit"),
+        (differs(earlier, rule, |rule| &rule.buckets).map(|(two, _)| two.span()), "other buckets"),
+        (differs(earlier, rule, |rule| &rule.quantiles).map(|(two, _)| two.span()), "other quantiles"),
+    ] {
+        found.extend(span.map(|span| {
             let message = format!(
-                "type {:?} contradicts an earlier rule, which declares {name} a {}; one name has one type",
-                two.get_ref().as_str(),
-                one.get_ref().as_str()
+                "{name} has {what} in an earlier rule, and the first series decides; write the same in both rules"
             );
-            found.push(Diagnostic::error(two.span(), message));
-        }
-        let mut warn = |span: Option<Range<usize>>, what: &str| {
-            found.extend(span.map(|span| {
-                let message = format!(
-                    "{name} has {what} in an earlier rule, and the first series decides; write the same in both rules"
-                );
-                Diagnostic::warning(span, message)
-            }));
-        };
-        warn(differs(&mut self.help, rule.help.as_ref()).map(|(two, _)| two.span()), "another help");
-        warn(differs(&mut self.unit, rule.unit.as_ref()).map(|(two, _)| two.span()), "another unit");
-        warn(differs(&mut self.buckets, rule.buckets.as_ref()).map(|(two, _)| two.span()), "other buckets");
-        warn(differs(&mut self.quantiles, rule.quantiles.as_ref()).map(|(two, _)| two.span()), "other quantiles");
+            Diagnostic::warning(span, message)
+        }));
     }
 }
 
-/// The values of an option in this rule and in the first rule that sets it, if the two differ.
+/// The values of an option in `rule` and in the first of the `earlier` rules that sets it, if the two differ.
 fn differs<'c, T: PartialEq>(
-    first: &mut Option<&'c Spanned<T>>,
-    this: Option<&'c Spanned<T>>,
+    earlier: &[&'c MetricRule],
+    rule: &'c MetricRule,
+    option: impl Fn(&'c MetricRule) -> &'c Option<Spanned<T>>,
 ) -> Option<(&'c Spanned<T>, &'c Spanned<T>)> {
-    let this = this?;
-    let first = *first.get_or_insert(this);
+    let this = option(rule).as_ref()?;
+    let first = earlier.iter().find_map(|rule| option(rule).as_ref())?;
     (first.get_ref() != this.get_ref()).then_some((this, first))
 }
 

@@ -80,14 +80,9 @@ impl Glob {
         let mut captures = vec![name];
         let mut rest = Some(name);
         for part in &self.parts {
-            let text = match rest?.split_once('.') {
-                Some((text, after)) => {
-                    rest = Some(after);
-                    text
-                }
-                None => rest.take()?,
-            };
+            let (text, after) = rest?.split_once('.').map_or((rest?, None), |(text, after)| (text, Some(after)));
             part.matches(text, &mut captures)?;
+            rest = after;
         }
         match (self.rest, rest) {
             (true, Some(rest)) => captures.push(rest),

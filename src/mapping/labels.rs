@@ -2,12 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::context::Context;
 use super::names;
-use super::tag_errors::TagErrors;
 use super::template::CaptureTemplate;
 use crate::config::{Naming, Prefer};
-use crate::parse::tags::TagError;
+use crate::parse::tags::{Tag, TagError};
 use crate::reject::Reject;
 
 /// The tags of a line as the client sent them, except that their keys are legal.
@@ -30,9 +28,9 @@ struct KeyedTag<'a> {
 
 impl<'a> ClientTags<'a> {
     /// Reads at most `limit` tags of a line.
-    pub(super) fn read(context: &Context<'a>, naming: Naming, limit: usize) -> Self {
-        let mut read = Self { tags: Vec::new(), errors: TagErrors::NONE, is_too_many: context.tags.len() > limit };
-        for tag in context.tags.iter().take(limit) {
+    pub(super) fn read(tags: &[Tag<'a>], naming: Naming, limit: usize) -> Self {
+        let mut read = Self { tags: Vec::new(), errors: TagErrors::NONE, is_too_many: tags.len() > limit };
+        for tag in tags.iter().take(limit) {
             match tag.pair {
                 Ok((key, value)) => {
                     let (key, is_reserved) = names::label_key(key, naming);
@@ -50,24 +48,44 @@ impl<'a> ClientTags<'a> {
     }
 }
 
-/// How a rule turns the tags of a line into labels.
+/// How many tags of one line were left out or changed, by error.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct TagErrors([u8; TagError::ALL.len()]);
+
+impl TagErrors {
+    /// No errors.
+    pub(crate) const NONE: Self = Self([0; TagError::ALL.len()]);
+
+    /// Whether no tag has an error.
+    pub(crate) fn is_empty(self) -> bool {
+        self == Self::NONE
+    }
+
+    /// Every error with its count, which may be 0.
+    pub(crate) fn iter(self) -> impl Iterator<Item = (TagError, u64)> {
+        TagError::ALL.into_iter().zip(self.0).map(|(error, count)| (error, u64::from(count)))
+    }
+
+    pub(super) fn add(&mut self, error: TagError) {
+        if let Some(count) = self.0.get_mut(error as usize) {
+            *count = count.saturating_add(1);
+        }
+    }
+}
+
+/// How a rule turns the tags of a line into labels. The default keeps all tags.
 #[derive(Clone, Debug, Default)]
 pub(super) struct TagPolicy {
     /// Tags that get another key, each with that key.
     pub renamed: Vec<(String, String)>,
-    pub kept: TagFilter,
-    pub prefer: Prefer,
-}
-
-/// Which tags become labels, by their keys before they are renamed. The default keeps all tags.
-#[derive(Clone, Debug, Default)]
-pub(super) struct TagFilter {
+    /// Keys of tags, before they are renamed.
     pub listed: Vec<String>,
     /// Whether only the listed tags are kept; otherwise only the listed tags are dropped.
     pub keeps_listed: bool,
+    pub prefer: Prefer,
 }
 
-impl TagFilter {
+impl TagPolicy {
     /// Whether a tag becomes a label.
     pub(super) fn keeps(&self, key: &str) -> bool {
         self.listed.iter().any(|listed| listed == key) == self.keeps_listed
@@ -86,7 +104,7 @@ impl SeriesLabels {
         }
         *errors = tags.errors;
         let mut labels = Self(BTreeMap::new());
-        for tag in tags.tags.iter().filter(|tag| policy.kept.keeps(&tag.key)) {
+        for tag in tags.tags.iter().filter(|tag| policy.keeps(&tag.key)) {
             let renamed = policy.renamed.iter().find(|(from, _)| *from == tag.key);
             if renamed.is_none() && tag.is_reserved {
                 errors.add(TagError::ReservedKey);

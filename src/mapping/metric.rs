@@ -1,9 +1,125 @@
-//! A series as the rules describe it.
+//! A series as the rules describe it, and what all series of a metric name share.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::family_metadata::FamilyMetadata;
+use crate::config::{Defaults, MetricRule, Spanned};
+use crate::metric::{Bounds, MetricType, Quantiles, Window};
+
+/// Help, unit and type of a metric. The rules make it once for each rule, and all metrics of the rule share it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FamilyMetadata {
+    /// The text of `# HELP`.
+    pub help: Arc<str>,
+    /// The base unit of the values, if a rule names one: `seconds`, `bytes`.
+    pub unit: Option<Arc<str>>,
+    /// The type, with what a new series of it needs.
+    pub spec: MetricSpec,
+}
+
+/// A metric type with what a new series of that type needs.
+#[derive(Clone, Debug, PartialEq)]
+pub enum MetricSpec {
+    /// A counter.
+    Counter,
+    /// A gauge.
+    Gauge,
+    /// A histogram with the upper bounds of its buckets.
+    Histogram(Bounds),
+    /// A set that counts the members of this window of time.
+    Set(Window),
+    /// A summary with its quantiles, over the observations of this window of time.
+    Summary(Quantiles, Window),
+}
+
+impl FamilyMetadata {
+    /// The type of the metric.
+    pub(crate) fn metric_type(&self) -> MetricType {
+        match self.spec {
+            MetricSpec::Counter => MetricType::Counter,
+            MetricSpec::Gauge => MetricType::Gauge,
+            MetricSpec::Histogram(_) => MetricType::Histogram,
+            MetricSpec::Set(_) => MetricType::Set,
+            MetricSpec::Summary(..) => MetricType::Summary,
+        }
+    }
+
+    /// The metadata of metrics that no rule matches. The help is the same for all metrics of a type, because it must
+    /// not depend on which line is first.
+    ///
+    /// Bounds and quantiles that are invalid count as none, because the reader of the config has reported them.
+    fn default_of(metric_type: MetricType, defaults: &Defaults) -> Self {
+        let bounds = || Bounds::new(&defaults.buckets).unwrap_or_default();
+        let quantiles = || Quantiles::new(&defaults.quantiles).unwrap_or_default();
+        let (what, spec) = match metric_type {
+            MetricType::Counter => ("Counter fed", MetricSpec::Counter),
+            MetricType::Gauge => ("Gauge fed", MetricSpec::Gauge),
+            MetricType::Histogram => ("Histogram fed", MetricSpec::Histogram(bounds())),
+            MetricType::Set => ("Different members seen", MetricSpec::Set(Window::new(defaults.set_window))),
+            MetricType::Summary => {
+                ("Summary fed", MetricSpec::Summary(quantiles(), Window::new(defaults.summary_window)))
+            }
+        };
+        Self { help: format!("{what} by StatsD; no rule gives it a help text.").into(), unit: None, spec }
+    }
+
+    /// The metadata of the metrics of `rule`; `self` fills in what the rule does not set.
+    fn with_rule(&self, rule: &MetricRule) -> Self {
+        let text = |text: &Option<Spanned<String>>| text.as_ref().map(|text| Arc::from(text.get_ref().as_str()));
+        let spec = match &self.spec {
+            MetricSpec::Histogram(default) => {
+                let own = rule.buckets.as_ref().and_then(|buckets| Bounds::new(buckets.get_ref()));
+                MetricSpec::Histogram(own.unwrap_or_else(|| default.clone()))
+            }
+            MetricSpec::Summary(default, window) => {
+                let own = rule.quantiles.as_ref().and_then(|quantiles| Quantiles::new(quantiles.get_ref()));
+                MetricSpec::Summary(own.unwrap_or_else(|| default.clone()), *window)
+            }
+            other => other.clone(),
+        };
+        Self { help: text(&rule.help).unwrap_or_else(|| Arc::clone(&self.help)), unit: text(&rule.unit), spec }
+    }
+}
+
+/// The metadata of the metrics of one rule, or of those that no rule matches.
+#[derive(Clone, Debug)]
+pub(super) struct RuleMetadata {
+    /// The type that the rule sets; `None`: the type of the line decides.
+    metric_type: Option<MetricType>,
+    /// By type, in the order of `MetricType::ALL`.
+    by_type: [Arc<FamilyMetadata>; MetricType::ALL.len()],
+}
+
+impl RuleMetadata {
+    /// The metadata of metrics that no rule matches.
+    pub(super) fn of_defaults(defaults: &Defaults) -> Self {
+        let by_type = MetricType::ALL.map(|metric_type| FamilyMetadata::default_of(metric_type, defaults).into());
+        Self { metric_type: None, by_type }
+    }
+
+    /// The metadata of the metrics of `rule`; `self` fills in what the rule does not set.
+    pub(super) fn with_rule(&self, rule: &MetricRule) -> Self {
+        let by_type = self.by_type.each_ref().map(|default| default.with_rule(rule).into());
+        Self { metric_type: rule.metric_type.as_ref().map(|metric_type| *metric_type.get_ref()), by_type }
+    }
+
+    /// The metadata, if it is the same for all lines.
+    pub(super) fn fixed(&self) -> Option<&Arc<FamilyMetadata>> {
+        self.metric_type.map(|metric_type| self.get(metric_type))
+    }
+
+    /// The metadata for lines that become `default` unless the rule sets a type.
+    pub(super) fn get(&self, default: MetricType) -> &Arc<FamilyMetadata> {
+        let [counter, gauge, histogram, set, summary] = &self.by_type;
+        match self.metric_type.unwrap_or(default) {
+            MetricType::Counter => counter,
+            MetricType::Gauge => gauge,
+            MetricType::Histogram => histogram,
+            MetricType::Set => set,
+            MetricType::Summary => summary,
+        }
+    }
+}
 
 /// Everything that the registry needs to find or make a series.
 #[derive(Clone, Debug, PartialEq)]

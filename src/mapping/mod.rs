@@ -7,9 +7,7 @@
 mod compile;
 mod condition;
 mod consistency;
-mod context;
 mod conversion;
-mod family_metadata;
 mod glob;
 mod labels;
 mod metric;
@@ -17,14 +15,11 @@ mod names;
 mod pattern;
 mod relay_filter;
 mod rules;
-mod tag_errors;
 mod template;
 mod unreachable;
 
-pub use context::Context;
 pub use conversion::Conversion;
-pub use family_metadata::{FamilyMetadata, MetricSpec};
-pub use metric::Metric;
+pub use labels::TagErrors;
+pub use metric::{FamilyMetadata, Metric, MetricSpec};
 pub use relay_filter::RelayFilter;
-pub use rules::{Mapping, Outcome, Rules};
-pub use tag_errors::TagErrors;
+pub use rules::{Context, Mapping, Outcome, Rules};

@@ -3,17 +3,13 @@
 //! Source: <https://prometheus.io/docs/concepts/data_model/>, in the character set of text format 0.0.4.
 
 use crate::config::Naming;
+use crate::config::reader::is_reserved_label;
 
 /// Whether `name` is a valid name of a metric. `_total` is not, because parsers remove this suffix from the name of a
 /// counter.
 pub(super) fn is_metric_name(name: &str) -> bool {
     let legal = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b':';
     name.bytes().all(legal) && name.bytes().next().is_some_and(|b| !b.is_ascii_digit()) && name != "_total"
-}
-
-/// Whether Prometheus, or an exposition format, reserves the label `key`.
-pub(super) fn is_reserved_label(key: &str) -> bool {
-    key == "le" || key == "quantile" || key.starts_with("__")
 }
 
 /// Makes the name of a metric, or the key of a label, legal. Each character that is not allowed becomes `_`, and a name

@@ -94,28 +94,24 @@ impl NamePattern {
 
 /// One automaton over many patterns, which reads a name once to match it against all of them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Automaton(Option<RegexSet>);
+pub(super) struct Automaton(RegexSet);
 
 impl Automaton {
     /// The automaton over `patterns`; `None`: it would be too large.
     pub(super) fn new<'p>(patterns: impl ExactSizeIterator<Item = &'p NamePattern>) -> Option<Self> {
-        if patterns.len() == 0 {
-            return Some(Self(None));
-        }
         let states = (patterns.len() * STATES_SIZE).clamp(STATES.0, STATES.1);
         let mut builder = RegexSetBuilder::new(patterns.map(NamePattern::to_regex));
-        let set = builder.size_limit(ALL_SIZE).dfa_size_limit(states).build();
-        set.ok().map(|set| Self(Some(set)))
+        builder.size_limit(ALL_SIZE).dfa_size_limit(states).build().ok().map(Self)
     }
 
     /// Whether at least one pattern matches `name`.
     pub(super) fn is_match(&self, name: &str) -> bool {
-        self.0.as_ref().is_some_and(|set| set.is_match(name.as_bytes()))
+        self.0.is_match(name.as_bytes())
     }
 
     /// The indexes of the patterns that match `name`, in ascending order.
     pub(super) fn matches(&self, name: &str) -> impl Iterator<Item = usize> + use<> {
-        self.0.as_ref().map(|set| set.matches(name.as_bytes())).into_iter().flatten()
+        self.0.matches(name.as_bytes()).into_iter()
     }
 }
 
@@ -125,7 +121,7 @@ fn regex(text: &str) -> Result<Regex, String> {
         return Err("the regex is empty and matches no name; write a regex for the whole name".to_owned());
     }
     let build = |text: &str| RegexBuilder::new(text).size_limit(REGEX_SIZE).build();
-    let text_of_re2 = as_re2(&re2::in_common(text));
+    let text_of_re2 = re2::for_crate(text);
     // Without the brackets first, because they would make `a)(b` valid.
     let compiled = build(&text_of_re2).and_then(|_| build(&format!(r"\A(?:{text_of_re2})\z")));
     compiled.map_err(|error| match error {
@@ -139,36 +135,6 @@ fn regex(text: &str) -> Result<Regex, String> {
             format!("the regex '{text}' is wrong: {}", why.strip_prefix("error: ").unwrap_or(why))
         }
     })
-}
-
-/// Replaces the escapes for classes by the ASCII classes that they mean in RE2. The regex crate's Unicode classes take a
-/// hundred times the memory.
-///
-/// Source: <https://github.com/google/re2/wiki/Syntax>.
-fn as_re2(text: &str) -> String {
-    let mut regex = String::with_capacity(text.len());
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        if c != '\\' {
-            regex.push(c);
-            continue;
-        }
-        match chars.next() {
-            Some('d') => regex.push_str("[0-9]"),
-            Some('D') => regex.push_str("[^0-9]"),
-            Some('s') => regex.push_str(r"[\t\n\f\r\x20]"),
-            Some('S') => regex.push_str(r"[^\t\n\f\r\x20]"),
-            Some('w') => regex.push_str("[0-9A-Za-z_]"),
-            Some('W') => regex.push_str("[^0-9A-Za-z_]"),
-            Some('b') => regex.push_str(r"(?-u:\b)"),
-            Some('B') => regex.push_str(r"(?-u:\B)"),
-            escaped => {
-                regex.push(c);
-                regex.extend(escaped);
-            }
-        }
-    }
-    regex
 }
 
 #[cfg(test)]

@@ -5,19 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::condition::Conditions;
-use super::context::Context;
 use super::conversion::Conversion;
-use super::family_metadata::RuleMetadata;
-use super::labels::{ClientTags, SeriesLabels, TagPolicy};
-use super::metric::Metric;
+use super::labels::{ClientTags, SeriesLabels, TagErrors, TagPolicy};
+use super::metric::{Metric, RuleMetadata};
 use super::names;
 use super::pattern::{Automaton, NamePattern};
 use super::relay_filter::RelayFilter;
-use super::tag_errors::TagErrors;
 use super::template::CaptureTemplate;
 use crate::config::{Dialects, Naming, RulePattern, Timer};
 use crate::metric::MetricType;
 use crate::parse::StatsdType;
+use crate::parse::tags::Tag;
 use crate::reject::Reject;
 use crate::telemetry;
 
@@ -29,15 +27,21 @@ pub struct Rules {
     pub(super) automaton: Automaton,
     /// The template of metrics that no rule matches.
     pub(super) default_metric: MetricTemplate,
-    pub(super) initial: Vec<Metric>,
     pub(super) naming: Naming,
     pub(super) timer: Timer,
-    pub(super) service_checks: bool,
-    pub(super) constants: Vec<(String, String)>,
-    pub(super) dialects: Dialects,
-    pub(super) container_label: bool,
     pub(super) tag_limit: usize,
-    pub(super) relay_filters: Vec<RelayFilter>,
+    /// The series that exist at 0 before the first line, in file order.
+    pub(crate) initial: Vec<Metric>,
+    /// Whether service checks become gauges.
+    pub(crate) service_checks: bool,
+    /// The constant labels of every series.
+    pub(crate) constants: Vec<(String, String)>,
+    /// The dialects in which tags are read.
+    pub(crate) dialects: Dialects,
+    /// Whether the `c:` section is part of the identity of a series.
+    pub(crate) container_label: bool,
+    /// The targets of the relay, each of them once.
+    pub(crate) relay_filters: Vec<RelayFilter>,
 }
 
 /// One compiled `[[metric]]` table.
@@ -63,6 +67,19 @@ pub(super) struct MetricTemplate {
     pub ttl: Option<Duration>,
 }
 
+/// A line as the rules see it: all that identifies its series, as text. DogStatsD servers call this the context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Context<'a> {
+    /// The name of the line, without tags.
+    pub name: &'a str,
+    /// The type of the line.
+    pub statsd_type: StatsdType,
+    /// The tags of the line, in whichever dialect they are written.
+    pub tags: &'a [Tag<'a>],
+    /// The `c:` section, or empty.
+    pub container: &'a str,
+}
+
 /// What the rules make of a [`Context`].
 #[derive(Debug)]
 pub struct Mapping<'a> {
@@ -84,36 +101,6 @@ pub enum Outcome {
 }
 
 impl Rules {
-    /// Whether the `c:` section is part of the identity of a series.
-    pub(crate) fn uses_container(&self) -> bool {
-        self.container_label
-    }
-
-    /// The dialects in which tags are read.
-    pub(crate) fn dialects(&self) -> Dialects {
-        self.dialects
-    }
-
-    /// Whether service checks become gauges.
-    pub(crate) fn exposes_service_checks(&self) -> bool {
-        self.service_checks
-    }
-
-    /// The series that exist at 0 before the first line, in file order.
-    pub(crate) fn initial(&self) -> &[Metric] {
-        &self.initial
-    }
-
-    /// The constant labels of every series.
-    pub(crate) fn constants(&self) -> &[(String, String)] {
-        &self.constants
-    }
-
-    /// The targets of the relay, each of them once.
-    pub(crate) fn relay_filters(&self) -> &[RelayFilter] {
-        &self.relay_filters
-    }
-
     /// The pattern of the rule at `index`, as the file has it.
     pub(crate) fn pattern(&self, index: usize) -> Option<&RulePattern> {
         self.rules.get(index).map(|rule| &rule.written)
@@ -127,7 +114,7 @@ impl Rules {
     /// Maps a line. The first rule in file order that matches decides.
     pub fn map<'a>(&self, context: Context<'a>) -> Mapping<'a> {
         let tags = OnceCell::new();
-        let tags = || tags.get_or_init(|| ClientTags::read(&context, self.naming, self.tag_limit));
+        let tags = || tags.get_or_init(|| ClientTags::read(context.tags, self.naming, self.tag_limit));
         let found = self.automaton.matches(context.name).find_map(|index| {
             let rule = self.rules.get(index).filter(|rule| rule.conditions.hold(context.statsd_type, tags))?;
             Some((index, rule, rule.pattern.captures(context.name)?))
@@ -153,10 +140,7 @@ impl Rules {
         tags: &ClientTags<'_>,
         tag_errors: &mut TagErrors,
     ) -> Result<Outcome, Reject> {
-        let metadata = match &template.metadata {
-            RuleMetadata::Fixed(metadata) => metadata,
-            RuleMetadata::ByType(by_type) => by_type.get(self.default_type(context.statsd_type)),
-        };
+        let metadata = template.metadata.get(self.default_type(context.statsd_type));
         let metric_type = metadata.metric_type();
         let conversion =
             Conversion::new(context.statsd_type, metric_type, template.scale).ok_or(Reject::TypeConflict)?;
@@ -187,12 +171,8 @@ impl Rules {
             (StatsdType::Counter | StatsdType::Meter, _) => MetricType::Counter,
             (StatsdType::Gauge | StatsdType::ServiceCheck, _) => MetricType::Gauge,
             (StatsdType::Set, _) => MetricType::Set,
-            (StatsdType::Timer | StatsdType::Histogram | StatsdType::Distribution, Timer::Histogram) => {
-                MetricType::Histogram
-            }
-            (StatsdType::Timer | StatsdType::Histogram | StatsdType::Distribution, Timer::Summary) => {
-                MetricType::Summary
-            }
+            (_, Timer::Histogram) => MetricType::Histogram,
+            (_, Timer::Summary) => MetricType::Summary,
         }
     }
 
@@ -249,7 +229,7 @@ mod tests {
             let mapping = rules.map(Context { name, statsd_type: StatsdType::Gauge, tags: &[], container: "" });
             assert!(matches!(mapping.outcome, Ok(Outcome::Feed(Metric { ttl, .. }, _)) if ttl == expected), "{name}");
         }
-        assert!(rules.initial().iter().all(|metric| metric.ttl.is_none()) && !rules.initial().is_empty());
+        assert!(rules.initial.iter().all(|metric| metric.ttl.is_none()) && !rules.initial.is_empty());
         let mapping = none.map(Context { name: "a", statsd_type: StatsdType::Gauge, tags: &[], container: "" });
         assert!(matches!(mapping.outcome, Ok(Outcome::Feed(Metric { ttl: None, .. }, _))));
     }

@@ -63,22 +63,19 @@ impl CaptureTemplate {
 
     /// The name of the metric for one match. Captured text is made legal.
     pub(super) fn name(&self, captures: &[&str], naming: Naming) -> String {
-        let parts = self.0.iter().map(|piece| match piece {
-            TemplatePart::Text(text) => NamePart::Literal(text),
-            TemplatePart::Capture(number) => NamePart::Captured(captures.get(*number).copied().unwrap_or_default()),
-        });
-        names::join(parts, naming)
+        names::join(self.parts(captures), naming)
     }
 
     /// The text for one match. `captures` begins with the whole name.
     pub(super) fn expand(&self, captures: &[&str]) -> String {
-        self.0
-            .iter()
-            .map(|piece| match piece {
-                TemplatePart::Text(text) => text.as_str(),
-                TemplatePart::Capture(number) => captures.get(*number).copied().unwrap_or_default(),
-            })
-            .collect()
+        self.parts(captures).map(|(NamePart::Literal(text) | NamePart::Captured(text))| text).collect()
+    }
+
+    fn parts<'t>(&'t self, captures: &'t [&str]) -> impl Iterator<Item = NamePart<'t>> {
+        self.0.iter().map(|piece| match piece {
+            TemplatePart::Text(text) => NamePart::Literal(text),
+            TemplatePart::Capture(number) => NamePart::Captured(captures.get(*number).copied().unwrap_or_default()),
+        })
     }
 }
 

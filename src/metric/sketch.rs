@@ -26,12 +26,6 @@ impl Sketch {
         Self { bins: Vec::new(), min: f64::INFINITY, max: f64::NEG_INFINITY }
     }
 
-    /// Removes all observations, and keeps the memory.
-    pub(super) fn clear(&mut self) {
-        self.bins.clear();
-        (self.min, self.max) = (f64::INFINITY, f64::NEG_INFINITY);
-    }
-
     /// Observes a finite value `times` times. The cost does not depend on `times`.
     pub(super) fn add(&mut self, value: f64, times: u64) {
         self.min = self.min.min(value);

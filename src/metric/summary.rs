@@ -1,13 +1,30 @@
 //! Summaries: quantiles of recent observations.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use super::float::{Carry, Sum};
-use super::quantiles::Quantiles;
 use super::sharing::Sharing;
 use super::sketch::Sketch;
 use super::window::Window;
 use crate::sync::Mutex;
+
+/// Numbers from 0 to 1, strictly ascending.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Quantiles(Arc<[f64]>);
+
+impl Quantiles {
+    /// `None`: the quantiles are not strictly ascending numbers from 0 to 1.
+    pub fn new(quantiles: &[f64]) -> Option<Self> {
+        let is_valid = quantiles.iter().all(|q| (0.0..=1.0).contains(q)) && quantiles.is_sorted_by(|a, b| a < b);
+        is_valid.then(|| Self(quantiles.into()))
+    }
+
+    /// The quantiles in ascending order.
+    pub(crate) fn as_slice(&self) -> &[f64] {
+        &self.0
+    }
+}
 
 /// A summary: the count and the sum of all observations, and a sketch of the observations in a [`Window`].
 ///
@@ -74,17 +91,12 @@ impl Summary {
 }
 
 impl Observed {
-    /// The sketch of a pane. It reuses the memory of a sketch that the window no longer covers.
+    /// The sketch of a pane. A new pane removes those that the window no longer covers.
     fn sketch(&mut self, pane: u32, window: Window) -> Option<&mut Sketch> {
         // Another thread may already have observed at a later time.
         if self.panes.back().is_none_or(|(last, _)| *last < pane) {
-            let mut sketch = None;
-            while self.panes.front().is_some_and(|(last, _)| !window.covers(*last, pane)) {
-                sketch = self.panes.pop_front();
-            }
-            let mut sketch = sketch.map_or_else(Sketch::new, |(_, sketch)| sketch);
-            sketch.clear();
-            self.panes.push_back((pane, sketch));
+            self.panes.retain(|(last, _)| window.covers(*last, pane));
+            self.panes.push_back((pane, Sketch::new()));
         }
         self.panes.back_mut().map(|(_, sketch)| sketch)
     }
@@ -181,5 +193,14 @@ mod tests {
         let (values, sum, count) = read(&summary, 500);
         assert_eq!((sum, count), (5_000.0 * 1.5 * 10.0, 30_000));
         assert_eq!((values[0], values[2]), (1.0, 4.0));
+    }
+
+    #[test]
+    fn quantiles_must_be_ascending_from_0_to_1() {
+        assert!(Quantiles::new(&[0.0, 0.5, 1.0]).is_some());
+        assert!(Quantiles::new(&[]).is_some());
+        for bad in [&[0.5, 0.5][..], &[0.9, 0.5], &[-0.1], &[1.1], &[f64::NAN]] {
+            assert_eq!(Quantiles::new(bad), None);
+        }
     }
 }

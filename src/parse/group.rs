@@ -33,6 +33,19 @@ impl<'a> Group<'a> {
         Self { name, values, statsd_type, rate: Ok(1.0), tags: &[], container: &[], unknown: false, sections: &[] }
     }
 
+    /// Keeps the tags or the container of `section`, which begins at `start` of `sections`, or that it is unknown.
+    /// `first_tags` is the start of the first tags so far.
+    pub(super) fn keep(&mut self, start: usize, section: &'a [u8], sections: &'a [u8], first_tags: &mut Option<usize>) {
+        match LineSection::of(section) {
+            LineSection::Tags => {
+                let first = *first_tags.get_or_insert(start + 1);
+                self.tags = sections.get(first..start + section.len()).unwrap_or_default();
+            }
+            LineSection::Container => self.container = section.get(2..).unwrap_or_default(),
+            _ => self.unknown |= LineSection::is_unknown(section, self.statsd_type),
+        }
+    }
+
     /// The values one by one. A set has one value even if it contains `:`, because DogStatsD does not pack sets.
     pub fn each_value(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let is_packed = self.statsd_type != StatsdType::Set;

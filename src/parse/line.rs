@@ -1,18 +1,45 @@
-//! The general reader of lines: it knows the whole grammar.
+//! The general reader of lines: it knows the whole grammar. A line is too long, an event, or groups of samples.
 
 use memchr::{memchr, memchr2, memmem};
 
 use super::group::Group;
 use super::section::{LineSection, cut};
 use super::statsd_type::StatsdType;
-use super::{service_check, tags, value};
+use super::{event, service_check, tags, value};
 use crate::config::Dialects;
 use crate::reject::Reject;
+
+/// A line, without its end.
+#[derive(Clone, Debug)]
+pub enum Line<'l> {
+    /// It is longer than a line may be.
+    TooLong {
+        /// Its name, as far as it can be told.
+        name: &'l [u8],
+    },
+    /// It is an event, which may be malformed.
+    Event(Result<(), Reject>),
+    /// It has samples, or is malformed.
+    Groups(Groups<'l>),
+}
+
+/// Reads a line of at most `max_len` bytes, whose name may hold tags of `dialects`.
+#[inline]
+pub fn line(line: &[u8], dialects: Dialects, max_len: usize) -> Line<'_> {
+    if line.len() > max_len {
+        let name = line.split(|&b| b == b':').next().unwrap_or(line);
+        return Line::TooLong { name: tags::before_tags(name, dialects) };
+    }
+    match event::event(line) {
+        Some(event) => Line::Event(event),
+        None => Line::Groups(groups(line).tagged(dialects)),
+    }
+}
 
 /// Takes a line, without its line break, apart into its groups.
 ///
 /// A group that cannot be read gives one [`Reject`], and the next group is read as usual. A service check is one group.
-/// The caller must not pass [events](super::event).
+/// The caller must not pass [events](super::event()).
 #[inline]
 pub fn groups(line: &[u8]) -> Groups<'_> {
     match cut(line, memchr(b':', line)) {
@@ -99,50 +126,35 @@ impl<'a> Groups<'a> {
     /// Reads the sections after the type, which may have any order.
     fn sections(&mut self, group: &mut Group<'a>, sections: &'a [u8]) -> Result<(), Reject> {
         group.sections = sections;
-        let mut tags: Option<usize> = None;
-        let mut start = 0;
-        while let Some(rest) = sections.get(start..) {
-            let (section, next) = cut(rest, memchr(b'|', rest));
-            let end = start + section.len();
-            match (LineSection::of(section), section) {
-                (LineSection::Rate, [_, text @ ..]) => {
-                    let (text, packed) = cut(text, memchr(b':', text));
-                    group.rate = value::rate(text);
-                    if group.rate.is_err() {
-                        // Checked here, because a later rate may replace this one.
-                        std::str::from_utf8(section).map_err(|_| Reject::NotUtf8)?;
-                    }
-                    if packed.is_some() {
-                        // The next pair of the older packing. It extends to the end of the line.
-                        let at = start + 1 + text.len();
-                        match self.continue_at(sections.get(at + 1..).unwrap_or_default()) {
-                            // No pair can follow in such a line, so the `:` is part of the rate, which is invalid.
-                            Err(Reject::UnknownType) => group.rate = Err(Reject::BadSampleRate),
-                            packed => {
-                                group.sections = sections.get(..at).unwrap_or_default();
-                                return packed;
-                            }
-                        }
-                    }
-                }
-                (LineSection::Tags, _) => {
-                    let first = *tags.get_or_insert(start + 1);
-                    group.tags = sections.get(first..end).unwrap_or_default();
-                }
-                (other, _) => {
+        let mut first_tags = None;
+        for (start, section) in LineSection::each(sections) {
+            let LineSection::Rate = LineSection::of(section) else {
+                if LineSection::of(section) != LineSection::Tags {
                     // Checked here, because only the name and the tags are checked later.
                     std::str::from_utf8(section).map_err(|_| Reject::NotUtf8)?;
-                    match other {
-                        LineSection::Container => group.container = section.get(2..).unwrap_or_default(),
-                        LineSection::Unknown => group.unknown = true,
-                        _ => {}
+                }
+                group.keep(start, section, sections, &mut first_tags);
+                continue;
+            };
+            let text = section.get(1..).unwrap_or_default();
+            let (text, packed) = cut(text, memchr(b':', text));
+            group.rate = value::rate(text);
+            if group.rate.is_err() {
+                // Checked here, because a later rate may replace this one.
+                std::str::from_utf8(section).map_err(|_| Reject::NotUtf8)?;
+            }
+            if packed.is_some() {
+                // The next pair of the older packing. It extends to the end of the line.
+                let at = start + 1 + text.len();
+                match self.continue_at(sections.get(at + 1..).unwrap_or_default()) {
+                    // No pair can follow in such a line, so the `:` is part of the rate, which is invalid.
+                    Err(Reject::UnknownType) => group.rate = Err(Reject::BadSampleRate),
+                    packed => {
+                        group.sections = sections.get(..at).unwrap_or_default();
+                        return packed;
                     }
                 }
             }
-            if next.is_none() {
-                break;
-            }
-            start = end + 1;
         }
         Ok(())
     }

@@ -7,7 +7,7 @@
 //!
 //! A line is one group, or several if it uses the older packing `name:1|c:2|ms` of value and type pairs after one name.
 //! [`groups`] takes a line apart; [`value::number`] and [`tags::Tagged`] read the parts of a group. A service check
-//! (`_sc|...`) is a group too. An [`event`] (`_e{...`) has no samples.
+//! (`_sc|...`) is a group too. An [`event()`] (`_e{...`) has no samples.
 //!
 //! Sources: the metric types of Etsy's StatsD daemon, and DogStatsD up to protocol 1.6
 //! (<https://docs.datadoghq.com/developers/dogstatsd/datagram_shell/>): 1.1 packed values, 1.2 container, 1.3
@@ -15,7 +15,6 @@
 
 #![warn(clippy::indexing_slicing)]
 
-mod any_line;
 mod event;
 mod group;
 mod line;
@@ -26,10 +25,9 @@ mod statsd_type;
 pub mod tags;
 pub mod value;
 
-pub use any_line::{Line, line};
 pub use event::event;
 pub use group::Group;
-pub use line::{Groups, groups};
+pub use line::{Groups, Line, groups, line};
 pub use simple_line::{SimpleLine, simple_line};
 pub use statsd_type::StatsdType;
 pub use value::{Number, SampleValue};

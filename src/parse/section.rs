@@ -1,5 +1,7 @@
 //! The sections of a line, which follow its type, each after a `|`.
 
+use memchr::memchr_iter;
+
 use super::statsd_type::StatsdType;
 
 /// What a section holds, by its first bytes.
@@ -17,6 +19,14 @@ pub(super) enum LineSection {
 }
 
 impl LineSection {
+    /// Splits `sections` at each `|`, and gives each section with its start.
+    #[inline]
+    pub(super) fn each(sections: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+        let starts = memchr_iter(b'|', sections).map(|at| at + 1);
+        let ends = memchr_iter(b'|', sections).chain([sections.len()]);
+        [0].into_iter().chain(starts).zip(ends).filter_map(|(start, end)| Some((start, sections.get(start..end)?)))
+    }
+
     #[inline]
     pub(super) fn of(section: &[u8]) -> Self {
         match section {

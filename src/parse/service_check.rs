@@ -28,36 +28,14 @@ pub(super) fn read(line: &[u8]) -> Result<Group<'_>, Reject> {
         _ => return Err(Reject::BadValue),
     }
     let mut group = Group::new(name, status, StatsdType::ServiceCheck);
-    if let Some((_, sections)) = sections {
-        read_sections(&mut group, sections);
+    let Some((_, sections)) = sections else { return Ok(group) };
+    let mut first_tags = None;
+    // The message is the last section, and may contain anything.
+    for (start, section) in LineSection::each(sections).take_while(|(_, section)| !section.starts_with(b"m:")) {
+        group.keep(start, section, sections, &mut first_tags);
+        group.sections = sections.get(..start + section.len()).unwrap_or_default();
     }
     Ok(group)
-}
-
-fn read_sections<'a>(group: &mut Group<'a>, sections: &'a [u8]) {
-    let mut tags: Option<usize> = None;
-    let mut start = 0;
-    while let Some(rest) = sections.get(start..) {
-        // The message is the last section, and may contain anything.
-        if rest.starts_with(b"m:") {
-            break;
-        }
-        let (section, next) = cut(rest, memchr(b'|', rest));
-        let end = start + section.len();
-        match LineSection::of(section) {
-            LineSection::Tags => {
-                let first = *tags.get_or_insert(start + 1);
-                group.tags = sections.get(first..end).unwrap_or_default();
-            }
-            LineSection::Container => group.container = section.get(2..).unwrap_or_default(),
-            _ => group.unknown |= LineSection::is_unknown(section, StatsdType::ServiceCheck),
-        }
-        group.sections = sections.get(..end).unwrap_or_default();
-        if next.is_none() {
-            break;
-        }
-        start = end + 1;
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,6 @@
 
 use wide::u8x16;
 
-use super::group::Group;
 use super::statsd_type::StatsdType;
 use super::value::{self, Magnitude, Number, Sign};
 use super::{event, service_check};
@@ -23,14 +22,6 @@ pub struct SimpleLine<'a> {
     pub rate: f64,
     /// The type.
     pub statsd_type: StatsdType,
-}
-
-impl<'a> From<SimpleLine<'a>> for Group<'a> {
-    /// The group of a simple line, without the value, which is already read.
-    fn from(line: SimpleLine<'a>) -> Self {
-        let SimpleLine { name, tags, rate, statsd_type, .. } = line;
-        Self { rate: Ok(rate), tags, ..Self::new(name, &[], statsd_type) }
-    }
 }
 
 /// Reads the first line of `bytes`, and returns it with its length without the `\n`; `None`: the line is not simple.

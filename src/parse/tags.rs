@@ -80,23 +80,19 @@ impl<'a> Tagged<'a> {
 fn take_tags<'a>(text: &'a str, dialects: Dialects, tags: &mut Vec<Tag<'a>>) -> Cow<'a, str> {
     let mut name = Cow::Borrowed("");
     let mut rest = text;
-    while let Some((before, mark, after)) = split_at_mark(rest, dialects) {
-        let brackets = if mark == Mark::Open { after.split_once(']') } else { None };
-        match (mark, brackets) {
-            (Mark::Rest(dialect), _) => {
-                add(tags, dialect, in_name(after, dialect));
-                return name + before;
-            }
-            (_, Some((inside, after))) => {
-                add(tags, Dialect::SignalFx, in_name(inside, Dialect::SignalFx));
-                name += before;
-                rest = after;
-            }
-            (_, None) => {
-                *tags = vec![Tag { dialect: Dialect::SignalFx, pair: Err(TagError::UnpairedBracket) }];
-                return Cow::Borrowed(text);
-            }
+    while let Some((at, dialect)) = next_mark(rest.as_bytes(), dialects) {
+        let (before, marked) = rest.split_at(at);
+        if dialect != Dialect::SignalFx {
+            add(tags, dialect, in_name(marked.get(1..).unwrap_or_default(), dialect));
+            return name + before;
         }
+        let Some((inside, after)) = marked.strip_prefix('[').and_then(|marked| marked.split_once(']')) else {
+            *tags = vec![Tag { dialect, pair: Err(TagError::UnpairedBracket) }];
+            return Cow::Borrowed(text);
+        };
+        add(tags, dialect, in_name(inside, dialect));
+        name += before;
+        rest = after;
     }
     name + rest
 }
@@ -105,35 +101,17 @@ fn add<'a>(tags: &mut Vec<Tag<'a>>, dialect: Dialect, pairs: impl Iterator<Item 
     tags.extend(pairs.map(|pair| Tag { dialect, pair }));
 }
 
-/// Splits `text` at its first mark: the text before it, the mark, and the text after it.
-fn split_at_mark(text: &str, dialects: Dialects) -> Option<(&str, Mark, &str)> {
-    let (at, mark) = next_mark(text.as_bytes(), dialects)?;
-    Some((text.get(..at)?, mark, text.get(at + 1..)?))
-}
-
-/// A character at which tags begin or end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mark {
-    /// The rest is tags of this dialect.
-    Rest(Dialect),
-    /// `[`.
-    Open,
-    /// `]`.
-    Close,
-}
-
-/// The first mark of one of `dialects`, with its index.
-fn next_mark(text: &[u8], dialects: Dialects) -> Option<(usize, Mark)> {
+/// The first character of one of `dialects` that begins tags, or is a bracket around them, with its index.
+fn next_mark(text: &[u8], dialects: Dialects) -> Option<(usize, Dialect)> {
     let mark = |byte: &u8| {
-        let (dialect, mark) = match byte {
-            b',' => (Dialect::InfluxDb, Mark::Rest(Dialect::InfluxDb)),
-            b';' => (Dialect::Graphite, Mark::Rest(Dialect::Graphite)),
-            b'#' => (Dialect::Librato, Mark::Rest(Dialect::Librato)),
-            b'[' => (Dialect::SignalFx, Mark::Open),
-            b']' => (Dialect::SignalFx, Mark::Close),
+        let dialect = match byte {
+            b',' => Dialect::InfluxDb,
+            b';' => Dialect::Graphite,
+            b'#' => Dialect::Librato,
+            b'[' | b']' => Dialect::SignalFx,
             _ => return None,
         };
-        dialects.has(dialect).then_some(mark)
+        dialects.has(dialect).then_some(dialect)
     };
     text.iter().enumerate().find_map(|(at, byte)| Some((at, mark(byte)?)))
 }
@@ -153,23 +131,20 @@ pub(crate) fn before_tags(name: &[u8], dialects: Dialects) -> &[u8] {
 pub(super) fn end_of_name(head: &[u8], dialects: Dialects, is_set: bool) -> Option<usize> {
     let from = |at: usize| Some(at + memchr(b':', head.get(at..)?)?);
     let (mut start, mut colon) = (0, from(0)?);
-    while let Some((at, mark)) = next_mark(head.get(start..colon)?, dialects) {
-        let mark_at = start + at;
-        match mark {
-            Mark::Open => {
-                start = mark_at + memchr(b']', head.get(mark_at..)?)? + 1;
-                if colon < start {
-                    colon = from(start)?;
-                }
+    while let Some((at, dialect)) = next_mark(head.get(start..colon)?, dialects) {
+        let mark = start + at;
+        if dialect == Dialect::SignalFx {
+            let inside = head.get(mark..)?.strip_prefix(b"[")?;
+            start = mark + 1 + memchr(b']', inside)? + 1;
+            if colon < start {
+                colon = from(start)?;
             }
-            Mark::Close => return None,
-            Mark::Rest(_) if is_set => return Some(colon),
-            Mark::Rest(_) => {
-                let values = head.get(colon + 1..)?;
-                let value = values.split(|&b| b == b':').next()?;
-                let is_in_value = memchr(b'=', head.get(mark_at..colon)?).is_some() && value::number(value).is_err();
-                return if is_in_value { memrchr(b':', head) } else { Some(colon) };
-            }
+        } else if is_set {
+            return Some(colon);
+        } else {
+            let value = head.get(colon + 1..)?.split(|&b| b == b':').next()?;
+            let is_in_value = memchr(b'=', head.get(mark..colon)?).is_some() && value::number(value).is_err();
+            return if is_in_value { memrchr(b':', head) } else { Some(colon) };
         }
     }
     Some(colon)

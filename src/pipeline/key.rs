@@ -25,7 +25,7 @@ impl<'a> Key<'a> {
     #[inline]
     pub fn new(group: &Group<'a>, rules: &Rules) -> Self {
         let Group { name, statsd_type, tags, container, .. } = *group;
-        Self { name, statsd_type, tags, container: if rules.uses_container() { container } else { &[] } }
+        Self { name, statsd_type, tags, container: if rules.container_label { container } else { &[] } }
     }
 
     /// The lengths of its parts, which `max_line` keeps below 2^16, and its type, in one word. Keys of different shapes

@@ -45,7 +45,7 @@ impl<'p> Resolver<'p> {
 
     /// The name and the tags of a key, told apart.
     pub fn tagged<'k>(&self, key: &Key<'k>) -> Result<Tagged<'k>, Reject> {
-        Ok(Tagged::new(text(key.name)?, text(key.tags)?, self.rules.dialects()))
+        Ok(Tagged::new(text(key.name)?, text(key.tags)?, self.rules.dialects))
     }
 
     /// The key as the rules see it.
@@ -80,7 +80,7 @@ impl<'p> Resolver<'p> {
         match self.registry.get_or_create(metric, now) {
             Ok(series) => Ok(Route::Apply { series, plan }),
             Err(limit @ (Reject::SeriesLimit | Reject::FamilySeriesLimit)) => {
-                match self.registry.get_or_create_overflow(metric, self.rules.constants(), now) {
+                match self.registry.get_or_create_overflow(metric, &self.rules.constants, now) {
                     Some(series) => Ok(Route::Overflow { series, plan, limit }),
                     None => Err(Unresolved { reject: limit, over_limit: Some(metric.name.clone()) }),
                 }

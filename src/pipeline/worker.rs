@@ -36,7 +36,7 @@ impl Worker {
         let cache = cache.lock();
         let now = pipeline.clock.now();
         let expired = pipeline.registry.expired() as u32;
-        let applier = Applier::new(stats, held_back, *sharing, now, pipeline.rules.dialects(), ticket);
+        let applier = Applier::new(stats, held_back, *sharing, now, pipeline.rules.dialects, ticket);
         Work { pipeline, listener, cache, expired, applier }
     }
 }

@@ -1,51 +1,101 @@
-//! The counters behind the table.
+//! The counters behind the table: those of each worker and each listener, and those that all workers add to.
 
+use std::array;
+use std::mem;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::heavy_hitters::{HeavyHitter, HeavyHitters};
-use super::listener::Listener;
-use super::worker_stats::{SECTIONS, WorkerStats};
+use super::snapshot::{ListenerSnapshot, SocketSnapshot};
 use crate::metric::{Bounds, Histogram, Sharing};
 use crate::parse::StatsdType;
 use crate::parse::tags::TagError;
 use crate::reject::Reject;
 use crate::sync::Mutex;
 
-/// The counters that all workers add to.
+/// Unknown sections are counted by their first letter or digit, and all others together, so that no client can add rows.
+const SECTIONS: usize = 63;
+
+/// Upper bounds of the scrape duration in seconds: from an idle sidecar to one with a million series.
+const SCRAPE_BOUNDS: [f64; 9] = [0.0005, 0.001, 0.0025, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5];
+
+/// A count of each kind: `u64` for one worker, `AtomicU64` for all of them.
 ///
-/// All are `Relaxed`: each is a number of its own, and none publishes other memory.
+/// Atomic counts are `Relaxed`: each is a number of its own, and none publishes other memory.
+#[derive(Debug)]
+pub(super) struct OwnCounts<N> {
+    pub(super) samples: [N; StatsdType::ALL.len()],
+    pub(super) unmapped: N,
+    pub(super) rejected: [N; Reject::ALL.len()],
+    pub(super) dropped: N,
+    pub(super) events: N,
+    pub(super) tag_errors: [N; TagError::ALL.len()],
+    pub(super) unknown_sections: [N; SECTIONS],
+}
+
+impl<N: Default> Default for OwnCounts<N> {
+    fn default() -> Self {
+        Self {
+            samples: array::from_fn(|_| N::default()),
+            unmapped: N::default(),
+            rejected: array::from_fn(|_| N::default()),
+            dropped: N::default(),
+            events: N::default(),
+            tag_errors: array::from_fn(|_| N::default()),
+            unknown_sections: array::from_fn(|_| N::default()),
+        }
+    }
+}
+
+/// What the workers of one listener have received. Its socket owns it.
+#[derive(Debug)]
+pub struct Listener {
+    address: String,
+    packets: AtomicU64,
+    bytes: AtomicU64,
+    lines: AtomicU64,
+}
+
+impl Listener {
+    /// A listener that has received nothing yet. `address` becomes the label `listener`.
+    pub fn new(address: String) -> Arc<Self> {
+        Arc::new(Self { address, packets: AtomicU64::new(0), bytes: AtomicU64::new(0), lines: AtomicU64::new(0) })
+    }
+
+    /// How many lines it has received.
+    pub fn lines(&self) -> u64 {
+        self.lines.load(Ordering::Relaxed)
+    }
+
+    /// Reads the counters; `socket` is what its socket knows.
+    pub(crate) fn snapshot(&self, socket: SocketSnapshot) -> ListenerSnapshot {
+        ListenerSnapshot {
+            address: self.address.clone(),
+            packets: self.packets.load(Ordering::Relaxed),
+            bytes: self.bytes.load(Ordering::Relaxed),
+            lines: self.lines(),
+            socket,
+        }
+    }
+}
+
+/// The counters that all workers add to.
 #[derive(Debug)]
 pub struct Telemetry {
-    pub(super) samples: [AtomicU64; StatsdType::ALL.len()],
-    pub(super) unmapped: AtomicU64,
-    pub(super) rejected: [AtomicU64; Reject::ALL.len()],
-    pub(super) dropped: AtomicU64,
-    pub(super) events: AtomicU64,
-    pub(super) tag_errors: [AtomicU64; TagError::ALL.len()],
-    pub(super) unknown_sections: [AtomicU64; SECTIONS],
+    pub(super) counts: OwnCounts<AtomicU64>,
     /// A worker locks this at most once a batch, and only if samples hit a limit.
     heavy_hitters: Mutex<HeavyHitters>,
     pub(super) scrapes: AtomicU64,
     pub(super) scrape_duration: Histogram,
 }
 
-/// Upper bounds of the scrape duration in seconds: from an idle sidecar to one with a million series.
-const SCRAPE_BOUNDS: [f64; 9] = [0.0005, 0.001, 0.0025, 0.01, 0.025, 0.1, 0.25, 1.0, 2.5];
-
 impl Telemetry {
     /// Counters at 0.
     pub(crate) fn new() -> Self {
-        let zero = || AtomicU64::new(0);
         Self {
-            samples: std::array::from_fn(|_| zero()),
-            unmapped: zero(),
-            rejected: std::array::from_fn(|_| zero()),
-            dropped: zero(),
-            events: zero(),
-            tag_errors: std::array::from_fn(|_| zero()),
-            unknown_sections: std::array::from_fn(|_| zero()),
+            counts: OwnCounts::default(),
             heavy_hitters: Mutex::default(),
-            scrapes: zero(),
+            scrapes: AtomicU64::new(0),
             scrape_duration: Histogram::new(Bounds::new(&SCRAPE_BOUNDS).expect("the bounds rise")),
         }
     }
@@ -53,7 +103,7 @@ impl Telemetry {
     /// Adds what a worker has counted, and sets its stats to 0. `sharing` says whether other workers add here too.
     pub(crate) fn add(&self, listener: &Listener, stats: &mut WorkerStats, sharing: Sharing) {
         let drain = |into: &AtomicU64, from: &mut u64| {
-            let n = std::mem::take(from);
+            let n = mem::take(from);
             match sharing {
                 _ if n == 0 => {}
                 // A single writer needs no locked instruction, and a packet of one line would notice a few of them.
@@ -67,16 +117,17 @@ impl Telemetry {
         drain(&listener.packets, &mut stats.packets);
         drain(&listener.bytes, &mut stats.bytes);
         drain(&listener.lines, &mut stats.lines);
-        drain_all(&self.samples, &mut stats.applied);
-        drain(&self.unmapped, &mut stats.unmapped);
-        if std::mem::take(&mut stats.is_rare) {
-            drain_all(&self.rejected, &mut stats.rare.rejected);
-            drain(&self.dropped, &mut stats.rare.dropped);
-            drain(&self.events, &mut stats.rare.events);
-            drain_all(&self.tag_errors, &mut stats.rare.tag_errors);
-            drain_all(&self.unknown_sections, &mut stats.rare.unknown_sections);
-            if std::mem::take(&mut stats.is_over_limit) {
-                self.heavy_hitters.lock().take(&mut stats.rare.heavy_hitters);
+        let (into, from) = (&self.counts, &mut stats.counts);
+        drain_all(&into.samples, &mut from.samples);
+        drain(&into.unmapped, &mut from.unmapped);
+        if mem::take(&mut stats.is_rare) {
+            drain_all(&into.rejected, &mut from.rejected);
+            drain(&into.dropped, &mut from.dropped);
+            drain(&into.events, &mut from.events);
+            drain_all(&into.tag_errors, &mut from.tag_errors);
+            drain_all(&into.unknown_sections, &mut from.unknown_sections);
+            if mem::take(&mut stats.is_over_limit) {
+                self.heavy_hitters.lock().take(&mut stats.heavy_hitters);
             }
         }
     }
@@ -89,16 +140,85 @@ impl Telemetry {
 
     /// How many samples were applied.
     pub(crate) fn applied(&self) -> u64 {
-        self.samples.iter().map(|samples| samples.load(Ordering::Relaxed)).sum()
+        self.counts.samples.iter().map(|samples| samples.load(Ordering::Relaxed)).sum()
     }
 
     /// How many samples were rejected for one reason.
     pub(crate) fn rejected(&self, reject: Reject) -> u64 {
-        self.rejected[reject as usize].load(Ordering::Relaxed)
+        self.counts.rejected[reject as usize].load(Ordering::Relaxed)
     }
 
     /// The names that hit a limit most often, most samples first.
     pub(crate) fn heavy_hitters(&self) -> Vec<HeavyHitter> {
         self.heavy_hitters.lock().top()
+    }
+}
+
+/// What one worker has counted since it last added its counts to [`Telemetry`].
+#[derive(Debug, Default)]
+pub(crate) struct WorkerStats {
+    /// Packets received.
+    pub(crate) packets: u64,
+    /// Bytes received.
+    pub(crate) bytes: u64,
+    /// Lines received.
+    pub(crate) lines: u64,
+    counts: OwnCounts<u64>,
+    heavy_hitters: HeavyHitters,
+    /// Whether there are counts that valid lines of known metrics never raise, so that a batch without any skips them.
+    is_rare: bool,
+    is_over_limit: bool,
+}
+
+impl WorkerStats {
+    /// Counts an applied sample.
+    #[inline]
+    pub(crate) fn applied(&mut self, statsd_type: StatsdType, is_mapped: bool) {
+        self.counts.samples[statsd_type as usize] += 1;
+        self.counts.unmapped += u64::from(!is_mapped);
+    }
+
+    /// Counts rejected samples.
+    #[cold]
+    pub(crate) fn rejected(&mut self, reject: Reject, samples: u64) {
+        self.rare().rejected[reject as usize] += samples;
+    }
+
+    /// Notes that a sample of `name` hit `limit`, in addition to its outcome.
+    #[cold]
+    pub(crate) fn over_limit(&mut self, name: &[u8], limit: Reject) {
+        (self.is_rare, self.is_over_limit) = (true, true);
+        self.heavy_hitters.count(name, limit);
+    }
+
+    /// Counts samples that a rule drops.
+    pub(crate) fn dropped(&mut self, samples: u64) {
+        self.rare().dropped += samples;
+    }
+
+    /// Counts an event.
+    pub(crate) fn event(&mut self) {
+        self.rare().events += 1;
+    }
+
+    /// Counts tags of one line that were dropped or renamed.
+    pub(crate) fn tag_error(&mut self, error: TagError, count: u64) {
+        self.rare().tag_errors[error as usize] += count;
+    }
+
+    /// Counts an unknown section, which was skipped.
+    pub(crate) fn unknown_section(&mut self, section: &[u8]) {
+        let index = match section.first() {
+            Some(&b @ b'0'..=b'9') => b - b'0',
+            Some(&b @ b'A'..=b'Z') => b - b'A' + 10,
+            Some(&b @ b'a'..=b'z') => b - b'a' + 36,
+            _ => 62,
+        };
+        self.rare().unknown_sections[usize::from(index)] += 1;
+    }
+
+    fn rare(&mut self) -> &mut OwnCounts<u64> {
+        self.is_rare = true;
+        &mut self.counts
     }
 }

@@ -21,18 +21,13 @@ const NAME_LEN: usize = 100;
 
 /// The counters.
 #[derive(Debug, Default)]
-pub(crate) struct HeavyHitters(Vec<HitterEntry>);
-
-/// A counter with the hash of its name, so that few names have to be compared.
-#[derive(Debug)]
-struct HitterEntry {
-    hash: u64,
-    hitter: HeavyHitter,
-}
+pub(crate) struct HeavyHitters(Vec<HeavyHitter>);
 
 /// A name that hit a limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct HeavyHitter {
+    /// The hash of the name, so that few names have to be compared.
+    hash: u64,
     /// The name of the metric, or of the line if it did not become a metric. A long name is cut.
     pub(crate) name: String,
     pub(crate) limit: Reject,
@@ -67,58 +62,55 @@ impl HeavyHitters {
         // A name without a counter in a table may have been evicted there, with at most the smallest count.
         let (own_floor, floor) = (self.floor(), from.floor());
         if floor > 0 {
-            for HitterEntry { hash, hitter } in &mut self.0 {
-                if from.find(*hash, &hitter.name, hitter.limit).is_none() {
+            for hitter in &mut self.0 {
+                if from.find(hitter.hash, &hitter.name, hitter.limit).is_none() {
                     hitter.samples += floor;
                     hitter.others += floor;
                 }
             }
         }
         // Names in both tables come first, because no other name may evict them.
-        for HitterEntry { hash, hitter: theirs } in &mut from.0 {
+        for theirs in &mut from.0 {
             if theirs.samples > 0
-                && let Some(hitter) = self.find(*hash, &theirs.name, theirs.limit)
+                && let Some(hitter) = self.find(theirs.hash, &theirs.name, theirs.limit)
             {
                 hitter.samples += std::mem::take(&mut theirs.samples);
                 hitter.others += std::mem::take(&mut theirs.others);
             }
         }
-        for HitterEntry { hash, hitter: theirs } in from.0.iter_mut().filter(|entry| entry.hitter.samples > 0) {
+        for theirs in from.0.iter_mut().filter(|theirs| theirs.samples > 0) {
             let (samples, others) = (std::mem::take(&mut theirs.samples), std::mem::take(&mut theirs.others));
-            self.place(*hash, &theirs.name, theirs.limit, samples + own_floor, others + own_floor);
+            self.place(theirs.hash, &theirs.name, theirs.limit, samples + own_floor, others + own_floor);
         }
     }
 
     /// The names with the most certain samples first.
     pub(crate) fn top(&self) -> Vec<HeavyHitter> {
-        let mut top: Vec<_> = self.0.iter().map(|entry| entry.hitter.clone()).collect();
-        top.retain(|hitter| hitter.samples > 0);
+        let mut top: Vec<_> = self.0.iter().filter(|hitter| hitter.samples > 0).cloned().collect();
         top.sort_by(|a, b| (b.samples - b.others, &a.name, a.limit).cmp(&(a.samples - a.others, &b.name, b.limit)));
         top
     }
 
     fn find(&mut self, hash: u64, name: &str, limit: Reject) -> Option<&mut HeavyHitter> {
-        let mut alike = self.0.iter_mut().filter(|entry| entry.hash == hash).map(|entry| &mut entry.hitter);
-        alike.find(|hitter| hitter.limit == limit && hitter.name == name)
+        self.0.iter_mut().find(|hitter| hitter.hash == hash && hitter.limit == limit && hitter.name == name)
     }
 
     /// How many samples a name without a counter may have had.
     fn floor(&self) -> u64 {
-        let fewest = self.0.iter().map(|entry| entry.hitter.samples).min();
+        let fewest = self.0.iter().map(|hitter| hitter.samples).min();
         fewest.filter(|_| self.0.len() == NAMES).unwrap_or_default()
     }
 
     /// Gives a new name a counter: a free one, or the smallest one if it has fewer than `samples`.
     fn place(&mut self, hash: u64, name: &str, limit: Reject, samples: u64, others: u64) {
         if self.0.len() < NAMES {
-            let hitter = HeavyHitter { name: name.to_owned(), limit, samples, others };
-            return self.0.push(HitterEntry { hash, hitter });
+            return self.0.push(HeavyHitter { hash, name: name.to_owned(), limit, samples, others });
         }
-        let fewest = self.0.iter_mut().min_by_key(|entry| entry.hitter.samples);
-        if let Some(HitterEntry { hash: old, hitter }) = fewest.filter(|fewest| fewest.hitter.samples < samples) {
+        let fewest = self.0.iter_mut().min_by_key(|hitter| hitter.samples);
+        if let Some(hitter) = fewest.filter(|fewest| fewest.samples < samples) {
             hitter.name.clear();
             hitter.name.push_str(name);
-            (*old, hitter.limit, hitter.samples, hitter.others) = (hash, limit, samples, others);
+            (hitter.hash, hitter.limit, hitter.samples, hitter.others) = (hash, limit, samples, others);
         }
     }
 }
@@ -139,7 +131,13 @@ mod tests {
     fn few_names_are_counted_exactly() {
         let mut heavy_hitters = counted(["a", "b", "a"].map(str::to_owned));
         heavy_hitters.count(b"a", Reject::TagLimit);
-        let of = |name: &str, limit, samples| HeavyHitter { name: name.to_owned(), limit, samples, others: 0 };
+        let of = |name: &str, limit, samples| HeavyHitter {
+            hash: FixedState::default().hash_one(name),
+            name: name.to_owned(),
+            limit,
+            samples,
+            others: 0,
+        };
         let expected = [of("a", Reject::SeriesLimit, 2), of("a", Reject::TagLimit, 1), of("b", Reject::SeriesLimit, 1)];
         assert_eq!(heavy_hitters.top(), expected);
     }

@@ -1,6 +1,6 @@
 //! What is read only at a scrape.
 
-use strum::{EnumCount, IntoStaticStr, VariantArray};
+use strum::{EnumCount, EnumTryAs, IntoStaticStr, VariantArray};
 
 use crate::metric::MetricType;
 
@@ -33,26 +33,10 @@ pub(crate) struct ListenerSnapshot {
 }
 
 /// What is known only of one kind of socket.
-#[derive(Debug)]
+#[derive(Debug, EnumTryAs)]
 pub(crate) enum SocketSnapshot {
     Datagram(DatagramSnapshot),
     Stream(StreamSnapshot),
-}
-
-impl SocketSnapshot {
-    pub(crate) fn datagram(&self) -> Option<&DatagramSnapshot> {
-        match self {
-            Self::Datagram(datagram) => Some(datagram),
-            Self::Stream(_) => None,
-        }
-    }
-
-    pub(crate) fn stream(&self) -> Option<&StreamSnapshot> {
-        match self {
-            Self::Datagram(_) => None,
-            Self::Stream(stream) => Some(stream),
-        }
-    }
 }
 
 /// What the kernel knows of a datagram socket.

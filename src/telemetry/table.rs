@@ -1,63 +1,214 @@
-//! The table of the sidecar's own metrics: their names, types and help texts.
+//! The table of the sidecar's own metrics: their names and types, how a scrape reads their values, and their help texts.
 
-use crate::metric::MetricType;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use strum::{EnumCount, VariantArray};
+
+use super::counters::Telemetry;
+use super::snapshot::{Closed, Delivery, ListenerSnapshot, ProcessSnapshot, RelaySnapshot, Snapshot};
+use crate::metric::{Bounds, Histogram, MetricType, Total};
+use crate::parse::StatsdType;
+use crate::parse::tags::TagError;
+use crate::reject::Reject;
 
 /// One of the sidecar's own metrics.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Description {
+#[derive(Debug)]
+pub(crate) struct OwnMetric {
     pub(crate) name: &'static str,
     pub(crate) metric_type: MetricType,
     pub(crate) help: &'static str,
+    rows: fn(&Telemetry, &Snapshot) -> Vec<OwnRow>,
 }
 
 macro_rules! own_metrics {
-    ($($id:ident = $name:literal, $metric_type:ident, $help:literal;)*) => {
-        $(pub(super) const $id: Description = Description { name: $name, metric_type: MetricType::$metric_type, help: $help };)*
-
+    ($($name:literal, $metric_type:ident, $rows:expr, $help:literal;)*) => {
         /// Every own metric, in the order of the names.
-        pub(super) const TABLE: &[Description] = &[$($id),*];
+        const TABLE: &[OwnMetric] =
+            &[$(OwnMetric { name: $name, metric_type: MetricType::$metric_type, help: $help, rows: $rows }),*];
     };
 }
 
 own_metrics! {
-    PROCESS_CPU = "process_cpu_seconds_total", Counter, "Total user and system CPU time spent in seconds.";
-    PROCESS_MAX_FDS = "process_max_fds", Gauge, "Maximum number of open file descriptors.";
-    PROCESS_OPEN_FDS = "process_open_fds", Gauge, "Number of open file descriptors.";
-    PROCESS_RESIDENT = "process_resident_memory_bytes", Gauge, "Resident memory size in bytes.";
-    PROCESS_START = "process_start_time_seconds", Gauge, "Start time of the process since the Unix epoch in seconds.";
-    PROCESS_THREADS = "process_threads", Gauge, "Number of threads of the process.";
-    PROCESS_VIRTUAL = "process_virtual_memory_bytes", Gauge, "Virtual memory size in bytes.";
-    PROCESS_VIRTUAL_MAX = "process_virtual_memory_max_bytes", Gauge, "Maximum amount of virtual memory available in bytes; -1 is no limit.";
-    BUILD_INFO = "statsidecar_build_info", Gauge, "Always 1; the labels say which program this is.";
-    BYTES = "statsidecar_bytes_total", Counter, "Bytes received, without the headers of the network.";
-    CLOSED = "statsidecar_closed_connections_total", Counter, "Connections closed, by reason: by the client, by an error, by an impossible message, by the idle timeout, or at once by the limit on connections.";
-    CONNECTIONS = "statsidecar_connections", Gauge, "Connections that are open.";
-    CONNECTIONS_TOTAL = "statsidecar_connections_total", Counter, "Connections accepted, including those closed at once by the limit.";
-    DROPPED = "statsidecar_dropped_samples_total", Counter, "Samples dropped by a rule, and service checks unless the config asks for them.";
-    EVENTS = "statsidecar_events_total", Counter, "Events received; they are counted, but not exposed.";
-    FAMILIES = "statsidecar_families", Gauge, "Metric names that exist, by type.";
-    KERNEL_DROPPED = "statsidecar_kernel_dropped_packets_total", Counter, "Packets that the kernel dropped because the receive buffer of the socket was full.";
-    LINES = "statsidecar_lines_total", Counter, "Lines received, without empty ones.";
-    PACKETS = "statsidecar_packets_total", Counter, "Packets received: datagrams, and messages of a DogStatsD stream; a stream of lines has none.";
-    RECEIVE_BUFFER = "statsidecar_receive_buffer_bytes", Gauge, "Receive buffer of the socket, including the kernel's own bookkeeping.";
-    REJECTED = "statsidecar_rejected_samples_total", Counter, "Samples that were not applied, by reason.";
-    RELAY_LINES = "statsidecar_relay_lines_total", Counter, "Lines for a relay target, by outcome: sent, failed by an error, or shed because the queue was full.";
-    RELAY_PACKETS = "statsidecar_relay_packets_total", Counter, "Packets for a relay target, by outcome; on a stream, a packet is what is written at once.";
-    SAMPLES = "statsidecar_samples_total", Counter, "Samples applied, by the StatsD type of their line.";
-    SCRAPE_DURATION = "statsidecar_scrape_duration_seconds", Histogram, "Time to write the exposition of a scrape.";
-    SCRAPES = "statsidecar_scrapes_total", Counter, "Scrapes answered, by format, without the current one.";
-    SERIES = "statsidecar_series", Gauge, "Series that exist, by type.";
-    SERIES_EXPIRED = "statsidecar_series_expired_total", Counter, "Series that expired because they received no sample within their time to live.";
-    SERIES_LIMIT = "statsidecar_series_limit", Gauge, "The configured limit on series.";
-    TAG_ERRORS = "statsidecar_tag_errors_total", Counter, "Tags that were dropped or renamed while their sample was kept, by reason.";
-    UNKNOWN_SECTIONS = "statsidecar_unknown_sections_total", Counter, "Unknown sections of lines, which are skipped, by their first character.";
-    UNMAPPED = "statsidecar_unmapped_samples_total", Counter, "Samples applied under their own names because no rule matched.";
+    "process_cpu_seconds_total", Counter, |_, snapshot| process(snapshot, |process| process.cpu_seconds),
+        "Total user and system CPU time spent in seconds.";
+    "process_max_fds", Gauge, |_, snapshot| process(snapshot, |process| process.max_fds),
+        "Maximum number of open file descriptors.";
+    "process_open_fds", Gauge, |_, snapshot| process(snapshot, |process| process.open_fds),
+        "Number of open file descriptors.";
+    "process_resident_memory_bytes", Gauge, |_, snapshot| process(snapshot, |process| process.resident_bytes),
+        "Resident memory size in bytes.";
+    "process_start_time_seconds", Gauge, |_, snapshot| process(snapshot, |process| process.start_time_seconds),
+        "Start time of the process since the Unix epoch in seconds.";
+    "process_threads", Gauge, |_, snapshot| process(snapshot, |process| process.threads),
+        "Number of threads of the process.";
+    "process_virtual_memory_bytes", Gauge, |_, snapshot| process(snapshot, |process| process.virtual_bytes),
+        "Virtual memory size in bytes.";
+    "process_virtual_memory_max_bytes", Gauge, |_, snapshot| process(snapshot, |process| process.virtual_max_bytes),
+        "Maximum amount of virtual memory available in bytes; -1 is no limit.";
+    "statsidecar_build_info", Gauge, |_, _| by("version", [env!("CARGO_PKG_VERSION")], [1]),
+        "Always 1; the labels say which program this is.";
+    "statsidecar_bytes_total", Counter, |_, snapshot| by_listener(snapshot, |listener| Some(listener.bytes)),
+        "Bytes received, without the headers of the network.";
+    "statsidecar_closed_connections_total", Counter, |_, snapshot| closed(snapshot),
+        "Connections closed, by reason: by the client, by an error, by an impossible message, by the idle timeout, or at once by the limit on connections.";
+    "statsidecar_connections", Gauge, |_, snapshot| by_listener(snapshot, |listener| Some(listener.socket.try_as_stream_ref()?.open())),
+        "Connections that are open.";
+    "statsidecar_connections_total", Counter, |_, snapshot| by_listener(snapshot, |listener| Some(listener.socket.try_as_stream_ref()?.accepted)),
+        "Connections accepted, including those closed at once by the limit.";
+    "statsidecar_dropped_samples_total", Counter, |own, _| one(&own.counts.dropped),
+        "Samples dropped by a rule, and service checks unless the config asks for them.";
+    "statsidecar_events_total", Counter, |own, _| one(&own.counts.events),
+        "Events received; they are counted, but not exposed.";
+    "statsidecar_families", Gauge, |_, snapshot| by("type", MetricType::ALL.map(MetricType::as_str), snapshot.families),
+        "Metric names that exist, by type.";
+    "statsidecar_kernel_dropped_packets_total", Counter, |_, snapshot| by_listener(snapshot, |listener| Some(listener.socket.try_as_datagram_ref()?.dropped)),
+        "Packets that the kernel dropped because the receive buffer of the socket was full.";
+    "statsidecar_lines_total", Counter, |_, snapshot| by_listener(snapshot, |listener| Some(listener.lines)),
+        "Lines received, without empty ones.";
+    "statsidecar_packets_total", Counter, |_, snapshot| by_listener(snapshot, |listener| Some(listener.packets)),
+        "Packets received: datagrams, and messages of a DogStatsD stream; a stream of lines has none.";
+    "statsidecar_receive_buffer_bytes", Gauge, |_, snapshot| by_listener(snapshot, |listener| Some(listener.socket.try_as_datagram_ref()?.receive_buffer as u64)),
+        "Receive buffer of the socket, including the kernel's own bookkeeping.";
+    "statsidecar_rejected_samples_total", Counter, |own, _| by("reason", Reject::ALL.map(Reject::reason), &own.counts.rejected),
+        "Samples that were not applied, by reason.";
+    "statsidecar_relay_lines_total", Counter, |_, snapshot| deliveries(snapshot, |relay| relay.lines),
+        "Lines for a relay target, by outcome: sent, failed by an error, or shed because the queue was full.";
+    "statsidecar_relay_packets_total", Counter, |_, snapshot| deliveries(snapshot, |relay| relay.packets),
+        "Packets for a relay target, by outcome; on a stream, a packet is what is written at once.";
+    "statsidecar_samples_total", Counter, |own, _| by("type", StatsdType::ALL.map(StatsdType::as_str), &own.counts.samples),
+        "Samples applied, by the StatsD type of their line.";
+    "statsidecar_scrape_duration_seconds", Histogram, |own, _| one(&own.scrape_duration),
+        "Time to write the exposition of a scrape.";
+    "statsidecar_scrapes_total", Counter, |own, _| by("format", ["text"], [&own.scrapes]),
+        "Scrapes answered, by format, without the current one.";
+    "statsidecar_series", Gauge, |_, snapshot| by("type", MetricType::ALL.map(MetricType::as_str), snapshot.series),
+        "Series that exist, by type.";
+    "statsidecar_series_expired_total", Counter, |_, snapshot| one(snapshot.series_expired),
+        "Series that expired because they received no sample within their time to live.";
+    "statsidecar_series_limit", Gauge, |_, snapshot| one(snapshot.series_limit as u64),
+        "The configured limit on series.";
+    "statsidecar_tag_errors_total", Counter, |own, _| by("reason", TagError::ALL.map(TagError::reason), &own.counts.tag_errors),
+        "Tags that were dropped or renamed while their sample was kept, by reason.";
+    "statsidecar_unknown_sections_total", Counter, |own, _| unknown_sections(own),
+        "Unknown sections of lines, which are skipped, by their first character.";
+    "statsidecar_unmapped_samples_total", Counter, |own, _| one(&own.counts.unmapped),
+        "Samples applied under their own names because no rule matched.";
 }
 
 /// Whether `name` is reserved for the sidecar's own metrics. So is `statsidecar`, because a histogram of that name would
 /// expose `statsidecar_count`.
 pub(crate) fn is_reserved(name: &str) -> bool {
     name == "statsidecar" || name.starts_with("statsidecar_") || TABLE.iter().any(|own| own.name == name)
+}
+
+/// One of the sidecar's own metrics with its values.
+#[derive(Debug)]
+pub(crate) struct OwnFamily {
+    pub(crate) metric: &'static OwnMetric,
+    /// At least one.
+    pub(crate) rows: Vec<OwnRow>,
+}
+
+/// One series of an own metric.
+#[derive(Debug)]
+pub(crate) struct OwnRow {
+    pub(crate) labels: Vec<(&'static str, String)>,
+    pub(crate) value: OwnValue,
+}
+
+/// The value of such a series.
+#[derive(Debug)]
+pub(crate) enum OwnValue {
+    /// Of a counter or a gauge.
+    Number(Total),
+    /// Of a histogram: the bounds of the buckets, the observations up to each bound and up to infinity, and their sum.
+    Histogram(Bounds, Vec<u64>, f64),
+}
+
+impl From<u64> for OwnValue {
+    fn from(count: u64) -> Self {
+        Self::Number(Total::Whole(count))
+    }
+}
+
+impl From<&AtomicU64> for OwnValue {
+    fn from(count: &AtomicU64) -> Self {
+        count.load(Ordering::Relaxed).into()
+    }
+}
+
+impl From<&Histogram> for OwnValue {
+    fn from(histogram: &Histogram) -> Self {
+        let mut cumulative = Vec::new();
+        let sum = histogram.read(&mut cumulative);
+        Self::Histogram(histogram.bounds().clone(), cumulative, sum)
+    }
+}
+
+impl Telemetry {
+    /// Every own metric that has values, in the order of the names.
+    pub(crate) fn families(&self, snapshot: &Snapshot) -> Vec<OwnFamily> {
+        let families = TABLE.iter().map(|metric| OwnFamily { metric, rows: (metric.rows)(self, snapshot) });
+        families.filter(|family| !family.rows.is_empty()).collect()
+    }
+}
+
+fn row<const N: usize>(labels: [(&'static str, &str); N], value: impl Into<OwnValue>) -> OwnRow {
+    OwnRow { labels: labels.map(|(key, value)| (key, value.to_owned())).into(), value: value.into() }
+}
+
+fn one(value: impl Into<OwnValue>) -> Vec<OwnRow> {
+    vec![row([], value)]
+}
+
+/// A row for each value, with one of `names` as the label `key`.
+fn by<const N: usize>(
+    key: &'static str,
+    names: [&str; N],
+    values: impl IntoIterator<Item = impl Into<OwnValue>>,
+) -> Vec<OwnRow> {
+    names.into_iter().zip(values).map(|(name, value)| row([(key, name)], value)).collect()
+}
+
+fn process(snapshot: &Snapshot, read: impl Fn(&ProcessSnapshot) -> f64) -> Vec<OwnRow> {
+    snapshot.process.iter().map(|process| row([], OwnValue::Number(Total::Real(read(process))))).collect()
+}
+
+/// A row for each listener that has the value.
+fn by_listener(snapshot: &Snapshot, read: impl Fn(&ListenerSnapshot) -> Option<u64>) -> Vec<OwnRow> {
+    let row = |listener: &ListenerSnapshot| Some(row([("listener", &listener.address)], read(listener)?));
+    snapshot.listeners.iter().filter_map(row).collect()
+}
+
+/// A row for each listener of streams and each reason.
+fn closed(snapshot: &Snapshot) -> Vec<OwnRow> {
+    let mut rows = Vec::new();
+    for listener in &snapshot.listeners {
+        let closed = listener.socket.try_as_stream_ref().map(|stream| stream.closed);
+        for (reason, count) in Closed::VARIANTS.iter().zip(closed.into_iter().flatten()) {
+            rows.push(row([("listener", &listener.address), ("reason", reason.into())], count));
+        }
+    }
+    rows
+}
+
+/// A row for each target of the relay and each outcome.
+fn deliveries(snapshot: &Snapshot, read: impl Fn(&RelaySnapshot) -> [u64; Delivery::COUNT]) -> Vec<OwnRow> {
+    let mut rows = Vec::new();
+    for relay in &snapshot.relays {
+        for (outcome, count) in Delivery::VARIANTS.iter().zip(read(relay)) {
+            rows.push(row([("target", &relay.target), ("outcome", outcome.into())], count));
+        }
+    }
+    rows
+}
+
+/// Only the sections that were received: most never are.
+fn unknown_sections(own: &Telemetry) -> Vec<OwnRow> {
+    let first = (b'0'..=b'9').chain(b'A'..=b'Z').chain(b'a'..=b'z').map(|b| char::from(b).to_string());
+    let sections = first.chain(["other".to_owned()]).zip(&own.counts.unknown_sections);
+    let received = sections.filter(|(_, count)| count.load(Ordering::Relaxed) > 0);
+    received.map(|(section, count)| row([("section", &section)], count)).collect()
 }
 
 #[cfg(test)]

@@ -1,61 +1,33 @@
 //! Accounts for the lines by the counters of the receiving sidecar.
 
-use std::collections::HashMap;
-use std::io;
-use std::net::SocketAddr;
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
-
-use bytes::Bytes;
-use http_body_util::{BodyExt, Empty};
-use hyper::Request;
-use hyper_util::rt::TokioIo;
-
-/// The sidecar's own counters, each summed over its labels.
-pub(super) struct Scrape(HashMap<String, u64>);
 
 /// How long to wait for missing packets after the last change of a counter.
 const SETTLE: Duration = Duration::from_secs(2);
 
-impl Scrape {
-    /// Scrapes the sidecar at `address`.
-    pub(super) fn read(address: SocketAddr) -> io::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let text = runtime
-            .block_on(get(address))
-            .map_err(|error| io::Error::other(format!("cannot scrape http://{address}/metrics: {error}")))?;
-        Ok(Self::parse(&String::from_utf8_lossy(&text)))
-    }
-
-    fn parse(text: &str) -> Self {
-        let mut counts = HashMap::new();
-        for line in text.lines().filter(|line| line.starts_with("statsidecar_")) {
-            if let Some((series, value)) = line.rsplit_once(' ')
-                && let Ok(value) = value.parse::<u64>()
-            {
-                let name = series.split('{').next().unwrap_or(series);
-                *counts.entry(name.to_owned()).or_default() += value;
-            }
-        }
-        Self(counts)
-    }
-
-    fn count(&self, name: &str) -> u64 {
-        self.0.get(name).copied().unwrap_or_default()
-    }
+/// Scrapes the sidecar at `address`.
+pub(super) fn scrape(address: SocketAddr) -> io::Result<String> {
+    let get = || {
+        let mut stream = TcpStream::connect(address)?;
+        // HTTP/1.0, because its answer simply ends with the connection.
+        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n")?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer)?;
+        Ok(String::from_utf8_lossy(&answer).into_owned())
+    };
+    get().map_err(|error: io::Error| io::Error::other(format!("cannot scrape http://{address}/metrics: {error}")))
 }
 
-async fn get(address: SocketAddr) -> Result<Bytes, Box<dyn std::error::Error + Send + Sync>> {
-    let stream = tokio::net::TcpStream::connect(address).await?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let request = Request::get("/metrics").header("host", address.to_string()).body(Empty::<Bytes>::new())?;
-    let answer = async {
-        let response = sender.send_request(request).await?;
-        Ok::<_, hyper::Error>(response.into_body().collect().await?.to_bytes())
-    };
-    tokio::select! {
-        answer = answer => Ok(answer?),
-        ended = connection => Err(ended.err().map_or_else(|| "it closed the connection".into(), Into::into)),
-    }
+/// The value of a counter, summed over its labels.
+fn count(exposition: &str, name: &str) -> u64 {
+    let values = exposition.lines().filter_map(|line| {
+        let (series, value) = line.rsplit_once(' ')?;
+        let is_of_name = series.split('{').next() == Some(name);
+        is_of_name.then_some(value)?.parse::<u64>().ok()
+    });
+    values.sum()
 }
 
 /// What the sidecar has counted between two scrapes.
@@ -72,11 +44,11 @@ pub(super) struct Account {
 
 impl Account {
     /// Scrapes until all `packets` and `lines` are accounted for, or until nothing changes any more.
-    pub(super) fn settle(sidecar: SocketAddr, before: &Scrape, packets: u64, lines: u64) -> io::Result<Self> {
+    pub(super) fn settle(sidecar: SocketAddr, before: &str, packets: u64, lines: u64) -> io::Result<Self> {
         let mut last = Self::default();
         let mut changed = Instant::now();
         loop {
-            let account = Self::between(before, &Scrape::read(sidecar)?);
+            let account = Self::between(before, &scrape(sidecar)?);
             let has_all = account.packets + account.kernel_dropped_packets >= packets
                 && (account.kernel_dropped_packets > 0 || account.lines >= lines);
             if has_all || changed.elapsed() > SETTLE {
@@ -88,8 +60,8 @@ impl Account {
         }
     }
 
-    fn between(before: &Scrape, after: &Scrape) -> Self {
-        let grown = |name| after.count(name).saturating_sub(before.count(name));
+    fn between(before: &str, after: &str) -> Self {
+        let grown = |name| count(after, name).saturating_sub(count(before, name));
         Self {
             packets: grown("statsidecar_packets_total"),
             lines: grown("statsidecar_lines_total"),
@@ -136,8 +108,7 @@ mod tests {
 
     #[test]
     fn lost_packets_lines_and_samples_are_noticed() {
-        let account =
-            |text: &str| Account::between(&Scrape::parse("statsidecar_lines_total 1\n"), &Scrape::parse(text));
+        let account = |text: &str| Account::between("statsidecar_lines_total 1\n", text);
         let whole = "statsidecar_packets_total{listener=\"a\"} 2\nstatsidecar_packets_total{listener=\"b\"} 1\n\
                      statsidecar_lines_total 31\nstatsidecar_samples_total{type=\"c\"} 20\n\
                      statsidecar_samples_total{type=\"g\"} 8\nstatsidecar_rejected_samples_total 1\n\

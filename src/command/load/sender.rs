@@ -1,13 +1,14 @@
 //! A client of every transport.
 
 use std::io::{self, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, UdpSocket};
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{self, UnixDatagram, UnixStream};
+use std::net::{TcpStream, UdpSocket};
+use std::os::unix::net::{UnixDatagram, UnixStream};
 
 use rustix::io::Errno;
+use rustix::net::{self, AddressFamily, SocketType};
 
-use crate::config::{Address, Framing, UnixName};
+use crate::config::{Address, Framing};
+use crate::forward::unix_address;
 
 /// A connected socket.
 pub(super) enum Sender {
@@ -21,15 +22,13 @@ impl Sender {
     pub(super) fn connect(target: &Address) -> io::Result<Self> {
         let stream: Box<dyn Write> = match target {
             Address::Udp(socket) => {
-                let any: IpAddr =
-                    if socket.is_ipv6() { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
-                let udp = UdpSocket::bind(SocketAddr::new(any, 0))?;
+                let udp = UdpSocket::bind(if socket.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" })?;
                 udp.connect(socket)?;
                 return Ok(Self::Udp(udp));
             }
             Address::Unixgram(name) => {
                 let unixgram = UnixDatagram::unbound()?;
-                unixgram.connect_addr(&unix(name)?)?;
+                net::connect(&unixgram, &unix_address(name)?)?;
                 return Ok(Self::Unixgram(unixgram));
             }
             Address::Tcp(socket) => {
@@ -37,7 +36,11 @@ impl Sender {
                 tcp.set_nodelay(true)?;
                 Box::new(tcp)
             }
-            Address::Unix(name) | Address::UnixDogstatsd(name) => Box::new(UnixStream::connect_addr(&unix(name)?)?),
+            Address::Unix(name) | Address::UnixDogstatsd(name) => {
+                let unix = net::socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
+                net::connect(&unix, &unix_address(name)?)?;
+                Box::new(UnixStream::from(unix))
+            }
         };
         let framing = target.framing().unwrap_or(Framing::Lines);
         Ok(Self::Stream { stream, framing, buffer: Vec::new() })
@@ -78,12 +81,5 @@ fn is_accepted(sent: &io::Result<usize>) -> io::Result<bool> {
             Err(io::Error::other("no datagram takes so many bytes; give --packet a smaller number"))
         }
         sent => Ok(sent.is_ok()),
-    }
-}
-
-fn unix(name: &UnixName) -> io::Result<net::SocketAddr> {
-    match name {
-        UnixName::File(path) => net::SocketAddr::from_pathname(path),
-        UnixName::Abstract(name) => net::SocketAddr::from_abstract_name(name),
     }
 }

@@ -20,47 +20,35 @@ pub(super) fn rules(setting: &TomlSetting<'_>, source: &str) -> Option<Vec<Metri
 
 fn rule(mut table: TomlTable<'_>) -> Option<MetricRule> {
     let pattern = pattern(&mut table);
-    let match_type = table.read("match_type", one_or_more("a type such as \"ms\", or a list such as [\"ms\", \"h\"]"));
-    let match_tags =
-        table.read("match_tags", by_tag("a table such as { env = \"prod\", region = \"*\" }", text_not_empty));
-    let name = table.read("name", spanned(text));
-    let metric_type =
-        table.read("type", spanned(choice(&MetricType::ALL.map(|metric_type| (metric_type.as_str(), metric_type)))));
-    let help = table.read("help", spanned(text_not_empty));
-    let unit = table.read("unit", spanned(unit));
-    let labels = table.read("labels", labels).unwrap_or_default();
-    let tags = tags(&mut table);
-    let rename_tags = table.read("rename_tags", by_tag("a table such as { svc = \"service\" }", label_name));
-    let prefer = table.read("prefer", word).unwrap_or_default();
-    let buckets = table.read("buckets", spanned(buckets));
-    let quantiles = table.read("quantiles", spanned(quantiles));
-    let scale = table.read("scale", spanned(factor));
-    let ttl = table.read("ttl", spanned(duration));
-    let drop = table.read("drop", boolean).unwrap_or(false);
-    let init = table.read("init", label_sets).unwrap_or_default();
-    table.finish();
-
+    let match_type = one_or_more("a type such as \"ms\", or a list such as [\"ms\", \"h\"]");
+    let match_tags = by_tag("a table such as { env = \"prod\", region = \"*\" }", text_not_empty);
+    let rename_tags = by_tag("a table such as { svc = \"service\" }", label_name);
+    let is_complete = pattern.is_some();
     let rule = MetricRule {
-        pattern: pattern?,
-        match_type: match_type.unwrap_or_default(),
-        match_tags: match_tags.unwrap_or_default(),
-        name,
-        metric_type,
-        help,
-        unit,
-        labels,
-        tags,
-        rename_tags: rename_tags.unwrap_or_default(),
-        prefer,
-        buckets,
-        quantiles,
-        scale,
-        ttl,
-        drop,
-        init,
+        // Without a pattern, the other keys are read all the same, to find their errors.
+        pattern: pattern.unwrap_or_else(|| RulePattern::Glob(Spanned::new(0..0, String::new()))),
+        match_type: table.read("match_type", match_type).unwrap_or_default(),
+        match_tags: table.read("match_tags", match_tags).unwrap_or_default(),
+        name: table.read("name", spanned(text)),
+        metric_type: table.read("type", spanned(word)),
+        help: table.read("help", spanned(text_not_empty)),
+        unit: table.read("unit", spanned(unit)),
+        labels: table.read("labels", labels).unwrap_or_default(),
+        tags: tags(&mut table),
+        rename_tags: table.read("rename_tags", rename_tags).unwrap_or_default(),
+        prefer: table.read("prefer", word).unwrap_or_default(),
+        buckets: table.read("buckets", spanned(buckets)),
+        quantiles: table.read("quantiles", spanned(quantiles)),
+        scale: table.read("scale", spanned(factor)),
+        ttl: table.read("ttl", spanned(duration)),
+        drop: table.read("drop", boolean).unwrap_or(false),
+        init: table.read("init", label_sets).unwrap_or_default(),
     };
-    forbid_without_effect(&table, &rule);
-    Some(rule)
+    table.finish();
+    if is_complete {
+        forbid_without_effect(&table, &rule);
+    }
+    is_complete.then_some(rule)
 }
 
 /// The names that a rule matches, by one of two keys.

@@ -12,7 +12,6 @@ mod value;
 use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::thread;
-use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -82,7 +81,7 @@ fn intake(setting: &TomlSetting<'_>, http: SocketAddr) -> Option<IntakeConfig> {
     table.set("receive_buffer", &mut intake.receive_buffer, |setting| receive_buffer(setting).map(unless_0));
     table.set("max_line", &mut intake.max_line, max_line);
     table.set("max_connections", &mut intake.max_connections, at_least_1());
-    table.set("idle_timeout", &mut intake.idle_timeout, |setting| duration(setting).map(unless_off));
+    table.set("idle_timeout", &mut intake.idle_timeout, |setting| duration(setting).map(unless_0));
     table.set("mode", &mut intake.mode, mode);
     intake.owner = table.read("owner", account("a user's name or number"));
     intake.group = table.read("group", account("a group's name or number"));
@@ -117,7 +116,7 @@ fn defaults(setting: &TomlSetting<'_>) -> Option<Defaults> {
     table.set("summary_window", &mut defaults.summary_window, window);
     table.set("set_window", &mut defaults.set_window, window);
     table.set("service_checks", &mut defaults.service_checks, boolean);
-    table.set("ttl", &mut defaults.ttl, |setting| duration(setting).map(unless_off));
+    table.set("ttl", &mut defaults.ttl, |setting| duration(setting).map(unless_0));
     table.set("container_label", &mut defaults.container_label, boolean);
     table.finish();
     Some(defaults)
@@ -139,12 +138,7 @@ fn at_least_1() -> impl Fn(&TomlSetting<'_>) -> Option<usize> {
     whole(1..=usize::MAX, "a whole number, at least 1")
 }
 
-/// `"0"` in the file is no limit.
-fn unless_off(duration: Duration) -> Option<Duration> {
-    (!duration.is_zero()).then_some(duration)
-}
-
-/// `0` in the file is no limit.
-fn unless_0(value: usize) -> Option<usize> {
-    (value != 0).then_some(value)
+/// `0` or `"0"` in the file is no limit.
+fn unless_0<T: Default + PartialEq>(value: T) -> Option<T> {
+    (value != T::default()).then_some(value)
 }

@@ -1,13 +1,42 @@
-//! A setting with the name that messages use, and tables of settings of which every key must be known.
+//! A value in a file of settings, a setting with the name that messages use, and tables of settings of which every key
+//! must be known.
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use toml::Spanned;
 
-use super::node::Node;
 use super::problems::Problems;
 use crate::config::diagnostic::quoted;
+
+/// A value and its place, in the language of the file.
+pub(crate) trait Node: Sized {
+    /// The bytes of the file that hold the value.
+    fn span(&self) -> Range<usize>;
+
+    /// The value as a message shows it: as it is written, or `a list` or `a table`.
+    fn shown(&self) -> String;
+
+    /// Whether the value counts as absent.
+    fn is_null(&self) -> bool {
+        false
+    }
+
+    /// The value as text.
+    fn text(&self) -> Option<&str>;
+
+    /// The value as `true` or `false`.
+    fn boolean(&self) -> Option<bool>;
+
+    /// The value as a number of any kind, infinities and NaN included.
+    fn number(&self) -> Option<f64>;
+
+    /// The elements of a list.
+    fn list(&self) -> Option<impl Iterator<Item = &Self>>;
+
+    /// The keys and values of a table, each key once.
+    fn table(&self) -> Option<impl Iterator<Item = (Spanned<&str>, &Self)>>;
+}
 
 /// A value that is about to be read.
 pub(crate) struct Setting<'a, N> {

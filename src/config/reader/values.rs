@@ -3,8 +3,7 @@
 use strum::VariantArray;
 use toml::Spanned;
 
-use super::node::Node;
-use super::setting::Setting;
+use super::setting::{Node, Setting};
 use crate::config::diagnostic::quoted;
 
 /// The value of `read`, with its place.
@@ -135,9 +134,14 @@ pub(crate) fn bad_label_name(name: &str) -> Option<String> {
     let quoted = quoted(name);
     if name.is_empty() || !name.chars().all(legal) || name.starts_with(|c: char| c.is_ascii_digit()) {
         Some(format!("{quoted} is not a label name; use letters, digits and _, and no digit first"))
-    } else if name == "le" || name == "quantile" || name.starts_with("__") {
+    } else if is_reserved_label(name) {
         Some(format!("the label {quoted} is reserved for Prometheus itself; choose another name"))
     } else {
         None
     }
+}
+
+/// Whether Prometheus, or an exposition format, reserves the label `name`.
+pub(crate) fn is_reserved_label(name: &str) -> bool {
+    name == "le" || name == "quantile" || name.starts_with("__")
 }

@@ -1,13 +1,12 @@
 //! Writes the TOML for a mapping file, with a comment for each difference.
 
 use std::collections::HashMap;
-use std::ops::Range;
 
-use super::mapping::{ExporterMapping, LineTypes, MappingDefaults};
+use super::mapping::{ALL, ExporterMapping, LineTypes, MappingDefaults, OBSERVERS};
 use super::observer::ObserverOptions;
 use super::pattern::{Match, PrefixTree};
 use super::template::ExporterTemplate;
-use super::write::{self, Origins, TomlWriter};
+use super::write::{self, TomlWriter};
 use super::yaml;
 use crate::config::reader::{Node, Problems, Setting};
 use crate::config::{Diagnostic, Spanned, Timer};
@@ -15,18 +14,9 @@ use crate::config::{Diagnostic, Spanned, Timer};
 /// The limit of errors, because a hostile file could cause millions.
 const MOST_ERRORS: usize = 1000;
 
-/// A mapping file as TOML.
-pub(super) struct Converted {
-    /// The text of a config file, made of everything that is right in the mapping file.
-    pub(super) toml: String,
-    /// Where the lines of that text come from.
-    pub(super) origins: Origins,
-    /// The errors in the mapping file. If there are any, the text must not be used, but can be searched for more.
-    pub(super) errors: Vec<Diagnostic>,
-}
-
-/// Converts the text of a mapping file. After the error of an `Err`, nothing can be read.
-pub(super) fn convert(source: &str) -> Result<Converted, Diagnostic> {
+/// Converts the text of a mapping file to a config file, made of everything that is right in it. The config must not be
+/// used if there are errors, but it can be searched for more. After the error of an `Err`, nothing can be read.
+pub(super) fn convert(source: &str) -> Result<(TomlWriter, Vec<Diagnostic>), Diagnostic> {
     let document = yaml::parse(source)?;
     let problems = Problems::new(document.errors, MOST_ERRORS);
     let (mut defaults, mut mappings) = (MappingDefaults::default(), Vec::new());
@@ -38,40 +28,24 @@ pub(super) fn convert(source: &str) -> Result<Converted, Diagnostic> {
         mappings = elements.filter_map(|element| ExporterMapping::read(&element, &defaults)).collect();
         keys.finish();
     }
-    let (writer, lines) = (TomlWriter::default(), LineStarts::new(source));
-    let mut file = ConfigFile { defaults, writer, lines, taken: HashMap::new() };
+    let lines = source.match_indices('\n').map(|(at, _)| at + 1).collect();
+    let mut file = ConfigFile { defaults, writer: TomlWriter::default(), lines, taken: HashMap::new() };
     file.head(&mappings, document.has_more);
     file.mappings(mappings);
-    let (toml, origins) = file.writer.finish();
-    Ok(Converted { toml, origins, errors: problems.into_found() })
+    Ok((file.writer, problems.into_found()))
 }
 
 /// The longest `summary_window`, in seconds.
 const WEEK: u128 = 7 * 24 * 60 * 60;
 
-/// The starts of the lines of the mapping file.
-struct LineStarts(Vec<usize>);
-
-impl LineStarts {
-    fn new(source: &str) -> Self {
-        Self(source.match_indices('\n').map(|(at, _)| at + 1).collect())
-    }
-
-    fn line(&self, span: &Range<usize>) -> usize {
-        self.0.partition_point(|start| *start <= span.start) + 1
-    }
-}
-
-/// For counters, gauges and observers: whether they are meant.
-type TypeSet = [bool; 3];
-
 /// The config file that is being written.
 struct ConfigFile {
     defaults: MappingDefaults,
     writer: TomlWriter,
-    lines: LineStarts,
+    /// The starts of the lines of the mapping file after the first.
+    lines: Vec<usize>,
     /// For each pattern so far: the line types that mappings have claimed, and the line of the first such mapping.
-    taken: HashMap<(&'static str, String), (TypeSet, usize)>,
+    taken: HashMap<(&'static str, String), (LineTypes, usize)>,
 }
 
 impl ConfigFile {
@@ -111,54 +85,51 @@ impl ConfigFile {
 
     /// Explains the order of the rules, if it is not that of the mappings.
     fn order(&mut self, mappings: &[ExporterMapping]) {
-        let Self { defaults, writer, lines, .. } = self;
         let is_glob = |mapping: &&ExporterMapping| matches!(mapping.pattern.get_ref(), Match::Glob(_));
         let first_regex = mappings.iter().position(|mapping| !is_glob(&mapping));
         let last_glob = mappings.iter().rposition(|mapping| is_glob(&mapping));
         if first_regex < last_glob
             && let Some(regex) = first_regex.and_then(|at| mappings.get(at))
         {
-            writer.gap();
-            let line = lines.line(&regex.pattern.span());
-            writer
+            let line = self.line(regex);
+            self.writer.gap();
+            self.writer
                 .comment(&format!("statsd_exporter tries all globs before all regexes (the first is on line {line})."));
-            writer.comment("The rules have this order too, because the first one that matches wins.");
+            self.writer.comment("The rules have this order too, because the first one that matches wins.");
         }
-        if defaults.is_unordered && mappings.iter().filter(is_glob).count() > 1 {
-            writer.gap();
-            writer.comment("The globs are sorted because of glob_disable_ordering: at each part, words precede a *.");
-            writer
+        if self.defaults.is_unordered && mappings.iter().filter(is_glob).count() > 1 {
+            self.writer.gap();
+            self.writer
+                .comment("The globs are sorted because of glob_disable_ordering: at each part, words precede a *.");
+            self.writer
                 .comment("statsd_exporter has bugs here, so it misses some globs that match; a rule is never missed.");
         }
     }
 
     /// All mappings, in the order in which statsd_exporter tries them.
-    fn mappings(&mut self, mappings: Vec<ExporterMapping>) {
-        let (mut globs, regexes): (Vec<_>, Vec<_>) =
-            mappings.into_iter().partition(|mapping| matches!(mapping.pattern.get_ref(), Match::Glob(_)));
-        if self.defaults.is_unordered {
-            // The sort is stable: globs of the same specificity keep their order.
-            globs.sort_by_cached_key(|mapping| mapping.pattern.get_ref().specificity());
-        }
+    fn mappings(&mut self, mut mappings: Vec<ExporterMapping>) {
+        let is_unordered = self.defaults.is_unordered;
+        // The sort is stable: globs of the same specificity, and regexes, keep their order.
+        mappings.sort_by_cached_key(|mapping| {
+            let pattern = mapping.pattern.get_ref();
+            (matches!(pattern, Match::Regex(_)), is_unordered.then(|| pattern.specificity()))
+        });
         let mut tree = PrefixTree::default();
-        for mapping in &globs {
+        for mapping in &mappings {
             let is_prefix = matches!(mapping.pattern.get_ref(), Match::Glob(glob) if tree.add(glob));
-            self.mapping(mapping, is_prefix && !self.defaults.is_unordered);
-        }
-        for mapping in &regexes {
-            self.mapping(mapping, false);
+            self.mapping(mapping, is_prefix && !is_unordered);
         }
     }
 
+    /// The line of the match of a mapping.
+    fn line(&self, mapping: &ExporterMapping) -> usize {
+        self.lines.partition_point(|start| *start <= mapping.pattern.span().start) + 1
+    }
+
     fn mapping(&mut self, mapping: &ExporterMapping, is_never_reached: bool) {
-        let line = self.lines.line(&mapping.pattern.span());
+        let line = self.line(mapping);
         let (key, pattern, shift) = mapping.rule_pattern();
-        let mut types: TypeSet = match mapping.lines {
-            LineTypes::All => [true; 3],
-            LineTypes::Counters => [true, false, false],
-            LineTypes::Gauges => [false, true, false],
-            LineTypes::Observers => [false, false, true],
-        };
+        let mut types = mapping.lines;
         let (taken, first) = self.taken.entry((key, pattern.clone())).or_insert(([false; 3], line));
         for (is_meant, is_taken) in types.iter_mut().zip(taken) {
             *is_meant &= !*is_taken;
@@ -180,10 +151,10 @@ impl ConfigFile {
         let [counters, gauges, observers] = types;
         if observers && observer != self.defaults.observer() && mapping.name.is_some() {
             // A rule with a type rejects lines of other types, so counters and gauges get a rule of their own.
-            rule.write(&mut self.writer, LineTypes::Observers, Some(observer), true);
+            rule.write(&mut self.writer, OBSERVERS, Some(observer), true);
             if counters || gauges {
                 self.writer.gap();
-                rule.write(&mut self.writer, LineTypes::All, None, false);
+                rule.write(&mut self.writer, ALL, None, false);
             }
         } else {
             rule.write(&mut self.writer, mapping.lines, None, observers);
@@ -238,14 +209,11 @@ impl RuleSource<'_> {
         let ExporterMapping { pattern, name, labels, tags_win, options, help, scale, ttl, .. } = self.mapping;
         writer.header("[[metric]]", pattern.span());
         writer.key(self.key, &write::text(&self.pattern), pattern.span());
-        let types = match lines {
-            LineTypes::All => None,
-            LineTypes::Counters => Some("\"c\""),
-            LineTypes::Gauges => Some("\"g\""),
-            LineTypes::Observers => Some("[\"ms\", \"h\", \"d\"]"),
-        };
-        if let Some(types) = types {
-            writer.key("match_type", types, pattern.span());
+        match lines {
+            [true, false, false] => writer.key("match_type", "\"c\"", pattern.span()),
+            [false, true, false] => writer.key("match_type", "\"g\"", pattern.span()),
+            OBSERVERS => writer.key("match_type", "[\"ms\", \"h\", \"d\"]", pattern.span()),
+            _ => {}
         }
         let Some(name) = name else {
             return writer.key("drop", "true", pattern.span());

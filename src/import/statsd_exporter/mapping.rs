@@ -13,22 +13,14 @@ use crate::config::{Spanned, Timer, quoted};
 /// The longest match in bytes; no line is longer.
 const LONGEST_MATCH: usize = 64 * 1024;
 
-/// The syntax of a match.
-#[derive(Clone, Copy, Debug, Default)]
-enum MatchType {
-    #[default]
-    Glob,
-    Regex,
-}
-
-const MATCH_TYPES: [(&str, MatchType); 3] =
-    [("", MatchType::Glob), ("glob", MatchType::Glob), ("regex", MatchType::Regex)];
+/// The values of `match_type`: whether a match is a regex.
+const MATCH_TYPES: [(&str, bool); 3] = [("", false), ("glob", false), ("regex", true)];
 
 /// `defaults`.
 #[derive(Debug, Default)]
 pub(super) struct MappingDefaults {
     pub(super) options: ObserverOptions,
-    match_type: MatchType,
+    is_regex: bool,
     /// `glob_disable_ordering`.
     pub(super) is_unordered: bool,
     pub(super) ttl: Option<Spanned<Duration>>,
@@ -38,11 +30,11 @@ impl MappingDefaults {
     pub(super) fn read(setting: &YamlSetting<'_>) -> Option<Self> {
         let mut keys = table(setting)?;
         let options = ObserverOptions::read(&mut keys);
-        let match_type = keys.read("match_type", choice(&MATCH_TYPES)).unwrap_or_default();
+        let is_regex = keys.read("match_type", choice(&MATCH_TYPES)).unwrap_or_default();
         let is_unordered = keys.read("glob_disable_ordering", boolean).unwrap_or_default();
         let ttl = keys.read("ttl", spanned(duration)).filter(|ttl| !ttl.get_ref().is_zero());
         keys.finish();
-        Some(Self { options, match_type, is_unordered, ttl })
+        Some(Self { options, is_regex, is_unordered, ttl })
     }
 
     pub(super) fn observer(&self) -> Timer {
@@ -50,22 +42,19 @@ impl MappingDefaults {
     }
 }
 
-/// The StatsD lines that a mapping matches, by their types.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum LineTypes {
-    All,
-    Counters,
-    Gauges,
-    Observers,
-}
+/// Types of StatsD lines: counters, gauges and observers, each of them or not.
+pub(super) type LineTypes = [bool; 3];
 
+pub(super) const ALL: LineTypes = [true; 3];
+pub(super) const OBSERVERS: LineTypes = [false, false, true];
+
+/// The values of `match_metric_type`. Up to 0.30, observers had the name `timer`.
 const LINE_TYPES: [(&str, LineTypes); 5] = [
-    ("", LineTypes::All),
-    ("counter", LineTypes::Counters),
-    ("gauge", LineTypes::Gauges),
-    ("observer", LineTypes::Observers),
-    // The name of observers up to 0.30.
-    ("timer", LineTypes::Observers),
+    ("", ALL),
+    ("counter", [true, false, false]),
+    ("gauge", [false, true, false]),
+    ("observer", OBSERVERS),
+    ("timer", OBSERVERS),
 ];
 
 /// One of `mappings`.
@@ -87,10 +76,10 @@ pub(super) struct ExporterMapping {
 impl ExporterMapping {
     pub(super) fn read(setting: &YamlSetting<'_>, defaults: &MappingDefaults) -> Option<Self> {
         let mut keys = setting.table("in this mapping", "a table")?;
-        let match_type = keys.read_or("match_type", defaults.match_type, choice(&MATCH_TYPES));
-        let pattern = keys.read("match", spanned(|setting| pattern(setting, match_type?)));
+        let is_regex = keys.read_or("match_type", defaults.is_regex, choice(&MATCH_TYPES));
+        let pattern = keys.read("match", spanned(|setting| pattern(setting, is_regex?)));
         keys.require("match", "give the names that it matches, as in match: jobs.*.done");
-        let lines = keys.read_or("match_metric_type", LineTypes::All, choice(&LINE_TYPES));
+        let lines = keys.read_or("match_metric_type", ALL, choice(&LINE_TYPES));
         let is_dropped = keys.read("action", choice(&[("map", false), ("drop", true)])).unwrap_or_default();
         let name = keys.get("name");
         if !is_dropped {
@@ -143,17 +132,14 @@ impl ExporterMapping {
     }
 }
 
-fn pattern(setting: &YamlSetting<'_>, match_type: MatchType) -> Option<Match> {
+fn pattern(setting: &YamlSetting<'_>, is_regex: bool) -> Option<Match> {
     let Some(text) = setting.value.text() else {
         return setting.must_be("text");
     };
     if text.is_empty() || text.len() > LONGEST_MATCH {
         return setting.must_be(&format!("text of 1 to {LONGEST_MATCH} bytes"));
     }
-    let pattern = match match_type {
-        MatchType::Glob => Match::glob(text),
-        MatchType::Regex => MatchRegex::new(text).map(Match::Regex),
-    };
+    let pattern = if is_regex { MatchRegex::new(text).map(Match::Regex) } else { Match::glob(text) };
     pattern.map_err(|message| setting.fail::<()>(format!("match {}: {message}", quoted(text)))).ok()
 }
 

@@ -38,15 +38,14 @@ pub struct Imported {
 ///
 /// The config is loaded and compiled, because some errors, such as a reserved metric name, only show there.
 pub fn import(source: &str) -> Result<Imported, Vec<Diagnostic>> {
-    let converted = convert(source).map_err(|error| vec![error])?;
-    let (config, mut compiled) = config::load(&converted.toml);
+    let (toml, mut diagnostics) = convert(source).map_err(|error| vec![error])?;
+    let (config, mut compiled) = config::load(&toml.text);
     let (rules, more) = Rules::compile(&config);
     compiled.extend(more);
-    let mut diagnostics = converted.errors;
     // A mapping can become two rules, which then have the same diagnostics.
     let mut known = BTreeSet::new();
     for mut diagnostic in compiled {
-        diagnostic.span = converted.origins.of(diagnostic.span.start);
+        diagnostic.span = toml.origin(diagnostic.span.start);
         if known.insert((diagnostic.span.start, diagnostic.message.clone())) {
             diagnostics.push(diagnostic);
         }
@@ -54,5 +53,5 @@ pub fn import(source: &str) -> Result<Imported, Vec<Diagnostic>> {
     if diagnostics.iter().any(|diagnostic| diagnostic.severity == Severity::Error) {
         return Err(diagnostics);
     }
-    Ok(Imported { toml: converted.toml, config, rules, warnings: diagnostics })
+    Ok(Imported { toml: toml.text, config, rules, warnings: diagnostics })
 }

@@ -3,7 +3,7 @@
 //! Every glob of a mapping file is also a glob of a rule. A regex of Go matches anywhere in a name; that of a rule
 //! matches the whole name.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use regex_syntax::ast::{self, AssertionKind, Ast, ClassSetItem, ErrorKind, Flag, GroupKind};
 
@@ -63,25 +63,19 @@ impl Match {
 pub(super) struct PrefixTree {
     /// The child of a node for a part; node 0 is the root.
     nodes: HashMap<(usize, String), usize>,
-    has_children: Vec<bool>,
+    parents: HashSet<usize>,
 }
 
 impl PrefixTree {
     /// Adds a glob. Returns whether a longer, earlier one begins with it.
     pub(super) fn add(&mut self, glob: &str) -> bool {
         let mut node = 0;
-        self.has_children.resize(self.has_children.len().max(1), false);
         for part in glob.split('.') {
-            if let Some(has_children) = self.has_children.get_mut(node) {
-                *has_children = true;
-            }
-            let next = self.has_children.len();
-            node = *self.nodes.entry((node, part.to_owned())).or_insert(next);
-            if node == next {
-                self.has_children.push(false);
-            }
+            self.parents.insert(node);
+            let new = self.nodes.len() + 1;
+            node = *self.nodes.entry((node, part.to_owned())).or_insert(new);
         }
-        self.has_children.get(node).copied().unwrap_or_default()
+        self.parents.contains(&node)
     }
 }
 

@@ -5,36 +5,29 @@ use std::time::Duration;
 
 use toml_writer::{ToTomlValue, TomlStringBuilder};
 
-use crate::config::Spanned;
-
-/// The start of each line of the TOML, and its place in the mapping file.
-#[derive(Debug, Default)]
-pub(super) struct Origins(Vec<(usize, Range<usize>)>);
-
-impl Origins {
-    /// The place in the mapping file that the TOML at `offset` comes from.
-    pub(super) fn of(&self, offset: usize) -> Range<usize> {
-        let next = self.0.partition_point(|(start, _)| *start <= offset);
-        let origin = next.checked_sub(1).and_then(|last| self.0.get(last));
-        origin.map(|(_, origin)| origin.clone()).unwrap_or_default()
-    }
-}
+use crate::config::{Spanned, push_on_one_line};
 
 /// A TOML file that is being written.
 #[derive(Debug, Default)]
 pub(super) struct TomlWriter {
-    text: String,
-    origins: Origins,
+    pub(super) text: String,
+    /// The start of each line, and its place in the mapping file.
+    origins: Vec<(usize, Range<usize>)>,
 }
 
 impl TomlWriter {
+    /// The place in the mapping file that the TOML at `offset` comes from.
+    pub(super) fn origin(&self, offset: usize) -> Range<usize> {
+        let next = self.origins.partition_point(|(start, _)| *start <= offset);
+        let origin = next.checked_sub(1).and_then(|last| self.origins.get(last));
+        origin.map(|(_, origin)| origin.clone()).unwrap_or_default()
+    }
+
     /// Writes a comment.
     pub(super) fn comment(&mut self, text: &str) {
         self.text += "# ";
         // TOML forbids control characters in a comment, and a line end would end it.
-        for c in text.chars() {
-            if c.is_control() { self.text.extend(c.escape_default()) } else { self.text.push(c) }
-        }
+        push_on_one_line(&mut self.text, text);
         self.text.push('\n');
     }
 
@@ -45,13 +38,13 @@ impl TomlWriter {
 
     /// Writes the header of a table.
     pub(super) fn header(&mut self, header: &str, origin: Range<usize>) {
-        self.origins.0.push((self.text.len(), origin));
+        self.origins.push((self.text.len(), origin));
         self.text += &format!("{header}\n");
     }
 
     /// Writes a key with a value that is already TOML.
     pub(super) fn key(&mut self, key: &str, value: &str, origin: Range<usize>) {
-        self.origins.0.push((self.text.len(), origin));
+        self.origins.push((self.text.len(), origin));
         self.text += &format!("{key} = {value}\n");
     }
 
@@ -60,10 +53,6 @@ impl TomlWriter {
         if let Some(setting) = setting {
             self.key(key, &write(setting.get_ref()), setting.span());
         }
-    }
-
-    pub(super) fn finish(self) -> (String, Origins) {
-        (self.text, self.origins)
     }
 }
 
@@ -139,6 +128,6 @@ mod tests {
     fn a_comment_is_one_line() {
         let mut writer = TomlWriter::default();
         writer.comment("a\nb = 1\u{0}");
-        assert_eq!(writer.finish().0, "# a\\nb = 1\\u{0}\n");
+        assert_eq!(writer.text, "# a\\nb = 1\\u{0}\n");
     }
 }

@@ -5,8 +5,9 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::rc::Rc;
+use std::slice;
 
-use granit_parser::{Event, Parser, ScalarStyle, ScanError, Span};
+use granit_parser::{Event, Parser, ScalarStyle, ScanError, StrInput};
 
 use crate::config::reader::{Node, Setting, Table};
 use crate::config::{Diagnostic, Spanned, quoted};
@@ -130,7 +131,7 @@ fn parse_number(text: &str) -> Option<f64> {
 }
 
 /// The first document of a file.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Document {
     /// Its value; `None` if it is empty.
     pub(super) root: Option<Rc<YamlNode>>,
@@ -143,23 +144,12 @@ pub(super) struct Document {
 /// Parses the first document. After the error of an `Err`, nothing can be parsed.
 pub(super) fn parse(source: &str) -> Result<Document, Diagnostic> {
     let options = granit_parser::options! { flow_nesting_limit: DEPTH, block_nesting_limit: DEPTH };
-    let mut parser = Parser::new_from_str_with_options(source, options);
-    let mut tree = Tree::default();
-    let mut document = Document::default();
-    for event in &mut parser {
-        let (event, span) = event.map_err(|error| syntax(source, &error))?;
-        match event {
-            Event::DocumentEnd => {
-                document.root = tree.root.take();
-                break;
-            }
-            event => tree.add(event, &place(&span))?,
-        }
-    }
-    let mut rest = parser.take_while(Result::is_ok);
-    document.has_more = rest.any(|event| matches!(event, Ok((Event::DocumentStart(..), _))));
-    document.errors = tree.errors;
-    Ok(document)
+    let parser = Parser::new_from_str_with_options(source, options);
+    let mut tree = Tree { source, parser, anchors: HashMap::new(), weight: 0, errors: Vec::new() };
+    let root = tree.nodes()?.pop();
+    let mut rest = tree.parser.take_while(Result::is_ok);
+    let has_more = rest.any(|event| matches!(event, Ok((Event::DocumentStart(..), _))));
+    Ok(Document { root, has_more, errors: tree.errors })
 }
 
 fn syntax(source: &str, error: &ScanError) -> Diagnostic {
@@ -170,16 +160,10 @@ fn syntax(source: &str, error: &ScanError) -> Diagnostic {
     Diagnostic::error(at..at, format!("not valid YAML: {}{hint}", error.kind()))
 }
 
-fn place(span: &Span) -> Range<usize> {
-    span.byte_range().unwrap_or_default()
-}
-
-/// The tree while it is built.
-#[derive(Default)]
-struct Tree {
-    root: Option<Rc<YamlNode>>,
-    /// The lists and tables that are still open, the outermost first.
-    open: Vec<Open>,
+/// Builds the tree from the events of the parser. The parser limits the depth of the recursion.
+struct Tree<'s> {
+    source: &'s str,
+    parser: Parser<'s, StrInput<'s>>,
     /// The values of anchors, with their weights.
     anchors: HashMap<usize, (Rc<YamlNode>, usize)>,
     /// The weight of everything so far.
@@ -187,42 +171,53 @@ struct Tree {
     errors: Vec<Diagnostic>,
 }
 
-struct Open {
-    span: Range<usize>,
-    anchor: usize,
-    is_table: bool,
-    /// The elements; in a table, keys and values alternate.
-    nodes: Vec<Rc<YamlNode>>,
-    weight: usize,
-}
-
-impl Tree {
-    fn add(&mut self, event: Event<'_>, span: &Range<usize>) -> Result<(), Diagnostic> {
-        match event {
-            Event::Scalar(text, style, anchor, tag) => {
-                let is_text = tag.is_some_and(|tag| tag.is_yaml_core_schema_tag("str"));
-                let weight = 1 + text.len();
-                let value =
-                    YamlValue::Scalar { text: text.into_owned(), plain: style == ScalarStyle::Plain && !is_text };
-                self.charge(weight, span)?;
-                self.push(Rc::new(YamlNode { span: span.clone(), value }), anchor, weight);
+impl Tree<'_> {
+    /// The values up to the end of the list, table or document that is open. In a table, keys and values alternate.
+    fn nodes(&mut self) -> Result<Vec<Rc<YamlNode>>, Diagnostic> {
+        let mut nodes = Vec::new();
+        while let Some(event) = self.parser.next() {
+            let (event, span) = event.map_err(|error| syntax(self.source, &error))?;
+            if matches!(event, Event::SequenceEnd | Event::MappingEnd | Event::DocumentEnd) {
+                break;
             }
-            Event::SequenceStart(_, anchor, _) => self.open(span, anchor, false)?,
-            Event::MappingStart(_, anchor, _) => self.open(span, anchor, true)?,
-            Event::SequenceEnd | Event::MappingEnd => self.close(),
-            Event::Alias(anchor) => {
-                let Some((node, weight)) = self.anchors.get(&anchor).cloned() else {
-                    return Err(Diagnostic::error(
-                        span.clone(),
-                        "this alias refers to a value that contains the alias itself",
-                    ));
-                };
-                self.charge(weight, span)?;
-                self.push(node, 0, weight);
-            }
-            _ => {}
+            nodes.extend(self.node(event, &span.byte_range().unwrap_or_default())?);
         }
-        Ok(())
+        Ok(nodes)
+    }
+
+    /// The value that begins with `event`, if one does.
+    fn node(&mut self, event: Event<'_>, span: &Range<usize>) -> Result<Option<Rc<YamlNode>>, Diagnostic> {
+        let before = self.weight;
+        let (value, anchor) = match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                self.charge(1 + text.len(), span)?;
+                let is_text = tag.is_some_and(|tag| tag.is_yaml_core_schema_tag("str"));
+                let plain = style == ScalarStyle::Plain && !is_text;
+                (YamlValue::Scalar { text: text.into_owned(), plain }, anchor)
+            }
+            Event::SequenceStart(_, anchor, _) => {
+                self.charge(1, span)?;
+                (YamlValue::List(self.nodes()?), anchor)
+            }
+            Event::MappingStart(_, anchor, _) => {
+                self.charge(1, span)?;
+                let nodes = self.nodes()?;
+                (YamlValue::Table(self.table(nodes)), anchor)
+            }
+            Event::Alias(anchor) => {
+                let message = "this alias refers to a value that contains the alias itself";
+                let known = self.anchors.get(&anchor).cloned();
+                let (node, weight) = known.ok_or_else(|| Diagnostic::error(span.clone(), message))?;
+                self.charge(weight, span)?;
+                return Ok(Some(node));
+            }
+            _ => return Ok(None),
+        };
+        let node = Rc::new(YamlNode { span: span.clone(), value });
+        if anchor != 0 {
+            self.anchors.insert(anchor, (Rc::clone(&node), self.weight - before));
+        }
+        Ok(Some(node))
     }
 
     /// Adds to the weight of the file.
@@ -235,31 +230,6 @@ impl Tree {
             "with its aliases repeated, the file has more than {WEIGHT} values and bytes of text; remove aliases"
         );
         Err(Diagnostic::error(span.clone(), message))
-    }
-
-    fn open(&mut self, span: &Range<usize>, anchor: usize, is_table: bool) -> Result<(), Diagnostic> {
-        self.open.push(Open { span: span.clone(), anchor, is_table, nodes: Vec::new(), weight: 1 });
-        self.charge(1, span)
-    }
-
-    fn close(&mut self) {
-        let Some(Open { span, anchor, is_table, nodes, weight }) = self.open.pop() else { return };
-        let value = if is_table { YamlValue::Table(self.table(nodes)) } else { YamlValue::List(nodes) };
-        self.push(Rc::new(YamlNode { span, value }), anchor, weight);
-    }
-
-    /// Appends a value to the innermost open list or table.
-    fn push(&mut self, node: Rc<YamlNode>, anchor: usize, weight: usize) {
-        if anchor != 0 {
-            self.anchors.insert(anchor, (Rc::clone(&node), weight));
-        }
-        match self.open.last_mut() {
-            Some(open) => {
-                open.weight = open.weight.saturating_add(weight);
-                open.nodes.push(node);
-            }
-            None => self.root = Some(node),
-        }
     }
 
     /// The entries of a table, and those that `<<` merges into it. Own keys win over merged ones, and earlier tables
@@ -282,30 +252,19 @@ impl Tree {
                 entries.push((key, value));
             }
         }
-        for table in merged {
-            self.merge(&table, &mut keys, &mut entries);
+        for node in merged {
+            let tables = if let YamlValue::List(tables) = &node.value { tables } else { slice::from_ref(&node) };
+            for table in tables {
+                let YamlValue::Table(others) = &table.value else {
+                    let message = "<< merges a table, or a list of tables";
+                    self.errors.push(Diagnostic::error(node.span.clone(), message));
+                    break;
+                };
+                let new = others.iter().filter(|(key, _)| key.text().is_some_and(|text| keys.insert(text.to_owned())));
+                entries.extend(new.cloned());
+            }
         }
         entries
-    }
-
-    fn merge(&mut self, node: &Rc<YamlNode>, keys: &mut HashSet<String>, entries: &mut Vec<YamlEntry>) {
-        match &node.value {
-            YamlValue::Table(others) => {
-                for (key, value) in others {
-                    if key.text().is_some_and(|text| keys.insert(text.to_owned())) {
-                        entries.push((Rc::clone(key), Rc::clone(value)));
-                    }
-                }
-            }
-            // A list within the list is not a table, so it is not merged.
-            YamlValue::List(tables) if tables.iter().all(|table| matches!(table.value, YamlValue::Table(_))) => {
-                tables.iter().for_each(|table| self.merge(table, keys, entries));
-            }
-            _ => {
-                let message = "<< merges a table, or a list of tables".to_owned();
-                self.errors.push(Diagnostic::error(node.span.clone(), message));
-            }
-        }
     }
 }
 
