@@ -6,8 +6,8 @@
 //!
 //! # Promises
 //!
-//! 1. The numbers are right: `sent = applied + rejected (by reason) + dropped by rule + events + dropped by the kernel
-//!    (per socket)`, and every term but the first is on `/metrics`.
+//! 1. The numbers are right: every sample received is applied, rejected for one reason or dropped by a rule. Events are
+//!    counted as lines, and what the kernel dropped as packets of its socket. All these counts are on `/metrics`.
 //! 2. It is never felt: a line of a known series costs a lookup and an atomic addition.
 //! 3. Nothing that arrives can hurt it: no datagram, scrape or config file crashes it, spoils `/metrics`, or makes it grow
 //!    without limit.
@@ -29,19 +29,19 @@
 //! | [`metric`] | an update | changed atomics | once a line |
 //! | [`expose`] | values that were read | bytes of one format | once a scrape |
 //!
-//! **[`pipeline`] is where a line becomes a metric**; it fits on one screen. Each worker owns a private route cache: from
-//! the bytes of a line that identify its series (name, type and tags, as they came) to the series. Everything expensive (tag
-//! parsing, escaping, rules, limits, the shared map) happens on a miss of that cache. The [`pipeline::Resolver`] does it,
-//! and `explain` prints what the resolver gives. Simple lines are looked up in batches, so that the cache misses of many
-//! series overlap.
+//! **[`pipeline`] is where a line becomes a metric**; the file shows the whole way. Each worker owns a route cache: from
+//! the bytes of a line that identify its series (name, type and tags, as they came) to the series. Everything expensive
+//! (tag parsing, escaping, rules, limits, the shared map) happens once for a series that is new to the worker. The
+//! [`pipeline::Resolver`] does it, and `explain` prints what the resolver gives. Simple lines are looked up together, so
+//! that the processor's cache misses overlap.
 //!
 //! **A [`registry::Family`] owns its metadata and its series.** A scrape walks the families, so a name has one header. The
 //! shared map of families is a `DashMap`; whoever adds or removes a series holds one lock beside it.
 //!
-//! **A series expires without losing a sample.** A worker holds the lock of its own route cache for the length of a batch.
-//! The sweeper takes the lock of each worker in turn and makes it forget the routes that are due. A worker that resolves
-//! such a series again touches it under the lock of its family. Last, the sweeper removes, under that lock, what is still
-//! idle.
+//! **A series expires without losing a sample.** A worker holds the lock of its own route cache while its
+//! [`pipeline::Work`] exists. The sweeper ([`pipeline::Pipeline::sweep`]) takes the lock of each worker in turn and makes
+//! it forget the routes that are due. A worker that resolves such a series again touches it under the lock of its family.
+//! Last, the sweeper removes, under that lock, what is still due.
 //!
 //! **Several workers can share one socket.** Counters and histograms add up the same in any order. Updates of gauges are
 //! applied in the order of arrival, by [`pipeline::Ticket`].
@@ -50,12 +50,12 @@
 //!
 //! | thread | does | may block on |
 //! |---|---|---|
-//! | intake, one or more for each datagram socket | receives and applies packets | `recvmmsg`; its own route cache's lock while the sweeper has it (some 20 us); the ticket of an earlier batch; on a miss the registry's locks |
-//! | main | the runtime of tokio: streams, HTTP, signals, the clock | nothing but the locks above, for its streams |
+//! | intake, one or more for each datagram socket | receives and applies packets | `recvmmsg`; the lock of its route cache while the sweeper has it; the ticket of an earlier batch; for a new series the registry's locks |
+//! | main | the runtime of tokio: streams, HTTP, signals, the clock | the same locks, for its streams; `/proc` for the status page |
 //! | blocking pool | writes expositions, sweeps | slow clients, workers |
 //! | relay, if there is one | sends lines on | its targets |
 //!
-//! All streams share one worker, and each connection is read once in its turn, so that none holds up the others. One
+//! All streams share one worker, and a connection yields after each read, so that none holds up the others. One
 //! exposition is written at any moment, some series at a time, and never while a lock of the registry is held. Workers copy
 //! packets to the relay's inbox and never wait for a target.
 //!
@@ -84,8 +84,8 @@
 //! workload.rs    lines to measure with
 //! ```
 //!
-//! A new tag dialect goes to `parse/tags.rs` and `config/dialect.rs`; a new output format to a file in `expose/` and the
-//! writer in `http/exposition.rs`; a new command to a file in `command/`; a new own metric to `telemetry/table.rs`.
+//! `docs/src/architecture.md` says where a new tag dialect, output format or StatsD type goes. A new command goes to a file
+//! in `command/`, a new own metric to `telemetry/table.rs`.
 //!
 //! | layer | modules | may use |
 //! |---|---|---|
@@ -102,9 +102,9 @@
 //!
 //! 1. Shared mutable state is the registry, the telemetry counters, the clock and the shutdown signal: nothing else.
 //!    Workers that share a socket also share its tickets; with a relay, all workers share its inbox.
-//! 2. A line of a known series allocates nothing and takes no lock that another thread holds for long: its worker's own
-//!    lock, once a batch; that of its set or summary; those of tickets, of the relay's inbox and of the names over a limit,
-//!    once a batch and only if there are any.
+//! 2. A line of a known series allocates nothing and takes no lock that another thread holds for long: the lock of its
+//!    worker, once for many lines; that of its set or summary; those of tickets, of the relay's inbox and of the names over
+//!    a limit, once for many lines and only if there are any.
 //! 3. Limits, type conflicts and name collisions are decided where a series is made, and only there.
 //! 4. `parse`, `mapping`, `metric` and `expose` do no I/O, read no clock, log nothing, hold no global.
 //! 5. Untrusted bytes never panic.

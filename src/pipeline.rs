@@ -35,7 +35,7 @@ use crate::reject::Reject;
 use lookahead::{Found, HashedLine, Lookahead};
 use sample::Sample;
 
-/// Packets and lines, applied in the order of their arrival, simple lines some at a time; the rest when it is dropped.
+/// Applies lines. Simple lines wait until enough are there, a line of another shape arrives, or the batch is dropped.
 #[derive(Debug)]
 pub struct Batch<'b, 'w, 'p> {
     work: &'b mut Work<'w>,
@@ -88,9 +88,8 @@ impl<'p> Batch<'_, '_, 'p> {
     }
 
     fn apply(&mut self) {
-        if !self.waiting.is_empty() {
-            self.work.simple_lines(&self.waiting.take());
-        }
+        self.work.simple_lines(self.waiting.lines());
+        self.waiting.clear();
     }
 }
 
@@ -106,10 +105,11 @@ impl<'w> Work<'w> {
         Batch { work: self, waiting: Lookahead::default() }
     }
 
-    /// Applies simple lines in an order that has the same effect as that of their arrival.
+    /// Applies simple lines, those of one series in the order of their arrival.
     fn simple_lines(&mut self, lines: &[HashedLine<'_>]) {
         let Self { cache, applier, .. } = self;
-        match Found::all(lines, cache) {
+        // A single line has no other's cache misses to overlap with.
+        match (lines.len() > 1).then(|| Found::all(lines, cache)).flatten() {
             Some(found) => found.each(|number, route| {
                 let applied = applier.apply(cache.route(route), &lines[number].sample());
                 applier.count(applied);
@@ -121,7 +121,7 @@ impl<'w> Work<'w> {
         }
     }
 
-    /// Applies a line of any shape, without its `\n`. What is wrong with it is counted and costs nothing else.
+    /// Applies a line of any shape, without its `\n`. A bad part of it is counted, and the other samples are applied.
     fn line(&mut self, line: &[u8]) {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if line.is_empty() {

@@ -1,6 +1,6 @@
 //! The closed list of reasons why a line or a sample is rejected.
 //!
-//! The label `reason` of `statsidecar_rejected_samples_total`, the output of `explain` and the README use the same words.
+//! The label `reason` of `statsidecar_rejected_samples_total`, the output of `explain` and `docs/src/rejects.md` use the same words.
 //! A line that cannot be taken apart counts once. Otherwise each value that is rejected counts once.
 
 use std::fmt;

@@ -43,8 +43,9 @@ pub(super) struct Exposition<'a> {
     /// The sidecar's own metrics that are not written yet.
     own: Peekable<vec::IntoIter<OwnFamily>>,
     families: Families,
-    /// The family from which series are copied next, and the last of its series that was copied, if any was.
+    /// The family from which series are copied next.
     from: usize,
+    /// The last series of that family that was copied, if any was.
     after: Option<Arc<Series>>,
     /// Copied series with the indexes of their families; those before `next` are written.
     copied: Vec<(usize, Arc<Series>)>,
@@ -85,7 +86,7 @@ impl<'a> Exposition<'a> {
         }
     }
 
-    /// Adds the next piece to `out`; gives whether more follows.
+    /// Adds the next piece to `out`; gives whether more may follow.
     pub(super) fn write(&mut self, out: &mut Vec<u8>) -> bool {
         out.reserve(PIECE + ROOM);
         while out.len() < PIECE {

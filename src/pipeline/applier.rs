@@ -110,9 +110,8 @@ impl<'w> Applier<'w> {
 
     /// Waits for the ticket, and applies the updates of gauges that were held back.
     pub fn catch_up(&mut self) {
-        if let Some(ticket) = &mut self.ticket {
-            ticket.wait();
-        }
+        let Some(ticket) = &mut self.ticket else { return };
+        ticket.wait();
         self.is_ahead = false;
         for (series, update) in self.held_back.drain(..) {
             series.cells.apply(update, self.sharing, self.now);

@@ -44,7 +44,7 @@ impl<'a> Key<'a> {
 
     /// Whether `bytes`, which are as many as the key's, are its parts one after the other.
     #[inline(always)]
-    pub(super) fn is(&self, bytes: &[u8]) -> bool {
+    pub(super) fn matches(&self, bytes: &[u8]) -> bool {
         let (name, rest) = bytes.split_at(self.name.len());
         if !same(name, self.name) {
             return false;

@@ -6,7 +6,7 @@
 use arrayvec::ArrayVec;
 
 use super::key::Key;
-use super::route_cache::{NO_SERIES, RouteCache};
+use super::route_cache::{CLASSES, RouteCache};
 use super::sample::Sample;
 use super::slots::RouteId;
 use crate::metric::MetricType;
@@ -56,34 +56,34 @@ impl<'p> Lookahead<'p> {
         self.0.is_full()
     }
 
+    /// The lines that wait.
     #[inline]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    pub fn lines(&self) -> &[HashedLine<'p>] {
+        &self.0
     }
 
-    /// Takes all lines out.
+    /// Forgets all lines.
     #[inline]
-    pub fn take(&mut self) -> ArrayVec<HashedLine<'p>, LEN> {
-        std::mem::take(&mut self.0)
+    pub fn clear(&mut self) {
+        self.0.clear();
     }
 }
 
 /// The routes of the lines of a batch, in an order in which they may be applied.
 ///
-/// The order is by type, because a processor cannot predict which type comes next in a mix. Lines of one series have one
-/// type, so they stay in the order of their arrival.
+/// The order is by type, because a processor cannot predict which type comes next in a mix. Lines of one series update
+/// one type of metric, so they stay in the order of their arrival.
 pub(super) struct Found {
     routes: [RouteId; LEN],
-    order: [[u8; LEN]; NO_SERIES + 1],
-    lens: [usize; NO_SERIES + 1],
+    order: [[u8; LEN]; CLASSES],
+    lens: [usize; CLASSES],
 }
 
 impl Found {
     /// Looks up all lines, step by step; `None` unless every one has a route that holds for good.
     #[inline]
     pub fn all(lines: &[HashedLine<'_>], cache: &RouteCache) -> Option<Self> {
-        let mut found =
-            Self { routes: [RouteId::default(); LEN], order: [[0; LEN]; NO_SERIES + 1], lens: [0; NO_SERIES + 1] };
+        let mut found = Self { routes: [RouteId::default(); LEN], order: [[0; LEN]; CLASSES], lens: [0; CLASSES] };
         let mut is_known = true;
         for (line, route) in lines.iter().zip(&mut found.routes) {
             match cache.candidate(line.hash) {

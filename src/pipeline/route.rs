@@ -28,7 +28,7 @@ pub enum Route<S = Arc<Series>, P = Plan> {
     },
     /// Each sample is dropped, because a rule says so.
     Drop,
-    /// Each sample is rejected.
+    /// Each sample is rejected, whatever its value.
     Reject(Reject),
 }
 

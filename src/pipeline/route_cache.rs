@@ -1,4 +1,4 @@
-//! A worker's private cache: from the raw bytes that identify a series to where its samples go.
+//! A worker's own cache, which only the sweeper locks too: from the raw bytes that identify a series to where its samples go.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -66,8 +66,9 @@ const KEY_BYTES: usize = 256;
 /// How many entries [`RouteCache::forget_due`] looks at.
 pub(super) const FORGET_CHUNK: usize = 1024;
 
-/// The class of a route by what its sample changes: a metric type, or nothing.
-pub(super) const NO_SERIES: usize = MetricType::ALL.len();
+/// How many classes of routes there are by what a sample updates: one for each metric type, and one for nothing.
+pub(super) const CLASSES: usize = NO_SERIES + 1;
+const NO_SERIES: usize = MetricType::ALL.len();
 
 impl RouteCache {
     /// An empty cache for a registry of at most `series` series, each of which may come under two spellings.
@@ -109,7 +110,7 @@ impl RouteCache {
     pub fn class(&self, candidate: RouteId, key: &Key<'_>) -> Option<usize> {
         let entry = &self.entries[candidate.index()];
         match &entry.route {
-            _ if !entry.is(key) => None,
+            _ if !entry.matches(key) => None,
             Stored::Apply { metric_type, series, .. } => {
                 prefetch(&**series);
                 Some(*metric_type as usize)
@@ -128,8 +129,9 @@ impl RouteCache {
     }
 
     /// The route of a key, if it still holds when `expired` series have expired.
+    #[inline]
     pub fn find(&self, key: &Key<'_>, hash: u32, expired: u32) -> Option<RouteRef<'_>> {
-        let route = self.slots.find(hash, |route| self.entries[route.index()].is(key))?;
+        let route = self.slots.find(hash, |route| self.entries[route.index()].matches(key))?;
         match self.entries[route.index()].route {
             Stored::Overflow { as_of, .. } | Stored::Reject { as_of, .. } if as_of != expired => None,
             _ => Some(self.route(route)),
@@ -152,7 +154,7 @@ impl RouteCache {
     /// Keeps the route of a key, resolved when `expired` series had expired.
     pub fn insert(&mut self, key: &Key<'_>, hash: u32, route: Route, expired: u32) {
         let Some(route) = self.stored(route, expired) else { return };
-        if let Some(old) = self.slots.find(hash, |route| self.entries[route.index()].is(key)) {
+        if let Some(old) = self.slots.find(hash, |route| self.entries[route.index()].matches(key)) {
             self.entries[old.index()].route = route;
             return;
         }
@@ -266,8 +268,8 @@ impl Entry {
     }
 
     #[inline(always)]
-    fn is(&self, key: &Key<'_>) -> bool {
-        self.shape == key.shape() && key.is(self.key.get(key.len()))
+    fn matches(&self, key: &Key<'_>) -> bool {
+        self.shape == key.shape() && key.matches(self.key.get(key.len()))
     }
 
     /// The parts of its key.

@@ -1,4 +1,4 @@
-//! What all workers share.
+//! The pipeline: rules, registry, counters and clock, which all workers share.
 
 use std::sync::Arc;
 
@@ -50,7 +50,8 @@ impl Pipeline {
         self.registry.has_due(now)
     }
 
-    /// Removes the series that have expired, and gives them. Waits for the batches that workers are at.
+    /// Removes the series that have expired, and gives them. Waits for workers, so a thread that has a `Work` must not call
+    /// it.
     pub fn sweep(&self) -> Vec<Arc<Series>> {
         self.route_caches.sweep(&self.registry, self.clock.now())
     }

@@ -1,9 +1,10 @@
-//! How series expire without losing a sample.
+//! How series expire without losing a sample. The sweeper is [`Pipeline::sweep`](super::Pipeline::sweep), which the daemon
+//! calls on a thread that may wait.
 //!
-//! A worker holds the lock of its route cache for the length of a batch. The sweeper takes the lock of each worker in
-//! turn and makes the worker forget its routes to the series that are due. From then on the worker reaches such a series
-//! only through its family, which touches it under the family's lock, at a time that is not before the sweep's. Last, the
-//! sweeper removes, under the same lock, the series that are still due: no route leads to them, and no sample is under way.
+//! A worker holds the lock of its route cache while its `Work` exists. The sweeper takes the lock of each worker in turn and
+//! makes the worker forget its routes to the series that are due. From then on the worker reaches such a series only
+//! through its family, which touches it under the family's lock, at a time that is not before the sweep's. Last, the sweeper
+//! removes, under the same lock, the series that are still due: no route leads to them, and no sample is under way.
 
 use std::sync::{Arc, Weak};
 
@@ -24,7 +25,7 @@ impl RouteCaches {
     }
 
     /// Removes the series that no sample has reached within their time to live, and gives them. The pipeline's clock must
-    /// have reached `now` before. Waits for the batches that workers are at, so it must not be called by a worker.
+    /// have reached `now` before. Waits for workers, so a thread that has a `Work` must not call it.
     pub fn sweep(&self, registry: &Registry, now: u32) -> Vec<Arc<Series>> {
         let due = registry.take_due(now);
         if due.is_empty() {
