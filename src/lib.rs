@@ -36,7 +36,7 @@
 //! that the processor's cache misses overlap.
 //!
 //! **A [`registry::Family`] owns its metadata and its series.** A scrape walks the families, so a name has one header. The
-//! shared map of families is a `DashMap`; whoever adds or removes a series holds one lock beside it.
+//! shared map of families is a `DashMap`; a thread that adds or removes a series holds one lock beside it.
 //!
 //! **A series expires without losing a sample.** A worker holds the lock of its own route cache while its
 //! [`pipeline::Work`] exists. The sweeper ([`pipeline::Pipeline::sweep`]) takes the lock of each worker in turn and makes

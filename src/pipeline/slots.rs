@@ -1,7 +1,7 @@
 //! The hash table of a route cache: from the hash of a key to the routes that may be the key's.
 //!
-//! `hashbrown` cannot ask for the memory of many lookups ahead of their use, and gives no way to forget a route without
-//! its key; both take a look at the slots themselves. `benches/micro` compares the two.
+//! `hashbrown` cannot ask for the memory of many lookups ahead of their use, and takes more instructions;
+//! `docs/src/performance.md` has the figures.
 
 use crate::prefetch::prefetch;
 

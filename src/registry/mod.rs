@@ -26,7 +26,7 @@ use family::Removal;
 #[derive(Debug)]
 pub struct Registry {
     families: DashMap<Arc<str>, Arc<Family>, RandomState>,
-    /// Held by whoever adds or removes a series, so that limits and conflicts are decided one after the other. It is taken
+    /// Held by a thread that adds or removes a series, so that limits and conflicts are decided one after the other. It is taken
     /// before the locks of `families` and of a family, never after.
     population: Mutex<Population>,
     /// How many series have expired. What was decided because of other series may be decided anew when this changes.
