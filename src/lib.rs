@@ -114,6 +114,8 @@
 //! 8. Output is sorted and byte-stable.
 //! 9. `unsafe` is in `intake/sys.rs` and `prefetch.rs` alone, each block with its argument.
 
+#![warn(unreachable_pub)]
+
 pub mod clock;
 pub mod command;
 pub mod config;

@@ -33,7 +33,7 @@ pub(super) struct Applier<'w> {
 
 impl<'w> Applier<'w> {
     #[inline]
-    pub fn new(
+    pub(super) fn new(
         stats: &'w mut WorkerStats,
         held_back: &'w mut HeldBack,
         sharing: Sharing,
@@ -47,7 +47,7 @@ impl<'w> Applier<'w> {
 
     /// Applies a sample by the route of its key. Gives the tag errors of the line.
     #[inline(always)]
-    pub fn apply(&mut self, route: RouteRef<'_>, sample: &Sample<'_>) -> Result<TagErrors, Reject> {
+    pub(super) fn apply(&mut self, route: RouteRef<'_>, sample: &Sample<'_>) -> Result<TagErrors, Reject> {
         match route {
             Route::Apply { series, plan } => self.update(series, plan, sample),
             Route::Overflow { series, plan, limit } => {
@@ -84,7 +84,7 @@ impl<'w> Applier<'w> {
 
     /// Counts what [`apply`](Self::apply) gave.
     #[inline(always)]
-    pub fn count(&mut self, applied: Result<TagErrors, Reject>) {
+    pub(super) fn count(&mut self, applied: Result<TagErrors, Reject>) {
         match applied {
             Ok(tag_errors) if tag_errors.is_empty() => {}
             Ok(tag_errors) => tag_errors.iter().for_each(|(error, count)| self.stats.tag_error(error, count)),
@@ -94,14 +94,14 @@ impl<'w> Applier<'w> {
 
     /// Counts a line that is longer than a line may be.
     #[cold]
-    pub fn too_long(&mut self, name: &[u8]) {
+    pub(super) fn too_long(&mut self, name: &[u8]) {
         self.stats.over_limit(name, Reject::LineTooLong);
         self.stats.rejected(Reject::LineTooLong, 1);
     }
 
     /// Notes the name that is over a limit, if that is why a sample has no route. The caller counts the rejection.
     #[cold]
-    pub fn unresolved(&mut self, unresolved: Unresolved) -> Reject {
+    pub(super) fn unresolved(&mut self, unresolved: Unresolved) -> Reject {
         if let Some(metric) = unresolved.over_limit {
             self.stats.over_limit(metric.as_bytes(), unresolved.reject);
         }
@@ -109,7 +109,7 @@ impl<'w> Applier<'w> {
     }
 
     /// Waits for the ticket, and applies the updates of gauges that were held back.
-    pub fn catch_up(&mut self) {
+    pub(super) fn catch_up(&mut self) {
         let Some(ticket) = &mut self.ticket else { return };
         ticket.wait();
         self.is_ahead = false;

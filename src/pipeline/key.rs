@@ -78,19 +78,19 @@ fn same(one: &[u8], two: &[u8]) -> bool {
 pub(super) struct KeyHasher([u64; 2]);
 
 impl KeyHasher {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self([1, 2].map(|n| RandomState::default().hash_one(n) | 1))
     }
 
     /// The hash of a key. The type is not hashed, because a name has one, mistakes aside.
     #[inline(always)]
-    pub fn hash(&self, key: &Key<'_>) -> u32 {
+    pub(super) fn hash(&self, key: &Key<'_>) -> u32 {
         self.hash_parts([key.name, key.tags, key.container])
     }
 
     /// The hash of a key by its name, tags and container.
     #[inline(always)]
-    pub fn hash_parts(&self, [name, tags, container]: [&[u8]; 3]) -> u32 {
+    pub(super) fn hash_parts(&self, [name, tags, container]: [&[u8]; 3]) -> u32 {
         let Self([seed, secret]) = *self;
         let mut state = hash(name, seed, secret);
         for part in [tags, container] {

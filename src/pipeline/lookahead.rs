@@ -34,7 +34,7 @@ impl<'p> HashedLine<'p> {
 
     /// The one sample of the line.
     #[inline(always)]
-    pub fn sample(&self) -> Sample<'p> {
+    pub(super) fn sample(&self) -> Sample<'p> {
         let value = SampleValue::Number(self.line.number);
         Sample { key: self.key(), hash: self.hash, value, rate: Ok(self.line.rate) }
     }
@@ -49,7 +49,7 @@ fn key<'p>(line: &SimpleLine<'p>) -> Key<'p> {
 impl<'p> Lookahead<'p> {
     /// Adds a line to a batch that is not full; tells whether it is full now.
     #[inline]
-    pub fn push(&mut self, line: SimpleLine<'p>, cache: &RouteCache) -> bool {
+    pub(super) fn push(&mut self, line: SimpleLine<'p>, cache: &RouteCache) -> bool {
         let hash = cache.hash(&key(&line));
         cache.prefetch_slot(hash);
         self.0.push(HashedLine { line, hash });
@@ -58,13 +58,13 @@ impl<'p> Lookahead<'p> {
 
     /// The lines that wait.
     #[inline]
-    pub fn lines(&self) -> &[HashedLine<'p>] {
+    pub(super) fn lines(&self) -> &[HashedLine<'p>] {
         &self.0
     }
 
     /// Forgets all lines.
     #[inline]
-    pub fn clear(&mut self) {
+    pub(super) fn clear(&mut self) {
         self.0.clear();
     }
 }
@@ -82,7 +82,7 @@ pub(super) struct Found {
 impl Found {
     /// Looks up all lines, step by step; `None` unless every one has a route that holds for good.
     #[inline]
-    pub fn all(lines: &[HashedLine<'_>], cache: &RouteCache) -> Option<Self> {
+    pub(super) fn all(lines: &[HashedLine<'_>], cache: &RouteCache) -> Option<Self> {
         let mut found = Self { routes: [RouteId::default(); LEN], order: [[0; LEN]; CLASSES], lens: [0; CLASSES] };
         let mut is_known = true;
         for (line, route) in lines.iter().zip(&mut found.routes) {
@@ -108,7 +108,7 @@ impl Found {
 
     /// Calls `apply` for each line, with its number in the batch and its route.
     #[inline(always)]
-    pub fn each(&self, mut apply: impl FnMut(usize, RouteId)) {
+    pub(super) fn each(&self, mut apply: impl FnMut(usize, RouteId)) {
         for (order, len) in self.order.iter().zip(self.lens) {
             for &number in &order[..len] {
                 apply(usize::from(number), self.routes[usize::from(number)]);

@@ -72,7 +72,7 @@ const NO_SERIES: usize = MetricType::ALL.len();
 
 impl RouteCache {
     /// An empty cache for a registry of at most `series` series, each of which may come under two spellings.
-    pub fn new(series: usize) -> Self {
+    pub(super) fn new(series: usize) -> Self {
         Self {
             slots: Slots::new(),
             entries: Vec::new(),
@@ -87,19 +87,19 @@ impl RouteCache {
 
     /// The hash of a key.
     #[inline(always)]
-    pub fn hash(&self, key: &Key<'_>) -> u32 {
+    pub(super) fn hash(&self, key: &Key<'_>) -> u32 {
         self.hasher.hash(key)
     }
 
     /// Asks for the memory where the lookup of a key with this hash begins.
     #[inline(always)]
-    pub fn prefetch_slot(&self, hash: u32) {
+    pub(super) fn prefetch_slot(&self, hash: u32) {
         self.slots.prefetch(hash);
     }
 
     /// The route that a key with this hash most likely has. Asks for its memory.
     #[inline]
-    pub fn candidate(&self, hash: u32) -> Option<RouteId> {
+    pub(super) fn candidate(&self, hash: u32) -> Option<RouteId> {
         let route = self.slots.first(hash)?;
         prefetch(&self.entries[route.index()]);
         Some(route)
@@ -107,7 +107,7 @@ impl RouteCache {
 
     /// The class of a candidate if it is the key's own route and holds for good; asks for the memory of its series.
     #[inline(always)]
-    pub fn class(&self, candidate: RouteId, key: &Key<'_>) -> Option<usize> {
+    pub(super) fn class(&self, candidate: RouteId, key: &Key<'_>) -> Option<usize> {
         let entry = &self.entries[candidate.index()];
         match &entry.route {
             _ if !entry.matches(key) => None,
@@ -122,7 +122,7 @@ impl RouteCache {
 
     /// Asks for the cells of a route's series that lie elsewhere.
     #[inline(always)]
-    pub fn prefetch_cells(&self, route: RouteId) {
+    pub(super) fn prefetch_cells(&self, route: RouteId) {
         if let Stored::Apply { series, .. } = &self.entries[route.index()].route {
             series.cells.prefetch();
         }
@@ -130,7 +130,7 @@ impl RouteCache {
 
     /// The route of a key, if it still holds when `expired` series have expired.
     #[inline]
-    pub fn find(&self, key: &Key<'_>, hash: u32, expired: u32) -> Option<RouteRef<'_>> {
+    pub(super) fn find(&self, key: &Key<'_>, hash: u32, expired: u32) -> Option<RouteRef<'_>> {
         let route = self.slots.find(hash, |route| self.entries[route.index()].matches(key))?;
         match self.entries[route.index()].route {
             Stored::Overflow { as_of, .. } | Stored::Reject { as_of, .. } if as_of != expired => None,
@@ -140,7 +140,7 @@ impl RouteCache {
 
     /// A route.
     #[inline(always)]
-    pub fn route(&self, route: RouteId) -> RouteRef<'_> {
+    pub(super) fn route(&self, route: RouteId) -> RouteRef<'_> {
         match &self.entries[route.index()].route {
             Stored::Apply { plan, series, .. } => Route::Apply { series, plan: self.plans.get(*plan) },
             Stored::Overflow { limit, plan, series, .. } => {
@@ -152,7 +152,7 @@ impl RouteCache {
     }
 
     /// Keeps the route of a key, resolved when `expired` series had expired.
-    pub fn insert(&mut self, key: &Key<'_>, hash: u32, route: Route, expired: u32) {
+    pub(super) fn insert(&mut self, key: &Key<'_>, hash: u32, route: Route, expired: u32) {
         let Some(route) = self.stored(route, expired) else { return };
         if let Some(old) = self.slots.find(hash, |route| self.entries[route.index()].matches(key)) {
             self.entries[old.index()].route = route;
@@ -177,7 +177,7 @@ impl RouteCache {
     /// The worker waits for one chunk at most, however many routes there are: nothing is hashed but the forgotten keys,
     /// and nothing moves but the last entry into each gap. Entries at and behind `end` were looked at before, or are
     /// newer than the sweep, so going backwards misses none.
-    pub fn forget_due(&mut self, end: usize, now: u32) -> Option<usize> {
+    pub(super) fn forget_due(&mut self, end: usize, now: u32) -> Option<usize> {
         let end = end.min(self.entries.len());
         let start = end.saturating_sub(FORGET_CHUNK);
         for index in (start..end).rev() {

@@ -10,11 +10,11 @@ use crate::prefetch::prefetch;
 pub(super) struct RouteId(u32);
 
 impl RouteId {
-    pub fn new(index: usize) -> Self {
+    pub(super) fn new(index: usize) -> Self {
         Self(index as u32)
     }
 
-    pub fn index(self) -> usize {
+    pub(super) fn index(self) -> usize {
         self.0 as usize
     }
 }
@@ -35,19 +35,19 @@ pub(super) struct Slots {
 const FEW: usize = 64;
 
 impl Slots {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { slots: vec![0; FEW], len: 0 }
     }
 
     /// Asks for the memory where a lookup of this hash begins.
     #[inline(always)]
-    pub fn prefetch(&self, hash: u32) {
+    pub(super) fn prefetch(&self, hash: u32) {
         prefetch(&self.slots[self.home(hash)]);
     }
 
     /// The first route with this hash: nearly always the only one.
     #[inline]
-    pub fn first(&self, hash: u32) -> Option<RouteId> {
+    pub(super) fn first(&self, hash: u32) -> Option<RouteId> {
         let mut at = self.home(hash);
         loop {
             match self.slots[at] {
@@ -60,12 +60,12 @@ impl Slots {
 
     /// The route with this hash that `is_it`.
     #[inline]
-    pub fn find(&self, hash: u32, is_it: impl Fn(RouteId) -> bool) -> Option<RouteId> {
+    pub(super) fn find(&self, hash: u32, is_it: impl Fn(RouteId) -> bool) -> Option<RouteId> {
         self.position(hash, is_it).map(|at| route_of(self.slots[at]))
     }
 
     /// Adds a route.
-    pub fn insert(&mut self, hash: u32, route: RouteId) {
+    pub(super) fn insert(&mut self, hash: u32, route: RouteId) {
         if (self.len + 1) * 8 > self.slots.len() * 7 {
             let twice = vec![0; self.slots.len() * 2];
             let old = std::mem::replace(&mut self.slots, twice);
@@ -76,14 +76,14 @@ impl Slots {
     }
 
     /// Makes the slot of the route `old` lead to `new`.
-    pub fn replace(&mut self, hash: u32, old: RouteId, new: RouteId) {
+    pub(super) fn replace(&mut self, hash: u32, old: RouteId, new: RouteId) {
         if let Some(at) = self.position(hash, |route| route == old) {
             self.slots[at] = u64::from(hash) << 32 | (u64::from(new.0) + 1);
         }
     }
 
     /// Removes a route.
-    pub fn remove(&mut self, hash: u32, route: RouteId) {
+    pub(super) fn remove(&mut self, hash: u32, route: RouteId) {
         let Some(mut vacant) = self.position(hash, |found| found == route) else { return };
         self.len -= 1;
         let mut at = self.after(vacant);
@@ -101,7 +101,7 @@ impl Slots {
     }
 
     /// Whether hardly any of its slots are in use.
-    pub fn is_sparse(&self) -> bool {
+    pub(super) fn is_sparse(&self) -> bool {
         self.slots.len() > FEW && self.len * 8 < self.slots.len()
     }
 

@@ -18,7 +18,7 @@ pub(super) struct RouteCaches(Mutex<Vec<Weak<Mutex<RouteCache>>>>);
 
 impl RouteCaches {
     /// The cache of a new worker.
-    pub fn add(&self, cache: RouteCache) -> Arc<Mutex<RouteCache>> {
+    pub(super) fn add(&self, cache: RouteCache) -> Arc<Mutex<RouteCache>> {
         let cache = Arc::new(Mutex::new(cache));
         self.0.lock().push(Arc::downgrade(&cache));
         cache
@@ -26,7 +26,7 @@ impl RouteCaches {
 
     /// Removes the series that no sample has reached within their time to live, and gives them. The pipeline's clock must
     /// have reached `now` before. Waits for workers, so a thread that has a `Work` must not call it.
-    pub fn sweep(&self, registry: &Registry, now: u32) -> Vec<Arc<Series>> {
+    pub(super) fn sweep(&self, registry: &Registry, now: u32) -> Vec<Arc<Series>> {
         let due = registry.take_due(now);
         if due.is_empty() {
             return due;

@@ -12,19 +12,19 @@ pub(super) struct ExpiryQueue(BTreeMap<u32, Vec<Arc<Series>>>);
 
 impl ExpiryQueue {
     /// Adds a series, if it has a time to live.
-    pub fn add(&mut self, series: Arc<Series>) {
+    pub(super) fn add(&mut self, series: Arc<Series>) {
         if series.has_ttl() {
             self.0.entry(series.due()).or_default().push(series);
         }
     }
 
     /// The first second in which a series may expire.
-    pub fn first(&self) -> Option<u32> {
+    pub(super) fn first(&self) -> Option<u32> {
         self.0.keys().next().copied()
     }
 
     /// Takes out the series that are due at `now`, and puts off those that were touched.
-    pub fn take_due(&mut self, now: u32) -> Vec<Arc<Series>> {
+    pub(super) fn take_due(&mut self, now: u32) -> Vec<Arc<Series>> {
         let later = self.0.split_off(&now.saturating_add(1));
         let reached = std::mem::replace(&mut self.0, later).into_values().flatten();
         let (due, touched): (Vec<_>, Vec<_>) = reached.partition(|series| series.is_due(now));
