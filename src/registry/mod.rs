@@ -84,7 +84,8 @@ impl Registry {
         }
     }
 
-    /// The series of `metric`, touched at `now`; made with the value 0 if it does not exist, unless a conflict or a limit forbids it.
+    /// The series of `metric`, touched at `now`. If it does not exist, it is made with the value 0, unless a conflict or a
+    /// limit forbids it.
     pub fn get_or_create(&self, metric: &Metric, now: u32) -> Result<Arc<Series>, Reject> {
         let text = series::text(metric);
         if let Some(series) = self.find(metric, &text, now)? {
@@ -179,6 +180,9 @@ impl Registry {
                 // `Release`: a worker that sees the new number finds the place free.
                 self.expired.fetch_add(1, Ordering::Release);
             }
+        }
+        if self.families.len() * 4 < self.families.capacity() {
+            self.families.shrink_to_fit();
         }
         removed
     }
