@@ -191,7 +191,8 @@ impl RouteCache {
         (start > 0).then_some(start)
     }
 
-    /// Gives back the memory of many forgotten routes, if that takes no longer than a chunk.
+    /// Gives back the memory of many forgotten routes. The entries shrink in place; the slots are made anew only if few
+    /// routes are left, because that takes time for each of them.
     fn give_back(&mut self) {
         if self.entries.len() * 4 < self.entries.capacity() {
             self.entries.shrink_to(self.entries.len() * 2);
