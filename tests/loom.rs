@@ -145,7 +145,7 @@ fn a_counter_that_passes_2_to_the_64_is_not_reset() {
         for writer in writers {
             writer.join().expect("a writer does not panic");
         }
-        // Only the second addition wraps.
+        // Neither fits into what is left of the whole numbers.
         assert_eq!(cells.total(), Total::Real(18_446_744_073_709_551_616.0));
         cells.add(2.0_f64.powi(65), Sharing::Shared);
         assert_eq!(cells.total(), Total::Real(3.0 * 2.0_f64.powi(64)));

@@ -25,16 +25,16 @@ impl AtomicF64 {
         self.0.store(value.to_bits(), Ordering::Relaxed);
     }
 
-    /// Returns the number and sets it to 0.
+    /// Sets the number, and returns the one before.
     #[inline]
-    fn take(&self, sharing: Sharing) -> f64 {
+    pub(super) fn replace(&self, value: f64, sharing: Sharing) -> f64 {
         match sharing {
             Sharing::SingleWriter => {
                 let old = self.get();
-                self.set(0.0);
+                self.set(value);
                 old
             }
-            Sharing::Shared => f64::from_bits(self.0.swap(0, Ordering::Relaxed)),
+            Sharing::Shared => f64::from_bits(self.0.swap(value.to_bits(), Ordering::Relaxed)),
         }
     }
 
@@ -84,7 +84,7 @@ impl Sum {
 
     #[inline]
     pub(super) fn add(&self, value: f64, sharing: Sharing) {
-        let added = value + self.lost.take(sharing);
+        let added = value + self.lost.replace(0.0, sharing);
         let mut lost = 0.0;
         self.sum.update(
             |old| {

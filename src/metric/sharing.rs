@@ -12,16 +12,29 @@ pub enum Sharing {
 }
 
 impl Sharing {
-    /// Adds to a whole number, which wraps, and returns the old value.
+    /// Adds to a whole number that cannot overflow, the count of a bucket for example.
     #[inline]
-    pub(super) fn add(self, cell: &AtomicU64, n: u64) -> u64 {
+    pub(super) fn add(self, cell: &AtomicU64, n: u64) {
         match self {
-            Self::SingleWriter => {
-                let old = cell.load(Ordering::Relaxed);
-                cell.store(old.wrapping_add(n), Ordering::Relaxed);
-                old
-            }
-            Self::Shared => cell.fetch_add(n, Ordering::Relaxed),
+            Self::SingleWriter => cell.store(cell.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed),
+            Self::Shared => _ = cell.fetch_add(n, Ordering::Relaxed),
         }
+    }
+
+    /// Adds to a whole number, or returns `false` and leaves it as it is if the sum would overflow.
+    #[inline]
+    pub(super) fn checked_add(self, cell: &AtomicU64, n: u64) -> bool {
+        let mut old = cell.load(Ordering::Relaxed);
+        while let Some(new) = old.checked_add(n) {
+            if self == Self::SingleWriter {
+                cell.store(new, Ordering::Relaxed);
+                return true;
+            }
+            match cell.compare_exchange_weak(old, new, Ordering::Relaxed, Ordering::Relaxed) {
+                Ok(_) => return true,
+                Err(now) => old = now,
+            }
+        }
+        false
     }
 }
