@@ -82,7 +82,7 @@ impl<'p> Batch<'_, '_, 'p> {
         }
     }
 
-    /// Waits for the ticket, and applies the updates of gauges that were held back.
+    /// Waits for the ticket, and applies the updates that were held back.
     pub fn catch_up(&mut self) {
         self.work.applier.catch_up();
     }

@@ -51,8 +51,9 @@ rejects! {
     /// The line has no `:` after its name or no `|type` after its value, a service check is incomplete, or an event is
     /// not as long as it says.
     MalformedLine = "malformed_line", "write name:value|type, and after it |@rate or |#tag:value if needed; _sc|name|status; or _e{5,4}:title|text";
-    /// Another metric already exposes a series of this name, for example `x_count` of the histogram `x`.
-    NameCollision = "name_collision", "rename one of the two metrics: a histogram exposes its name with _bucket, _sum and _count, a summary with _sum and _count";
+    /// Another metric already exposes a series of this name: for example `x_count` of the histogram `x`, or `up_total`, which
+    /// the counter `up` became.
+    NameCollision = "name_collision", "rename one of the two metrics, or name one in a rule: a counter gets _total, an ms timer _seconds, and a histogram also exposes its name with _bucket, _sum and _count";
     /// The value is negative, and a counter only goes up.
     NegativeCounter = "negative_counter", "send counts of 0 or more; for a number that can fall, use a gauge, or set type = \"gauge\" in a rule";
     /// The line has bytes that are not UTF-8.
@@ -66,7 +67,7 @@ rejects! {
     /// The metric has a type that this line cannot feed.
     TypeConflict = "type_conflict", "a name has only one type: rename one of the two metrics, or set the type in a rule";
     /// The type after the value is unknown.
-    UnknownType = "unknown_type", "write one of the types c, m, g, ms, h, d, s; a line with several types cannot have a # section";
+    UnknownType = "unknown_type", "write one of the types c, m, g, kv, ms, h, d, a, s; a line with several types cannot have a # section";
 }
 
 impl fmt::Display for Reject {

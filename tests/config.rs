@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proptest::prelude::*;
-use statsidecar::config::{Config, Diagnostic, Dialect, KeptTags, Overflow, Prefer, Spanned, Timer, load, render};
+use statsidecar::config::{
+    Config, CounterValue, Diagnostic, Dialect, KeptTags, Negative, Overflow, Prefer, Spanned, Timer, load, render,
+};
 use statsidecar::mapping::Rules;
 use statsidecar::metric::MetricType;
 use toml::de::DeTable;
@@ -29,7 +31,7 @@ fn the_shipped_file_names_every_key() {
     let example = with_examples(SHIPPED);
     let file = DeTable::parse(&example).expect("the examples are TOML").into_inner();
     let keys = documented_keys();
-    assert_eq!(keys.len(), 8 + 47, "a key was added or removed, or the docs have another form: {keys:?}");
+    assert_eq!(keys.len(), 8 + 50, "a key was added or removed, or the docs have another form: {keys:?}");
     for (table, key) in keys {
         let table = file.get(table.as_str()).unwrap_or_else(|| panic!("config.toml lacks [{table}]")).get_ref();
         let tables = table.as_array().map_or(vec![table], |array| array.iter().map(|table| table.get_ref()).collect());
@@ -42,11 +44,12 @@ fn the_shipped_file_names_every_key() {
 fn the_examples_in_the_shipped_file_are_valid() {
     let config = accepted("config.toml with its examples", &with_examples(SHIPPED));
     assert_eq!(config.labels.len(), 1);
-    let [rule, other, summary] = config.metrics.as_slice() else {
-        panic!("three examples, not {}", config.metrics.len())
+    let [rule, other, total, gauge, summary] = config.metrics.as_slice() else {
+        panic!("five examples, not {}", config.metrics.len())
     };
     assert_eq!((rule.pattern.key(), rule.pattern.text()), ("match", "shop.*.request_micros"));
     assert!(summary.quantiles.is_some());
+    assert_eq!((total.value, gauge.negative), (CounterValue::Total, Some(Negative::Set)));
     assert_eq!(rule.init.len(), 2);
     assert_eq!(rule.unit.as_ref().map(|unit| unit.get_ref().as_str()), Some("seconds"));
     assert_eq!(other.pattern.key(), "match_regex");

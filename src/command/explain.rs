@@ -114,6 +114,7 @@ fn updated(series: &Series, plan: &Plan, value: SampleValue<'_>, rate: Result<f6
     let update = match plan.conversion.update(value, rate?)? {
         Update::Count(n) => format!("adds {n}"),
         Update::Add(x) => format!("adds {x}"),
+        Update::Total(x) => format!("follows the total {x}"),
         Update::Set(x) => format!("is set to {x}"),
         Update::Move(x) => format!("moves by {x}"),
         Update::Observe { value, weight: 1.0 } => format!("observes {value}"),
@@ -166,7 +167,7 @@ fn mapped(out: &mut String, pipeline: &Pipeline, mapping: &Mapping<'_>) {
         }
     }
     for (error, count) in mapping.tag_errors.iter().filter(|(_, count)| *count > 0) {
-        step(out, "tags", &format!("{count} with {}: left out or renamed", error.reason()));
+        step(out, "tags", &format!("{count} with {}: {}", error.reason(), error.effect()));
     }
 }
 

@@ -22,7 +22,7 @@ pub(crate) use diagnostic::{push_on_one_line, quoted};
 pub use dialect::{Dialect, Dialects};
 pub use load::load;
 pub use schema::{
-    Config, DEFAULT_BUCKETS, Defaults, Http, IntakeConfig, KeptTags, Labels, Limits, MetricRule, Naming, Overflow,
-    Prefer, RelayConfig, RulePattern, Tags, Timer,
+    Config, CounterValue, DEFAULT_BUCKETS, Defaults, Http, IntakeConfig, KeptTags, Labels, Limits, MetricRule, Naming,
+    Negative, Overflow, Prefer, RelayConfig, RulePattern, Tags, Timer,
 };
 pub use toml::Spanned;

@@ -122,7 +122,9 @@ impl Default for Tags {
 pub struct Defaults {
     /// `naming`: which suffixes are added to a name that no rule gives.
     pub naming: Naming,
-    /// `timer`: the metric type of `ms`, `h` and `d` lines.
+    /// `negative`: what a negative number in a `g` line does if no rule says it.
+    pub negative: Negative,
+    /// `timer`: the metric type of `ms`, `h`, `d` and `a` lines.
     pub timer: Timer,
     /// `buckets`: the upper bounds of a histogram whose rule has none; strictly rising, without `+Inf`.
     pub buckets: Vec<f64>,
@@ -144,6 +146,7 @@ impl Default for Defaults {
     fn default() -> Self {
         Self {
             naming: Naming::Prometheus,
+            negative: Negative::Move,
             timer: Timer::Histogram,
             buckets: DEFAULT_BUCKETS.to_vec(),
             quantiles: vec![0.5, 0.9, 0.99],
@@ -164,6 +167,29 @@ pub enum Naming {
     Prometheus,
     /// `"verbatim"`: no suffix is added, and a run of dashes becomes one `_`.
     Verbatim,
+}
+
+/// `negative`, in `[defaults]` or in a rule.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase")]
+pub enum Negative {
+    /// `"move"`: `-5` lowers the gauge by 5.
+    #[default]
+    Move,
+    /// `"set"`: `-5` is the value -5, as most emitters mean it. A number with a `+` still raises the gauge.
+    Set,
+}
+
+/// `[[metric]] value`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase")]
+pub enum CounterValue {
+    /// `"increment"`: the counter rises by the number.
+    #[default]
+    Increment,
+    /// `"total"`: the number is the running total of the emitter, and the counter rises by what the total rose since the
+    /// last line. A total that is lower than the last one counts whole, because the emitter has started again.
+    Total,
 }
 
 /// `[defaults] timer`.
@@ -234,6 +260,10 @@ pub struct MetricRule {
     pub buckets: Option<Spanned<Vec<f64>>>,
     /// `quantiles`: the quantiles of its summary, strictly rising, from 0 to 1.
     pub quantiles: Option<Spanned<Vec<f64>>>,
+    /// `value`: what the number of a line is, for a counter.
+    pub value: CounterValue,
+    /// `negative`: what a negative number in a `g` line does; `None` is the `negative` of `[defaults]`.
+    pub negative: Option<Negative>,
     /// `scale`: the factor of every value; finite and not 0.
     pub scale: Option<Spanned<f64>>,
     /// `ttl`: its series expire after so long without a line; zero is never, `None` is the `ttl` of `[defaults]`.

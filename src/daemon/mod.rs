@@ -163,6 +163,7 @@ fn snapshot(
             families: counts.families,
             series_limit: pipeline.registry.limit(),
             series_expired: pipeline.registry.expired(),
+            merged_names: pipeline.registry.merged(),
             listeners: sockets.snapshot(),
             relays: relays.as_ref().map(|relays| relays()).unwrap_or_default(),
             process: process::snapshot(start_time),

@@ -56,6 +56,10 @@ pub(super) fn respond(state: &ServerState) -> Response<Body> {
     if !heavy_hitters.is_empty() {
         html.push_str("<p>The names with the most samples since the start. If many names hit a limit, the numbers are bounds.</p>\n");
     }
+    let merged = state.pipeline.registry.merged_names();
+    let merged =
+        merged.iter().map(|name| format!("<td>{}</td><td>{}</td>", escape(&name.written), escape(&name.family)));
+    table(&mut html, "Names that became the name of another metric", &["name in the line", "metric"], merged);
     html.push_str("</main></body></html>\n");
     answer::html(html)
 }

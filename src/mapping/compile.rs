@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use super::condition::Conditions;
 use super::consistency::Consistency;
-use super::conversion::Conversion;
+use super::conversion::{Conversion, Reading};
 use super::glob::GlobPart;
 use super::labels::{SeriesLabels, TagPolicy};
-use super::metric::{Metric, RuleMetadata};
+use super::metric::{Ending, Metric, RuleMetadata};
 use super::pattern::{Automaton, NamePattern};
 use super::relay_filter::RelayFilter;
 use super::rules::{CompiledRule, MetricTemplate, Rules};
@@ -38,7 +38,7 @@ impl Rules {
             metadata,
             labels: Vec::new(),
             tags: TagPolicy::default(),
-            scale: 1.0,
+            reading: Reading { negative: config.defaults.negative, ..Reading::default() },
             ttl: config.defaults.ttl,
         };
         let rules = Self {
@@ -107,7 +107,7 @@ impl<'c> Compiler<'c> {
             metadata: self.metadata.with_rule(rule),
             labels,
             tags,
-            scale: rule.scale.as_ref().map_or(1.0, |scale| *scale.get_ref()),
+            reading: self.reading(rule),
             // Series that `init` declares never expire.
             ttl: ttl.filter(|ttl| !ttl.is_zero() && rule.init.is_empty()),
         };
@@ -117,6 +117,14 @@ impl<'c> Compiler<'c> {
             self.check_limits(rule);
         }
         Some(CompiledRule { written: rule.pattern.clone(), pattern, conditions, metric })
+    }
+
+    fn reading(&self, rule: &MetricRule) -> Reading {
+        Reading {
+            scale: rule.scale.as_ref().map_or(1.0, |scale| *scale.get_ref()),
+            value: rule.value,
+            negative: rule.negative.unwrap_or(self.config.defaults.negative),
+        }
     }
 
     /// The conditions of a rule other than its pattern.
@@ -130,7 +138,7 @@ impl<'c> Compiler<'c> {
                 continue;
             };
             if let Some(to) = rule.metric_type.as_ref().map(|to| *to.get_ref())
-                && Conversion::new(statsd_type, to, 1.0).is_none()
+                && Conversion::new(statsd_type, to, self.reading(rule)).is_none()
             {
                 let message = format!("match_type {text:?}: such lines cannot feed a {}; leave it out", to.as_str());
                 self.error(word.span(), message);
@@ -150,7 +158,9 @@ impl<'c> Compiler<'c> {
         if rule.metric_type.is_some() {
             return;
         }
-        let observes = |statsd_type: &StatsdType| Conversion::new(*statsd_type, MetricType::Histogram, 1.0).is_some();
+        let observes = |statsd_type: &StatsdType| {
+            Conversion::new(*statsd_type, MetricType::Histogram, Reading::default()).is_some()
+        };
         let takes_timers = conditions.statsd_types.is_empty() || conditions.statsd_types.iter().any(observes);
         let timer = self.config.defaults.timer;
         for (key, span, own, needs) in [
@@ -268,7 +278,8 @@ impl<'c> Compiler<'c> {
                 }
             };
             if self.initial_series.insert((name.clone(), labels.clone())) {
-                self.initial.push(Metric { name, labels, metadata: Arc::clone(metadata), ttl: None });
+                let (metadata, ending) = (Arc::clone(metadata), Ending::Kept);
+                self.initial.push(Metric { name, labels, metadata, ttl: None, ending, written: None });
             } else {
                 self.error(set.span(), format!("init declares this series of {name} twice; remove one of the two"));
             }

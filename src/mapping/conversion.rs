@@ -2,6 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 
+use crate::config::{CounterValue, Negative};
 use crate::metric::{MetricType, Update};
 use crate::parse::value::{Magnitude, SampleValue, Sign};
 use crate::parse::{Number, StatsdType};
@@ -24,12 +25,41 @@ impl Hash for Conversion {
     }
 }
 
+/// How the number of a line is to be read, where its type leaves a choice.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Reading {
+    /// The factor of every value, which must be finite.
+    pub scale: f64,
+    /// What the number of a line that feeds a counter is.
+    pub value: CounterValue,
+    /// What a negative number in a `g` line does.
+    pub negative: Negative,
+}
+
+impl Default for Reading {
+    fn default() -> Self {
+        Self { scale: 1.0, value: CounterValue::default(), negative: Negative::default() }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Effect {
     /// Adds to a counter.
     Count,
+    /// Adds to a counter if the number has a `+`; another number cannot feed it.
+    CountIfPlus,
+    /// Brings a counter to the running total of the emitter.
+    Total,
+    /// The same for a total in milliseconds, converted to seconds.
+    TotalMilliseconds,
     /// Sets a gauge, or moves it if the number has a sign.
     Gauge,
+    /// Sets a gauge, or moves it if the number has a `+`.
+    GaugeWithNegatives,
+    /// Sets a gauge, whatever the sign.
+    Set,
+    /// Sets a gauge to a duration, converted from milliseconds to seconds.
+    SetMilliseconds,
     /// Moves a gauge by the count of a counter line.
     Adjust,
     /// Observes a duration, converted from milliseconds to seconds.
@@ -40,26 +70,43 @@ enum Effect {
     AddMember,
 }
 
-impl Conversion {
-    /// The conversion of samples of `statsd_type` for a metric of type `to`; `None` if such samples cannot feed it. Each
-    /// value is multiplied by `scale`, which must be finite.
-    pub(crate) fn new(statsd_type: StatsdType, to: MetricType, scale: f64) -> Option<Self> {
-        let effect = match (to, statsd_type) {
-            (MetricType::Counter, StatsdType::Counter | StatsdType::Meter) => Effect::Count,
-            (MetricType::Gauge, StatsdType::Gauge | StatsdType::ServiceCheck) => Effect::Gauge,
-            (MetricType::Gauge, StatsdType::Counter) => Effect::Adjust,
-            (MetricType::Histogram | MetricType::Summary, StatsdType::Timer) => Effect::ObserveMilliseconds,
-            (MetricType::Histogram | MetricType::Summary, StatsdType::Histogram | StatsdType::Distribution) => {
-                Effect::Observe
-            }
-            (MetricType::Set, StatsdType::Set) => Effect::AddMember,
+impl Effect {
+    /// What a line of `statsd_type` does to a metric of type `to`; `None` if such lines cannot feed it.
+    fn new(statsd_type: StatsdType, to: MetricType, reading: Reading) -> Option<Self> {
+        use StatsdType::{Average, Counter, Distribution, Gauge, Histogram, KeyValue, Meter, ServiceCheck, Set, Timer};
+        let is_total = reading.value == CounterValue::Total;
+        Some(match (to, statsd_type) {
+            (_, Set) => return (to == MetricType::Set).then_some(Self::AddMember),
+            (MetricType::Counter, Timer) if is_total => Self::TotalMilliseconds,
+            (MetricType::Counter, ServiceCheck) => return None,
+            (MetricType::Counter, _) if is_total => Self::Total,
+            (MetricType::Counter, Counter | Meter) => Self::Count,
+            (MetricType::Counter, Gauge) => Self::CountIfPlus,
+            (MetricType::Gauge, Gauge) if reading.negative == Negative::Set => Self::GaugeWithNegatives,
+            (MetricType::Gauge, Gauge) => Self::Gauge,
+            (MetricType::Gauge, KeyValue | ServiceCheck | Histogram | Distribution | Average) => Self::Set,
+            (MetricType::Gauge, Timer) => Self::SetMilliseconds,
+            (MetricType::Gauge, Counter) => Self::Adjust,
+            (MetricType::Histogram | MetricType::Summary, Timer) => Self::ObserveMilliseconds,
+            (MetricType::Histogram | MetricType::Summary, Histogram | Distribution | Average) => Self::Observe,
             _ => return None,
-        };
-        Some(Self { effect, scale })
+        })
+    }
+}
+
+impl Conversion {
+    /// The conversion of samples of `statsd_type` for a metric of type `to`; `None` if such samples cannot feed it.
+    pub(crate) fn new(statsd_type: StatsdType, to: MetricType, reading: Reading) -> Option<Self> {
+        Some(Self { effect: Effect::new(statsd_type, to, reading)?, scale: reading.scale })
+    }
+
+    /// Whether the numbers are running totals, which must not share a series.
+    pub(crate) fn is_total(&self) -> bool {
+        matches!(self.effect, Effect::Total | Effect::TotalMilliseconds)
     }
 
     /// The update for one sample. `rate` is in (0, 1]: the value of a counter is divided by it, an observation counts
-    /// 1/rate times, and gauges and sets ignore it.
+    /// 1/rate times, and totals, gauges and sets ignore it.
     #[inline(always)]
     pub(crate) fn update<'a>(&self, value: SampleValue<'a>, rate: f64) -> Result<Update<'a>, Reject> {
         match value {
@@ -77,20 +124,33 @@ impl Conversion {
                 Magnitude::Whole(n) if rate == 1.0 && self.scale == 1.0 && number.sign != Sign::Minus => {
                     Ok(Update::Count(n))
                 }
-                _ => match finite(divide(number.to_f64() * self.scale, rate))? {
-                    x if x < 0.0 => Err(Reject::NegativeCounter),
-                    x => Ok(Update::Add(x)),
-                },
+                _ => Ok(Update::Add(not_negative(divide(number.to_f64() * self.scale, rate))?)),
             },
             Effect::Gauge => {
                 let x = finite(number.to_f64() * self.scale)?;
                 Ok(if number.sign == Sign::None { Update::Set(x) } else { Update::Move(x) })
             }
             Effect::Adjust => Ok(Update::Move(finite(divide(number.to_f64() * self.scale, rate))?)),
-            Effect::ObserveMilliseconds => observation(number.to_f64() / 1000.0 * self.scale, rate),
+            Effect::ObserveMilliseconds => observation(number.to_f64() * self.scale / 1000.0, rate),
             Effect::Observe => observation(number.to_f64() * self.scale, rate),
             Effect::AddMember => Err(Reject::BadValue),
+            _ => self.rare_update(number, rate),
         }
+    }
+
+    /// The update for a number by an effect that few rules ask for.
+    fn rare_update(&self, number: Number, rate: f64) -> Result<Update<'static>, Reject> {
+        let x = number.to_f64() * self.scale;
+        let seconds = number.to_f64() * self.scale / 1000.0;
+        Ok(match self.effect {
+            Effect::CountIfPlus if number.sign == Sign::Plus => Update::Add(not_negative(divide(x, rate))?),
+            Effect::CountIfPlus => return Err(Reject::TypeConflict),
+            Effect::Total => Update::Total(not_negative(x)?),
+            Effect::TotalMilliseconds => Update::Total(not_negative(seconds)?),
+            Effect::GaugeWithNegatives if number.sign == Sign::Plus => Update::Move(finite(x)?),
+            Effect::SetMilliseconds => Update::Set(finite(seconds)?),
+            _ => Update::Set(finite(x)?),
+        })
     }
 }
 
@@ -119,6 +179,12 @@ fn finite(x: f64) -> Result<f64, Reject> {
     if x.is_finite() { Ok(x) } else { Err(Reject::BadValue) }
 }
 
+/// Rejects a number that a counter cannot add.
+#[inline]
+fn not_negative(x: f64) -> Result<f64, Reject> {
+    if finite(x)? < 0.0 { Err(Reject::NegativeCounter) } else { Ok(x) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,18 +193,18 @@ mod tests {
     fn update(
         statsd_type: StatsdType,
         to: MetricType,
-        scale: f64,
+        reading: Reading,
         text: &str,
         rate: f64,
     ) -> Result<Update<'_>, Reject> {
-        Conversion::new(statsd_type, to, scale)
+        Conversion::new(statsd_type, to, reading)
             .ok_or(Reject::TypeConflict)?
             .update(value(text.as_bytes(), statsd_type)?, rate)
     }
 
     #[test]
     fn samples_become_updates() {
-        use StatsdType::{Counter, Distribution, Gauge, Histogram, Meter, ServiceCheck, Set, Timer};
+        use StatsdType::{Average, Counter, Distribution, Gauge, Histogram, KeyValue, Meter, ServiceCheck, Set, Timer};
         for (statsd_type, to, scale, text, rate, expected) in [
             (Counter, MetricType::Counter, 1.0, "3", 1.0, Ok(Update::Count(3))),
             (Meter, MetricType::Counter, 1.0, "3", 1.0, Ok(Update::Count(3))),
@@ -163,7 +229,20 @@ mod tests {
             (Distribution, MetricType::Summary, 1.0, "-7", 1.0, Ok(Update::Observe { value: -7.0, weight: 1.0 })),
             (Set, MetricType::Set, 2.0, "NaN", 0.1, Ok(Update::Member(b"NaN"))),
             (ServiceCheck, MetricType::Gauge, 1.0, "3", 1.0, Ok(Update::Set(3.0))),
+            (KeyValue, MetricType::Gauge, 1.0, "-3", 0.1, Ok(Update::Set(-3.0))),
+            (KeyValue, MetricType::Gauge, 1.0, "+3", 1.0, Ok(Update::Set(3.0))),
+            (Average, MetricType::Histogram, 1.0, "7", 0.5, Ok(Update::Observe { value: 7.0, weight: 2.0 })),
+            (Timer, MetricType::Gauge, 2.0, "320", 0.1, Ok(Update::Set(0.64))),
+            (Timer, MetricType::Gauge, 1.0, "-5", 1.0, Ok(Update::Set(-0.005))),
+            (Distribution, MetricType::Gauge, 2.0, "7", 0.1, Ok(Update::Set(14.0))),
+            (Histogram, MetricType::Gauge, 1.0, "-7", 1.0, Ok(Update::Set(-7.0))),
+            (Average, MetricType::Gauge, 1.0, "7", 1.0, Ok(Update::Set(7.0))),
+            (Gauge, MetricType::Counter, 1.0, "+3", 0.5, Ok(Update::Add(6.0))),
             (Gauge, MetricType::Counter, 1.0, "1", 1.0, Err(Reject::TypeConflict)),
+            (Gauge, MetricType::Counter, 1.0, "-1", 1.0, Err(Reject::TypeConflict)),
+            (KeyValue, MetricType::Counter, 1.0, "1", 1.0, Err(Reject::TypeConflict)),
+            (KeyValue, MetricType::Histogram, 1.0, "1", 1.0, Err(Reject::TypeConflict)),
+            (Average, MetricType::Counter, 1.0, "1", 1.0, Err(Reject::TypeConflict)),
             (Set, MetricType::Gauge, 1.0, "1", 1.0, Err(Reject::TypeConflict)),
             (Set, MetricType::Histogram, 1.0, "1", 1.0, Err(Reject::TypeConflict)),
             (Timer, MetricType::Set, 1.0, "1", 1.0, Err(Reject::TypeConflict)),
@@ -174,10 +253,33 @@ mod tests {
             (Counter, MetricType::Histogram, 1.0, "1", 1.0, Err(Reject::TypeConflict)),
         ] {
             assert_eq!(
-                update(statsd_type, to, scale, text, rate),
+                update(statsd_type, to, Reading { scale, ..Reading::default() }, text, rate),
                 expected,
                 "{statsd_type:?} {text} @{rate} on {to:?}"
             );
         }
+    }
+
+    #[test]
+    fn a_total_is_read_from_every_type_of_numbers() {
+        let total = |scale| Reading { scale, value: CounterValue::Total, ..Reading::default() };
+        let counter = |statsd_type, text| update(statsd_type, MetricType::Counter, total(2.0), text, 0.1);
+        use StatsdType::{Average, Counter, Distribution, Gauge, Histogram, KeyValue, Meter};
+        for statsd_type in [Counter, Meter, Gauge, KeyValue, Histogram, Distribution, Average] {
+            assert_eq!(counter(statsd_type, "+7"), Ok(Update::Total(14.0)), "{statsd_type:?}");
+            assert_eq!(counter(statsd_type, "-7"), Err(Reject::NegativeCounter), "{statsd_type:?}");
+        }
+        assert_eq!(counter(StatsdType::Timer, "500"), Ok(Update::Total(1.0)));
+        assert_eq!(counter(StatsdType::Set, "5"), Err(Reject::TypeConflict));
+        assert_eq!(counter(StatsdType::ServiceCheck, "1"), Err(Reject::TypeConflict));
+    }
+
+    #[test]
+    fn negative_numbers_set_a_gauge_where_the_rule_says_so() {
+        let reading = Reading { scale: 2.0, negative: Negative::Set, ..Reading::default() };
+        for (text, expected) in [("-5", Update::Set(-10.0)), ("+5", Update::Move(10.0)), ("5", Update::Set(10.0))] {
+            assert_eq!(update(StatsdType::Gauge, MetricType::Gauge, reading, text, 1.0), Ok(expected));
+        }
+        assert_eq!(update(StatsdType::Counter, MetricType::Gauge, reading, "-5", 1.0), Ok(Update::Move(-10.0)));
     }
 }

@@ -48,9 +48,10 @@ impl<'a> ClientTags<'a> {
     }
 }
 
-/// How many tags of one line were left out or changed, by error.
+/// How many tags of one line were left out or changed, by error. A line has fewer than 65,536 tags, because it is not
+/// much longer than that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct TagErrors([u8; TagError::ALL.len()]);
+pub struct TagErrors([u16; TagError::ALL.len()]);
 
 impl TagErrors {
     /// No errors.
@@ -92,48 +93,71 @@ impl TagPolicy {
     }
 }
 
+/// Where the labels of a series come from beside the tags of the line.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LabelRule<'r> {
+    /// The constant labels of every series.
+    pub constants: &'r [(String, String)],
+    /// The labels of the rule, which replace constants of the same key.
+    pub labels: &'r [(String, CaptureTemplate)],
+    pub policy: &'r TagPolicy,
+}
+
+impl LabelRule<'_> {
+    /// The labels of a line. Tags that are left out or changed are counted in `errors`. `container` may be empty.
+    pub(super) fn labels(
+        &self,
+        tags: &ClientTags<'_>,
+        container: &str,
+        captures: &[&str],
+        errors: &mut TagErrors,
+    ) -> Result<SeriesLabels, Reject> {
+        if tags.is_too_many {
+            return Err(Reject::TagLimit);
+        }
+        *errors = tags.errors;
+        let mut labels = SeriesLabels(BTreeMap::new());
+        for tag in tags.tags.iter().filter(|tag| self.policy.keeps(&tag.key)) {
+            let renamed = self.policy.renamed.iter().find(|(from, _)| *from == tag.key);
+            if renamed.is_none() && tag.is_reserved {
+                errors.add(TagError::ReservedKey);
+            }
+            self.add_tag(&mut labels, renamed.map_or(&tag.key, |(_, to)| to), tag.value, errors);
+        }
+        if !container.is_empty() {
+            self.add_tag(&mut labels, "container_id", container, errors);
+        }
+        // A label that is there by now is a tag that the rule prefers.
+        for (key, value) in self.labels {
+            labels.0.entry(key.clone()).or_insert_with(|| value.expand(captures));
+        }
+        for (key, value) in self.constants {
+            labels.0.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+        Ok(labels)
+    }
+
+    /// Adds a tag under the key that the rule and the constants leave for it.
+    fn add_tag(&self, labels: &mut SeriesLabels, key: &str, value: &str, errors: &mut TagErrors) {
+        let is_of_rule = self.labels.iter().any(|(of_rule, _)| of_rule == key);
+        let is_constant = self.constants.iter().any(|(constant, _)| constant == key);
+        let key = match (is_of_rule, self.policy.prefer) {
+            (true, Prefer::Rule) => return errors.add(TagError::Overridden),
+            // Prometheus renames a label of a target in this way where it sets the label itself.
+            (false, _) if is_constant => format!("exported_{key}"),
+            _ => key.to_owned(),
+        };
+        if labels.set(&key, value.to_owned()) {
+            errors.add(TagError::DuplicateKey);
+        }
+    }
+}
+
 /// The labels of a series. A later value for a key replaces an earlier one.
 #[derive(Debug)]
 pub(super) struct SeriesLabels(BTreeMap<String, String>);
 
 impl SeriesLabels {
-    /// The labels that the tags of a line give by `policy`. Tags that are left out or changed are counted in `errors`.
-    pub(super) fn of_tags(tags: &ClientTags<'_>, policy: &TagPolicy, errors: &mut TagErrors) -> Result<Self, Reject> {
-        if tags.is_too_many {
-            return Err(Reject::TagLimit);
-        }
-        *errors = tags.errors;
-        let mut labels = Self(BTreeMap::new());
-        for tag in tags.tags.iter().filter(|tag| policy.keeps(&tag.key)) {
-            let renamed = policy.renamed.iter().find(|(from, _)| *from == tag.key);
-            if renamed.is_none() && tag.is_reserved {
-                errors.add(TagError::ReservedKey);
-            }
-            if labels.set(renamed.map_or(&tag.key, |(_, to)| to), tag.value.to_owned()) {
-                errors.add(TagError::DuplicateKey);
-            }
-        }
-        Ok(labels)
-    }
-
-    /// Adds the constants and then the labels of a rule. If the rule prefers tags, its labels do not replace them.
-    pub(super) fn add(
-        &mut self,
-        constants: &[(String, String)],
-        rule: &[(String, CaptureTemplate)],
-        prefer: Prefer,
-        captures: &[&str],
-    ) {
-        let of_rule: Vec<_> = rule
-            .iter()
-            .map(|(key, value)| {
-                let tag = self.0.get(key).filter(|_| prefer == Prefer::Tag).cloned();
-                (key.clone(), tag.unwrap_or_else(|| value.expand(captures)))
-            })
-            .collect();
-        self.0.extend(constants.iter().cloned().chain(of_rule));
-    }
-
     /// Sets a label, and returns whether it was already set.
     pub(super) fn set(&mut self, key: &str, value: String) -> bool {
         self.0.insert(key.to_owned(), value).is_some()

@@ -121,6 +121,24 @@ impl RuleMetadata {
     }
 }
 
+/// What the naming convention did to the end of a name. Two names that become the same only by that are two metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ending {
+    /// Nothing: the name had the right end, a rule gave it, or the convention asks for no end.
+    #[default]
+    Kept,
+    /// `_total` was added.
+    Total,
+    /// `_seconds` was added.
+    Seconds,
+    /// `_seconds` replaced `_ms`.
+    SecondsForMs,
+    /// `_seconds` replaced `_millis`.
+    SecondsForMillis,
+    /// `_seconds` replaced `_milliseconds`.
+    SecondsForMilliseconds,
+}
+
 /// Everything that the registry needs to find or make a series.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Metric {
@@ -132,4 +150,8 @@ pub struct Metric {
     pub metadata: Arc<FamilyMetadata>,
     /// The series expires this long after its last sample; `None`: never.
     pub ttl: Option<Duration>,
+    /// What the naming convention did to the end of `name`.
+    pub ending: Ending,
+    /// The name as the line has it, if `name` is made from it; `None`: a rule gives the name.
+    pub written: Option<String>,
 }

@@ -19,7 +19,9 @@ mod template;
 mod unreachable;
 
 pub use conversion::Conversion;
+#[cfg(test)]
+pub(crate) use conversion::Reading;
 pub use labels::TagErrors;
-pub use metric::{FamilyMetadata, Metric, MetricSpec};
+pub use metric::{Ending, FamilyMetadata, Metric, MetricSpec};
 pub use relay_filter::RelayFilter;
 pub use rules::{Context, Mapping, Outcome, Rules};

@@ -2,14 +2,14 @@
 //!
 //! Source: <https://prometheus.io/docs/concepts/data_model/>, in the character set of text format 0.0.4.
 
+use super::metric::Ending;
 use crate::config::Naming;
 use crate::config::reader::is_reserved_label;
 
-/// Whether `name` is a valid name of a metric. `_total` is not, because parsers remove this suffix from the name of a
-/// counter.
+/// Whether `name` is a valid name of a metric.
 pub(super) fn is_metric_name(name: &str) -> bool {
     let legal = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b':';
-    name.bytes().all(legal) && name.bytes().next().is_some_and(|b| !b.is_ascii_digit()) && name != "_total"
+    name.bytes().all(legal) && name.bytes().next().is_some_and(|b| !b.is_ascii_digit())
 }
 
 /// Makes the name of a metric, or the key of a label, legal. Each character that is not allowed becomes `_`, and a name
@@ -61,9 +61,26 @@ pub(super) fn label_key(key: &str, naming: Naming) -> (String, bool) {
     if is_reserved_label(&key) { (format!("exported_{key}"), true) } else { (key, false) }
 }
 
-/// Adds `suffix` to `name`, unless the name ends with it.
-pub(super) fn with_suffix(name: String, suffix: &str) -> String {
-    if name.ends_with(suffix) { name } else { name + suffix }
+/// Adds `_total` to `name`, unless the name ends with it.
+pub(super) fn with_total(name: String) -> (String, Ending) {
+    if name.ends_with("_total") { (name, Ending::Kept) } else { (name + "_total", Ending::Total) }
+}
+
+/// Adds `_seconds` to `name`, unless the name ends with it. A suffix that says milliseconds gives way to it.
+pub(super) fn with_seconds(name: String) -> (String, Ending) {
+    if name.ends_with("_seconds") {
+        return (name, Ending::Kept);
+    }
+    for (milliseconds, ending) in [
+        ("_ms", Ending::SecondsForMs),
+        ("_millis", Ending::SecondsForMillis),
+        ("_milliseconds", Ending::SecondsForMilliseconds),
+    ] {
+        if let Some(stem) = name.strip_suffix(milliseconds).filter(|stem| !stem.is_empty()) {
+            return (format!("{stem}_seconds"), ending);
+        }
+    }
+    (name + "_seconds", Ending::Seconds)
 }
 
 #[cfg(test)]
@@ -104,6 +121,24 @@ mod tests {
             assert_eq!(join(parts.iter().copied(), Naming::Prometheus), prometheus, "{parts:?}");
             assert_eq!(join(parts.iter().copied(), Naming::Verbatim), verbatim, "{parts:?}");
         }
+    }
+
+    #[test]
+    fn names_get_the_end_that_the_convention_asks_for() {
+        for (name, expected, ending) in [
+            ("length", "length_seconds", Ending::Seconds),
+            ("length_seconds", "length_seconds", Ending::Kept),
+            ("length_ms", "length_seconds", Ending::SecondsForMs),
+            ("length_millis", "length_seconds", Ending::SecondsForMillis),
+            ("length_milliseconds", "length_seconds", Ending::SecondsForMilliseconds),
+            ("items", "items_seconds", Ending::Seconds),
+            ("ms", "ms_seconds", Ending::Seconds),
+            ("_ms", "_ms_seconds", Ending::Seconds),
+        ] {
+            assert_eq!(with_seconds(name.to_owned()), (expected.to_owned(), ending));
+        }
+        assert_eq!(with_total("up".to_owned()), ("up_total".to_owned(), Ending::Total));
+        assert_eq!(with_total("up_total".to_owned()), ("up_total".to_owned(), Ending::Kept));
     }
 
     #[test]

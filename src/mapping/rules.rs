@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::condition::Conditions;
-use super::conversion::Conversion;
-use super::labels::{ClientTags, SeriesLabels, TagErrors, TagPolicy};
-use super::metric::{Metric, RuleMetadata};
+use super::conversion::{Conversion, Reading};
+use super::labels::{ClientTags, LabelRule, TagErrors, TagPolicy};
+use super::metric::{Ending, Metric, RuleMetadata};
 use super::names;
 use super::pattern::{Automaton, NamePattern};
 use super::relay_filter::RelayFilter;
@@ -63,7 +63,7 @@ pub(super) struct MetricTemplate {
     pub metadata: RuleMetadata,
     pub labels: Vec<(String, CaptureTemplate)>,
     pub tags: TagPolicy,
-    pub scale: f64,
+    pub reading: Reading,
     pub ttl: Option<Duration>,
 }
 
@@ -143,9 +143,9 @@ impl Rules {
         let metadata = template.metadata.get(self.default_type(context.statsd_type));
         let metric_type = metadata.metric_type();
         let conversion =
-            Conversion::new(context.statsd_type, metric_type, template.scale).ok_or(Reject::TypeConflict)?;
-        let name = match &template.name {
-            Some(name) => name.name(captures, self.naming),
+            Conversion::new(context.statsd_type, metric_type, template.reading).ok_or(Reject::TypeConflict)?;
+        let (name, ending) = match &template.name {
+            Some(name) => (name.name(captures, self.naming), Ending::Kept),
             None => self.default_name(context, metric_type),
         };
         // The name has legal characters only, but it may be empty.
@@ -155,13 +155,17 @@ impl Rules {
         if telemetry::is_reserved(&name) {
             return Err(Reject::ReservedName);
         }
-        // Later labels replace earlier ones: tags, the container, constants, labels of the rule.
-        let mut labels = SeriesLabels::of_tags(tags, &template.tags, tag_errors)?;
-        if self.container_label && !context.container.is_empty() {
-            labels.set("container_id", context.container.to_owned());
-        }
-        labels.add(&self.constants, &template.labels, template.tags.prefer, captures);
-        let metric = Metric { name, labels: labels.into_sorted(), metadata: Arc::clone(metadata), ttl: template.ttl };
+        let container = if self.container_label { context.container } else { "" };
+        let label_rule = LabelRule { constants: &self.constants, labels: &template.labels, policy: &template.tags };
+        let labels = label_rule.labels(tags, container, captures, tag_errors)?;
+        let metric = Metric {
+            name,
+            labels: labels.into_sorted(),
+            metadata: Arc::clone(metadata),
+            ttl: template.ttl,
+            ending,
+            written: template.name.is_none().then(|| context.name.to_owned()),
+        };
         Ok(Outcome::Feed(metric, conversion))
     }
 
@@ -169,7 +173,7 @@ impl Rules {
     fn default_type(&self, statsd_type: StatsdType) -> MetricType {
         match (statsd_type, self.timer) {
             (StatsdType::Counter | StatsdType::Meter, _) => MetricType::Counter,
-            (StatsdType::Gauge | StatsdType::ServiceCheck, _) => MetricType::Gauge,
+            (StatsdType::Gauge | StatsdType::KeyValue | StatsdType::ServiceCheck, _) => MetricType::Gauge,
             (StatsdType::Set, _) => MetricType::Set,
             (_, Timer::Histogram) => MetricType::Histogram,
             (_, Timer::Summary) => MetricType::Summary,
@@ -177,15 +181,15 @@ impl Rules {
     }
 
     /// The name of the metric if no rule sets it.
-    fn default_name(&self, context: Context<'_>, metric_type: MetricType) -> String {
+    fn default_name(&self, context: Context<'_>, metric_type: MetricType) -> (String, Ending) {
         let name = names::escape(context.name, self.naming);
         match (self.naming, metric_type, context.statsd_type) {
-            _ if name.is_empty() => name,
-            (Naming::Prometheus, MetricType::Counter, _) => names::with_suffix(name, "_total"),
+            _ if name.is_empty() => (name, Ending::Kept),
+            (Naming::Prometheus, MetricType::Counter, _) => names::with_total(name),
             (Naming::Prometheus, MetricType::Histogram | MetricType::Summary, StatsdType::Timer) => {
-                names::with_suffix(name, "_seconds")
+                names::with_seconds(name)
             }
-            _ => name,
+            _ => (name, Ending::Kept),
         }
     }
 }

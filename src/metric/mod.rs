@@ -70,6 +70,8 @@ pub enum Update<'a> {
     Count(u64),
     /// Adds a number of at least 0 to a counter.
     Add(f64),
+    /// Adds to a counter what the running total of its emitter, at least 0, has risen.
+    Total(f64),
     /// Sets a gauge.
     Set(f64),
     /// Adds to a gauge.
@@ -127,6 +129,7 @@ impl Cells {
         match (self, update) {
             (Self::Counter(counter), Update::Count(n)) => counter.add_whole(n, sharing),
             (Self::Counter(counter), Update::Add(x)) => counter.add(x, sharing),
+            (Self::Counter(counter), Update::Total(x)) => counter.follow(x, sharing),
             (Self::Gauge(gauge), Update::Set(x)) => gauge.set(x),
             (Self::Gauge(gauge), Update::Move(x)) => gauge.add(x, sharing),
             (Self::Histogram(histogram), Update::Observe { value, weight }) => {

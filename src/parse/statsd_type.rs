@@ -15,6 +15,9 @@ pub enum StatsdType {
     /// `g`: sets or moves a gauge.
     #[strum(serialize = "g")]
     Gauge,
+    /// `kv`: sets a gauge, whatever the sign. HashiCorp's clients and the Rust crate `statsd` send it.
+    #[strum(serialize = "kv")]
+    KeyValue,
     /// `ms`: a duration in milliseconds.
     #[strum(serialize = "ms")]
     Timer,
@@ -24,6 +27,9 @@ pub enum StatsdType {
     /// `d`: an observed value.
     #[strum(serialize = "d")]
     Distribution,
+    /// `a`: an observed value, which the client `python-statsd` means to be averaged.
+    #[strum(serialize = "a")]
+    Average,
     /// `s`: a member of a set, which may be any text.
     #[strum(serialize = "s")]
     Set,
@@ -50,6 +56,8 @@ impl StatsdType {
             b"h" => Self::Histogram,
             b"d" => Self::Distribution,
             b"m" => Self::Meter,
+            b"kv" => Self::KeyValue,
+            b"a" => Self::Average,
             b"s" => Self::Set,
             _ => return None,
         })

@@ -23,6 +23,8 @@ pub enum TagError {
     EmptyTag,
     /// `k:`: left out, because Prometheus does not tell an empty label from a missing one.
     EmptyValue,
+    /// A label of the rule has the same key: the tag is left out.
+    Overridden,
     /// Prometheus reserves the key, `le` for example: renamed to `exported_le`.
     ReservedKey,
     /// One bracket of a pair is missing in the name: the name stays as it is.
@@ -32,6 +34,17 @@ pub enum TagError {
 impl TagError {
     /// Every error, in the order of the discriminants.
     pub const ALL: [Self; Self::COUNT] = *Self::VARIANTS.first_chunk().expect("there are COUNT variants");
+
+    /// What became of the tag.
+    pub(crate) fn effect(self) -> &'static str {
+        match self {
+            Self::DuplicateKey => "the last tag with the key counts",
+            Self::EmptyKey | Self::EmptyTag | Self::EmptyValue => "left out",
+            Self::Overridden => "left out, because a label of the rule has the key",
+            Self::ReservedKey => "renamed to exported_...",
+            Self::UnpairedBracket => "the brackets are part of the name",
+        }
+    }
 
     /// The word for the error in the label `reason`.
     pub(crate) fn reason(self) -> &'static str {

@@ -14,7 +14,7 @@ use crate::registry::Series;
 use crate::reject::Reject;
 use crate::telemetry::WorkerStats;
 
-/// Updates of gauges that wait for a ticket.
+/// Updates of gauges, and totals of counters, that wait for a ticket, because the order in which they arrived counts.
 pub(super) type HeldBack = Vec<(Arc<Series>, Update<'static>)>;
 
 /// Applies and counts the samples of one piece of work.
@@ -26,7 +26,8 @@ pub(super) struct Applier<'w> {
     pub now: u32,
     dialects: Dialects,
     ticket: Option<Ticket>,
-    /// True while earlier batches of the socket are still being applied; updates of gauges are held back until then.
+    /// True while earlier batches of the socket are still being applied; updates are held back until then where the order
+    /// counts.
     is_ahead: bool,
     held_back: &'w mut HeldBack,
 }
@@ -76,6 +77,7 @@ impl<'w> Applier<'w> {
         match update {
             Update::Set(x) if self.is_ahead => self.held_back.push((Arc::clone(series), Update::Set(x))),
             Update::Move(x) if self.is_ahead => self.held_back.push((Arc::clone(series), Update::Move(x))),
+            Update::Total(x) if self.is_ahead => self.held_back.push((Arc::clone(series), Update::Total(x))),
             _ => series.cells.apply(update, self.sharing, self.now),
         }
         self.stats.applied(sample.key.statsd_type, plan.is_mapped);
@@ -108,7 +110,7 @@ impl<'w> Applier<'w> {
         unresolved.reject
     }
 
-    /// Waits for the ticket, and applies the updates of gauges that were held back.
+    /// Waits for the ticket, and applies the updates that were held back.
     pub(super) fn catch_up(&mut self) {
         let Some(ticket) = &mut self.ticket else { return };
         ticket.wait();

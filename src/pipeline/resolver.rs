@@ -80,7 +80,10 @@ impl<'p> Resolver<'p> {
         match self.registry.get_or_create(metric, now) {
             Ok(series) => Ok(Route::Apply { series, plan }),
             Err(limit @ (Reject::SeriesLimit | Reject::FamilySeriesLimit)) => {
-                match self.registry.get_or_create_overflow(metric, &self.rules.constants, now) {
+                // The totals of several emitters in one series would each look like a restart of the one before.
+                let may_collapse = !conversion.is_total();
+                let overflow = || self.registry.get_or_create_overflow(metric, &self.rules.constants, now);
+                match may_collapse.then(overflow).flatten() {
                     Some(series) => Ok(Route::Overflow { series, plan, limit }),
                     None => Err(Unresolved { reject: limit, over_limit: Some(metric.name.clone()) }),
                 }

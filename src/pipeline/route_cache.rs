@@ -337,7 +337,7 @@ impl Plans {
 mod tests {
     use super::*;
     use crate::config::{Config, Dialects, Limits};
-    use crate::mapping::{Context, Conversion, Outcome, Rules, TagErrors};
+    use crate::mapping::{Context, Conversion, Outcome, Reading, Rules, TagErrors};
     use crate::parse::StatsdType;
     use crate::parse::tags::Tagged;
     use crate::registry::Registry;
@@ -367,7 +367,8 @@ mod tests {
     }
 
     fn plan() -> Plan {
-        let conversion = Conversion::new(StatsdType::Counter, MetricType::Counter, 1.0).expect("a counter takes it");
+        let conversion =
+            Conversion::new(StatsdType::Counter, MetricType::Counter, Reading::default()).expect("a counter takes it");
         Plan { conversion, tag_errors: TagErrors::NONE, is_mapped: true }
     }
 
@@ -440,7 +441,9 @@ mod tests {
         let context = Context { name: "a", statsd_type: StatsdType::Counter, tags: &tagged.tags, container: "" };
         let tag_errors = rules.map(context).tag_errors;
         assert!(!tag_errors.is_empty());
-        let conversion = |n| Conversion::new(StatsdType::Counter, MetricType::Counter, n).expect("a counter takes it");
+        let reading = |scale| Reading { scale, ..Reading::default() };
+        let conversion =
+            |n| Conversion::new(StatsdType::Counter, MetricType::Counter, reading(n)).expect("a counter takes it");
         let made_up = (0..5000).map(|n| Plan { conversion: conversion(f64::from(n)), tag_errors, is_mapped: true });
         assert_eq!(made_up.filter(|plan| plans.id(*plan).is_some()).count(), ERRONEOUS_PLANS);
         assert!(plans.id(plan()).is_some());

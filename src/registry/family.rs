@@ -7,7 +7,8 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use super::series::Series;
-use crate::mapping::FamilyMetadata;
+use crate::mapping::{Ending, FamilyMetadata, Metric};
+use crate::reject::Reject;
 use crate::sync::Mutex;
 
 /// The series of one name.
@@ -19,6 +20,10 @@ use crate::sync::Mutex;
 pub struct Family {
     name: Arc<str>,
     metadata: Arc<FamilyMetadata>,
+    /// What the naming convention did to the end of the name.
+    ending: Ending,
+    /// The hash of the name as lines have it; `None`: a rule gives the name.
+    written: Option<u32>,
     members: Mutex<Members>,
 }
 
@@ -38,10 +43,27 @@ enum SeriesSet {
 }
 
 impl Family {
-    /// A family with its first series. Its metadata holds for all series to come.
-    pub(super) fn new(name: Arc<str>, metadata: Arc<FamilyMetadata>, first: Arc<Series>) -> Self {
+    /// The family of `metric`, with its first series. The metadata holds for all series to come. `written` is the hash of
+    /// the metric's name as the line has it.
+    pub(super) fn new(name: Arc<str>, metric: &Metric, written: Option<u32>, first: Arc<Series>) -> Self {
         let members = Members { has_overflow: first.is_overflow(), series: SeriesSet::One(first) };
-        Self { name, metadata, members: Mutex::new(members) }
+        let metadata = Arc::clone(&metric.metadata);
+        Self { name, metadata, ending: metric.ending, written, members: Mutex::new(members) }
+    }
+
+    /// Whether `metric`, which has the name of the family, is one of its series; otherwise why not.
+    pub(super) fn admit(&self, metric: &Metric) -> Result<(), Reject> {
+        if self.metadata.metric_type() != metric.metadata.metric_type() {
+            return Err(Reject::TypeConflict);
+        }
+        // The names of the lines differ, and the convention made them the same. Adding both up would count twice what some
+        // emitters send under both names.
+        if self.ending != metric.ending { Err(Reject::NameCollision) } else { Ok(()) }
+    }
+
+    /// Whether a name of lines, by its hash, is another than the one that the family was made for.
+    pub(super) fn is_merged(&self, written: Option<u32>) -> bool {
+        self.written.is_some() && written.is_some() && self.written != written
     }
 
     /// Its name.

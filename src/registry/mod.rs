@@ -4,11 +4,14 @@
 
 mod expiry_queue;
 mod family;
+mod merged_names;
 mod series;
 
 pub use family::Family;
+pub use merged_names::MergedName;
 pub use series::Series;
 
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use dashmap::DashMap;
@@ -21,6 +24,7 @@ use crate::reject::Reject;
 use crate::sync::{AtomicU64, Mutex, Ordering};
 use expiry_queue::ExpiryQueue;
 use family::Removal;
+use merged_names::MergedNames;
 
 /// Every family, by its name.
 #[derive(Debug)]
@@ -34,6 +38,7 @@ pub struct Registry {
     limits: Limits,
     /// The families as they were in the order of their names when a scrape last asked.
     in_order: Mutex<InOrder>,
+    merged_names: Mutex<MergedNames>,
 }
 
 /// What is known of all series together.
@@ -81,6 +86,7 @@ impl Registry {
             expired: AtomicU64::new(0),
             limits,
             in_order: Mutex::default(),
+            merged_names: Mutex::default(),
         }
     }
 
@@ -229,6 +235,21 @@ impl Registry {
         self.limits.series
     }
 
+    /// How many names of lines became the name of another metric because characters were replaced.
+    pub(crate) fn merged(&self) -> u64 {
+        self.merged_names.lock().len() as u64
+    }
+
+    /// The newest of these names, the last one first.
+    pub(crate) fn merged_names(&self) -> Vec<MergedName> {
+        self.merged_names.lock().newest()
+    }
+
+    /// The hash of the name as the line has it.
+    fn written(&self, metric: &Metric) -> Option<u32> {
+        metric.written.as_deref().map(|written| self.families.hasher().hash_one(written) as u32)
+    }
+
     /// The family of this name. The lock of the map is given back before that of the family is taken.
     fn family(&self, name: &str) -> Option<Arc<Family>> {
         self.families.get(name).map(|family| Arc::clone(&family))
@@ -236,20 +257,19 @@ impl Registry {
 
     /// The series of `metric` with this text, touched at `now`.
     fn find(&self, metric: &Metric, text: &str, now: u32) -> Result<Option<Arc<Series>>, Reject> {
-        match self.family(&metric.name) {
-            None => Ok(None),
-            Some(family) if family.metadata().metric_type() != metric.metadata.metric_type() => {
-                Err(Reject::TypeConflict)
-            }
-            Some(family) => Ok(family.find(text.get(metric.name.len()..).unwrap_or_default(), now)),
+        let Some(family) = self.family(&metric.name) else { return Ok(None) };
+        family.admit(metric)?;
+        if family.is_merged(self.written(metric)) {
+            let written = metric.written.as_deref().unwrap_or_default();
+            self.merged_names.lock().add(written, family.name());
         }
+        Ok(family.find(text.get(metric.name.len()..).unwrap_or_default(), now))
     }
 
     /// The family that a series of `metric` belongs to, `None` if that does not exist yet.
     fn admit(&self, metric: &Metric) -> Result<Option<Arc<Family>>, Reject> {
         match self.family(&metric.name) {
-            Some(family) if family.metadata().metric_type() == metric.metadata.metric_type() => Ok(Some(family)),
-            Some(_) => Err(Reject::TypeConflict),
+            Some(family) => family.admit(metric).map(|()| Some(family)),
             None if self.collides(metric) => Err(Reject::NameCollision),
             None => Ok(None),
         }
@@ -284,7 +304,7 @@ impl Registry {
         match family {
             Some(family) => family.insert(Arc::clone(&series)),
             None => {
-                let family = Family::new(Arc::clone(&name), Arc::clone(metadata), Arc::clone(&series));
+                let family = Family::new(Arc::clone(&name), metric, self.written(metric), Arc::clone(&series));
                 self.families.insert(name, Arc::new(family));
                 population.counts.families[metric_type] += 1;
                 population.generation += 1;
@@ -305,7 +325,7 @@ mod tests {
 
     use super::*;
     use crate::config::Config;
-    use crate::mapping::{FamilyMetadata, MetricSpec, Rules};
+    use crate::mapping::{Ending, FamilyMetadata, MetricSpec, Rules};
     use crate::metric::Sharing;
     use crate::pipeline::{Pipeline, Worker};
     use crate::telemetry::Listener;
@@ -313,7 +333,14 @@ mod tests {
     fn metric_of(spec: MetricSpec, name: &str, n: usize) -> Metric {
         let labels = vec![("n".to_owned(), n.to_string())];
         let metadata = FamilyMetadata { help: "".into(), unit: None, spec };
-        Metric { name: name.to_owned(), labels, metadata: metadata.into(), ttl: Some(Duration::from_secs(1)) }
+        Metric {
+            name: name.to_owned(),
+            labels,
+            metadata: metadata.into(),
+            ttl: Some(Duration::from_secs(1)),
+            ending: Ending::Kept,
+            written: None,
+        }
     }
 
     fn metric(name: &str, n: usize) -> Metric {

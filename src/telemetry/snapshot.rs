@@ -15,6 +15,8 @@ pub struct Snapshot {
     pub(crate) series_limit: usize,
     /// How many series have expired.
     pub(crate) series_expired: u64,
+    /// How many names of lines became the name of another metric because characters were replaced.
+    pub(crate) merged_names: u64,
     pub(crate) listeners: Vec<ListenerSnapshot>,
     /// One for each target.
     pub(crate) relays: Vec<RelaySnapshot>,

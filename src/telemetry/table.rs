@@ -65,6 +65,8 @@ own_metrics! {
         "Packets that the kernel dropped because the receive buffer of the socket was full.";
     "statsidecar_lines_total", Counter, |_, snapshot| by_listener(snapshot, |listener| Some(listener.lines)),
         "Lines received, without empty ones.";
+    "statsidecar_merged_names_total", Counter, |_, snapshot| one(snapshot.merged_names),
+        "Names of lines that became the name of another metric because characters were replaced by _; counted up to 1024.";
     "statsidecar_packets_total", Counter, |_, snapshot| by_listener(snapshot, |listener| Some(listener.packets)),
         "Packets received: datagrams, and messages of a DogStatsD stream; a stream of lines has none.";
     "statsidecar_receive_buffer_bytes", Gauge, |_, snapshot| by_listener(snapshot, |listener| Some(listener.socket.try_as_datagram_ref()?.receive_buffer as u64)),

@@ -98,6 +98,7 @@ impl<'a> Exposition<'a> {
             ("lines".to_owned(), self.sum("statsidecar_lines_total")),
             ("dropped".to_owned(), self.sum("statsidecar_dropped_samples_total")),
             ("events".to_owned(), self.sum("statsidecar_events_total")),
+            ("merged".to_owned(), self.sum("statsidecar_merged_names_total")),
             (
                 "mapped".to_owned(),
                 self.sum("statsidecar_samples_total") - self.sum("statsidecar_unmapped_samples_total"),

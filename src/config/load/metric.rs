@@ -7,7 +7,7 @@ use toml::Spanned;
 use super::syntax::{TomlSetting, TomlTable, tables};
 use super::value::{buckets, by_tag, duration, label_sets, labels, one_or_more, quantiles, texts, unit};
 use crate::config::reader::{boolean, choice, factor, label_name, spanned, text, text_not_empty, word};
-use crate::config::schema::{KeptTags, MetricRule, RulePattern};
+use crate::config::schema::{CounterValue, KeptTags, MetricRule, RulePattern};
 use crate::metric::MetricType;
 
 /// What `keep_tags` and `drop_tags` must be.
@@ -39,6 +39,8 @@ fn rule(mut table: TomlTable<'_>) -> Option<MetricRule> {
         prefer: table.read("prefer", word).unwrap_or_default(),
         buckets: table.read("buckets", spanned(buckets)),
         quantiles: table.read("quantiles", spanned(quantiles)),
+        value: table.read("value", word).unwrap_or_default(),
+        negative: table.read("negative", word),
         scale: table.read("scale", spanned(factor)),
         ttl: table.read("ttl", spanned(duration)),
         drop: table.read("drop", boolean).unwrap_or(false),
@@ -92,11 +94,23 @@ fn forbid_without_effect(table: &TomlTable<'_>, rule: &MetricRule) {
         if *metric_type != MetricType::Histogram {
             table.forbid("buckets", "needs type = \"histogram\"; leave it out or change the type");
         }
+        if *metric_type != MetricType::Counter {
+            table.forbid("value", "needs type = \"counter\"; leave it out or change the type");
+        }
+        if *metric_type != MetricType::Gauge {
+            table.forbid("negative", "needs type = \"gauge\"; leave it out or change the type");
+        }
         if *metric_type == MetricType::Set {
             table.forbid("scale", "has no effect on a set, because its members are not numbers; leave it out");
         }
         if *metric_type != MetricType::Summary {
             table.forbid("quantiles", "needs type = \"summary\"; leave it out or change the type");
+        }
+    }
+    if rule.value == CounterValue::Total {
+        if rule.metric_type.is_none() {
+            table
+                .forbid("value", "needs type = \"counter\" in the same rule, because it holds for every type of lines");
         }
     }
     if rule.tags == KeptTags::None {

@@ -110,6 +110,7 @@ fn defaults(setting: &TomlSetting<'_>) -> Option<Defaults> {
     let mut table = table(setting, "[defaults]")?;
     let mut defaults = Defaults::default();
     table.set("naming", &mut defaults.naming, word);
+    table.set("negative", &mut defaults.negative, word);
     table.set("timer", &mut defaults.timer, word);
     table.set("buckets", &mut defaults.buckets, buckets);
     table.set("quantiles", &mut defaults.quantiles, quantiles);
