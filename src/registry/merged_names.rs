@@ -38,7 +38,7 @@ impl MergedNames {
     pub(super) fn add(&mut self, written: &str, family: &Arc<str>) {
         if self.counted.len() < COUNTED && self.counted.insert(self.hasher.hash_one((written, family))) {
             self.newest.truncate(SHOWN - 1);
-            let cut = written.get(..written.floor_char_boundary(LEN)).unwrap_or_default();
+            let cut = (0..=LEN).rev().find_map(|len| written.get(..len)).unwrap_or(written);
             self.newest.push_front(MergedName { written: cut.into(), family: Arc::clone(family) });
         }
     }

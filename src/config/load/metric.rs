@@ -107,11 +107,8 @@ fn forbid_without_effect(table: &TomlTable<'_>, rule: &MetricRule) {
             table.forbid("quantiles", "needs type = \"summary\"; leave it out or change the type");
         }
     }
-    if rule.value == CounterValue::Total {
-        if rule.metric_type.is_none() {
-            table
-                .forbid("value", "needs type = \"counter\" in the same rule, because it holds for every type of lines");
-        }
+    if rule.value == CounterValue::Total && rule.metric_type.is_none() {
+        table.forbid("value", "needs type = \"counter\" in the same rule, because it holds for every type of lines");
     }
     if rule.tags == KeptTags::None {
         for key in ["keep_tags", "drop_tags", "rename_tags", "prefer"] {
