@@ -44,10 +44,26 @@ const DIFFERENCES: &[Difference] = &[
     },
     Difference {
         name: "a distribution",
-        why: "SEMANTICS: `d` is a type, which the other parser is too old to know",
+        why: "SEMANTICS: `d`, `a` and `kv` are types, which the other parser does not know",
         example: "a:1|c|x|@0.5:2|d",
         mend: Mend::NotAsked(|line| {
-            ours(line).iter().flatten().any(|reading| reading.statsd_type == StatsdType::Distribution)
+            let newer = [StatsdType::Distribution, StatsdType::Average, StatsdType::KeyValue];
+            ours(line).iter().flatten().any(|reading| newer.contains(&reading.statsd_type))
+        }),
+    },
+    Difference {
+        name: "a pipe in a tag",
+        why: "SEMANTICS: behind tags, a piece that does not look like a section belongs to the tag before it",
+        example: "a:1|c|#k:v|9||x.y",
+        mend: Mend::NotAsked(|line| {
+            let looks_like_one = |piece: &str| {
+                let letters = piece.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+                let is_time =
+                    piece.strip_prefix('T').is_some_and(|time| time.parse::<u64>().is_ok() && !time.starts_with('+'));
+                piece.starts_with(['@', '#']) || is_time || letters != piece && letters.starts_with(':')
+            };
+            let behind = line.split_once("|#").map(|(_, tags)| tags.split('|').skip(1).collect::<Vec<_>>());
+            behind.is_some_and(|pieces| !pieces.into_iter().all(looks_like_one))
         }),
     },
     Difference {
@@ -81,6 +97,17 @@ const DIFFERENCES: &[Difference] = &[
         why: "some clients write `#a:1,#b:2`, and mean the keys a and b",
         example: "a:1|c|#k:v,#l:w",
         mend: Mend::Lines(|line| mend_tags(line, |tag| Some(tag.strip_prefix('#').unwrap_or(tag).to_owned()))),
+    },
+    Difference {
+        name: "blanks around a tag",
+        why: "SEMANTICS: they are cut",
+        example: "a:1|c|#k:v, l : w",
+        mend: Mend::Lines(|line| {
+            mend_tags(line, |tag| {
+                let (key, value) = tag.split_once(':').map_or((tag, None), |(key, value)| (key, Some(value)));
+                Some(key.trim().to_owned() + &value.map(|value| format!(":{}", value.trim())).unwrap_or_default())
+            })
+        }),
     },
     Difference {
         name: "an empty tag",
@@ -174,10 +201,12 @@ fn unpacked(line: &str) -> Option<Vec<String>> {
     (lines.len() > 1).then_some(lines)
 }
 
-/// Puts the last rate first and all tags behind it, and leaves out everything else.
+/// Puts the last rate, or an invalid one, first and all tags behind it, and leaves out everything else.
 fn in_order(line: &str) -> Option<Vec<String>> {
     let (head, sections) = parted(line)?;
-    let rate = sections.iter().rev().find(|section| section.starts_with('@'));
+    let rates = || sections.iter().rev().filter(|section| section.starts_with('@'));
+    let is_valid = |rate: &str| rate[1..].parse::<f64>().is_ok_and(|rate| (1e-9..=1.0).contains(&rate));
+    let rate = rates().find(|rate| !is_valid(rate)).or(rates().next());
     let tags: Vec<&str> =
         sections.iter().filter_map(|section| section.strip_prefix('#')).filter(|tags| !tags.is_empty()).collect();
     let mut ordered = head.to_owned();

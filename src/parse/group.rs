@@ -14,7 +14,7 @@ pub struct Group<'a> {
     pub values: &'a [u8],
     /// The type.
     pub statsd_type: StatsdType,
-    /// The sample rate, in (0, 1]; 1 if the line has none. If it has several, the last one counts.
+    /// The sample rate, in (0, 1]; 1 if the line has none. If it has several, the last one counts, unless one is invalid.
     pub rate: Result<f64, Reject>,
     /// The `#` section without its `#`. If a line has several, the text from the first to the last of them, including
     /// other sections between them.
@@ -65,7 +65,7 @@ impl<'a> Group<'a> {
 
     /// The unknown sections, as received. Newer clients send them; they are counted and skipped.
     pub fn unknown_sections(&self) -> impl Iterator<Item = &'a [u8]> {
-        let sections = self.sections.split(|&b| b == b'|');
+        let sections = LineSection::each(self.sections).map(|(_, section)| section);
         sections.filter(|section| self.unknown && LineSection::is_unknown(section, self.statsd_type))
     }
 }

@@ -43,9 +43,9 @@ pub fn line(line: &[u8], dialects: Dialects, max_len: usize) -> Line<'_> {
 #[inline]
 pub fn groups(line: &[u8]) -> Groups<'_> {
     match cut(line, memchr(b':', line)) {
-        (name, Some((_, rest))) => Groups { line, name, rest: Some(rest) },
+        (name, Some((_, rest))) => Groups { line, name, rest: Some(rest), may_be_packed: None },
         // A line without `:` has no value, so its only group is malformed.
-        (_, None) => Groups { line, name: &[], rest: Some(&[]) },
+        (_, None) => Groups { line, name: &[], rest: Some(&[]), may_be_packed: None },
     }
 }
 
@@ -56,6 +56,9 @@ pub struct Groups<'a> {
     name: &'a [u8],
     /// The bytes after the `:` before the next group; `None` after the last group.
     rest: Option<&'a [u8]>,
+    /// Whether a group may follow another; `None`: nothing has asked. It is decided once, because a line may have
+    /// thousands of groups.
+    may_be_packed: Option<Result<(), Reject>>,
 }
 
 impl<'a> Iterator for Groups<'a> {
@@ -78,8 +81,8 @@ impl<'a> Groups<'a> {
         (!name.is_empty()).then_some(name)
     }
 
-    /// Accepts tags of `dialects` in the name, so that a `:` in the value of a tag does not end the name. The caller
-    /// asks before it reads any group.
+    /// Finds the end of the name in a line with several `:` before the type, where the name may hold tags of `dialects`. The
+    /// caller asks before it reads any group.
     #[inline]
     pub fn tagged(self, dialects: Dialects) -> Self {
         match self.rest {
@@ -114,13 +117,12 @@ impl<'a> Groups<'a> {
             }
             other => other.map(|(_, sections)| sections),
         };
-        let statsd_type = StatsdType::from_bytes(word).ok_or(Reject::UnknownType)?;
-        let name = self.name;
-        let mut group = Group::new(name, values, statsd_type);
-        if let Some(sections) = sections {
-            self.sections(&mut group, sections)?;
-        }
-        Ok(group)
+        let statsd_type = StatsdType::from_bytes(word);
+        // The next group may follow in the sections, even those of a type that is unknown.
+        let mut group = Group::new(self.name, values, statsd_type.unwrap_or(StatsdType::Counter));
+        let read = sections.map_or(Ok(()), |sections| self.sections(&mut group, sections));
+        statsd_type.ok_or(Reject::UnknownType)?;
+        read.map(|()| group)
     }
 
     /// Reads the sections after the type, which may have any order.
@@ -138,7 +140,7 @@ impl<'a> Groups<'a> {
             };
             let text = section.get(1..).unwrap_or_default();
             let (text, packed) = cut(text, memchr(b':', text));
-            group.rate = value::rate(text);
+            group.rate = group.rate.and_then(|_| value::rate(text));
             if group.rate.is_err() {
                 // Checked here, because a later rate may replace this one.
                 std::str::from_utf8(section).map_err(|_| Reject::NotUtf8)?;
@@ -165,10 +167,12 @@ impl<'a> Groups<'a> {
     /// must be UTF-8 before its first pair is applied, because its pairs are applied one by one.
     #[cold]
     fn continue_at(&mut self, next: &'a [u8]) -> Result<(), Reject> {
-        std::str::from_utf8(self.line).map_err(|_| Reject::NotUtf8)?;
-        if memmem::find(self.line, b"|#").is_some() {
-            return Err(Reject::UnknownType);
-        }
+        let line = self.line;
+        (*self.may_be_packed.get_or_insert_with(|| match std::str::from_utf8(line) {
+            Err(_) => Err(Reject::NotUtf8),
+            Ok(_) if memmem::find(line, b"|#").is_some() => Err(Reject::UnknownType),
+            Ok(_) => Ok(()),
+        }))?;
         self.rest = Some(next);
         Ok(())
     }
@@ -214,15 +218,51 @@ mod tests {
 
     #[test]
     fn unknown_sections_are_skipped_and_listed() {
-        let group = one("a:1|c|x:9|#k:v|new|");
+        let group = one("a:1|c|x:9|new||#k:v|z:1");
         assert_eq!(group.tags, b"k:v");
-        assert_eq!(group.unknown_sections().collect::<Vec<_>>(), [&b"x:9"[..], b"new", b""]);
+        assert_eq!(group.unknown_sections().collect::<Vec<_>>(), [&b"x:9"[..], b"new", b"", b"z:1"]);
         assert_eq!(one("a:1|c").unknown_sections().count(), 0);
     }
 
     #[test]
     fn tags_extend_from_the_first_to_the_last_tag_section() {
         assert_eq!(one("a:1|c|#k:v|@0.5|#l:w").tags, b"k:v|@0.5|#l:w");
+    }
+
+    #[test]
+    fn a_tag_may_contain_what_does_not_look_like_a_section() {
+        for (sections, tags, rate, container) in [
+            ("#env:prod,cluster:out|9080||a.svc,b:c", "env:prod,cluster:out|9080||a.svc,b:c", 1.0, ""),
+            ("#k:v|", "k:v|", 1.0, ""),
+            ("#k:v|T|T1x|1T2|@0.5", "k:v|T|T1x|1T2", 0.5, ""),
+            ("@0.5|#k:v|9|c:id|T12|e:x", "k:v|9", 0.5, "id"),
+            ("#k:v|9|@0.5|#l:w|8", "k:v|9|@0.5|#l:w|8", 0.5, ""),
+            ("#|c:id", "", 1.0, "id"),
+            ("#|9", "|9", 1.0, ""),
+        ] {
+            let line = format!("a:1|c|{sections}");
+            let group = one(&line);
+            let read = (group.tags, group.rate, group.container, group.unknown);
+            assert_eq!(read, (tags.as_bytes(), Ok(rate), container.as_bytes(), false), "{line}");
+        }
+        let group = one("a:1|c|#k:v|new:1|9");
+        assert_eq!((group.tags, group.unknown_sections().count()), (&b"k:v"[..], 2), "behind another section");
+    }
+
+    #[test]
+    fn an_unknown_type_or_a_bad_rate_loses_only_its_own_group() {
+        let read: Vec<_> = groups(b"k:5|C|@0.5:6|ms:7|c|@-1|@0.5:8|g").map(|g| g.map(|g| (g.values, g.rate))).collect();
+        assert_eq!(
+            read,
+            [
+                Err(Reject::UnknownType),
+                Ok((&b"6"[..], Ok(1.0))),
+                Ok((b"7", Err(Reject::BadSampleRate))),
+                Ok((b"8", Ok(1.0)))
+            ]
+        );
+        assert_eq!(one("a:1|c|@0.5|@x").rate, Err(Reject::BadSampleRate));
+        assert_eq!(one("a:1|c|@0.5|@0.1").rate, Ok(0.1));
     }
 
     #[test]
@@ -256,7 +296,7 @@ mod tests {
     #[test]
     fn a_colon_in_a_section_does_not_begin_a_pair() {
         assert_eq!(one("a:1|c|c:abc").container, b"abc");
-        assert_eq!(one("a:1|c|#u:b:2|c").tags, b"u:b:2");
+        assert_eq!(one("a:1|c|#u:b:2|c:2").tags, b"u:b:2");
         assert_eq!(rejects("a:1|c:2|c|#k:v"), [Reject::UnknownType]);
     }
 

@@ -1,6 +1,8 @@
 //! The sections of a line, which follow its type, each after a `|`.
 
-use memchr::memchr_iter;
+use std::iter;
+
+use memchr::memchr;
 
 use super::statsd_type::StatsdType;
 
@@ -22,9 +24,53 @@ impl LineSection {
     /// Splits `sections` at each `|`, and gives each section with its start.
     #[inline]
     pub(super) fn each(sections: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
-        let starts = memchr_iter(b'|', sections).map(|at| at + 1);
-        let ends = memchr_iter(b'|', sections).chain([sections.len()]);
-        [0].into_iter().chain(starts).zip(ends).filter_map(|(start, end)| Some((start, sections.get(start..end)?)))
+        Self::split(sections, 0)
+    }
+
+    /// Splits the text behind the first `#`, which may be followed by other sections; the first section is tags.
+    pub(super) fn each_after_tags(text: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+        Self::split(text, 1)
+    }
+
+    /// Splits at each `|` that begins a section. The first `tags` sections are tags whatever they begin with.
+    ///
+    /// Values of tags may contain `|`, as names of Envoy's clusters do. So behind tags, only what looks like a section is
+    /// one; any other piece belongs to the tags, with its `|`.
+    #[inline]
+    fn split(sections: &[u8], mut tags: usize) -> impl Iterator<Item = (usize, &[u8])> {
+        let end_of_piece = move |at: usize| {
+            let rest = sections.get(at..).unwrap_or_default();
+            at + memchr(b'|', rest).unwrap_or(rest.len())
+        };
+        let mut next = Some(0);
+        iter::from_fn(move || {
+            let start = next?;
+            let mut end = end_of_piece(start);
+            if tags > 0 || sections.get(start) == Some(&b'#') {
+                tags = tags.saturating_sub(1);
+                while end < sections.len() {
+                    let end_of_next = end_of_piece(end + 1);
+                    if Self::looks_like_one(sections.get(end + 1..end_of_next)?) {
+                        break;
+                    }
+                    end = end_of_next;
+                }
+            }
+            next = (end < sections.len()).then_some(end + 1);
+            Some((start, sections.get(start..end)?))
+        })
+    }
+
+    /// Whether a piece behind tags is a section: `@...`, `#...`, `T` and digits, or letters and `:`.
+    fn looks_like_one(piece: &[u8]) -> bool {
+        match piece {
+            [b'@' | b'#', ..] => true,
+            [b'T', digits @ ..] if !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) => true,
+            _ => {
+                let letters = piece.iter().take_while(|b| b.is_ascii_alphabetic()).count();
+                letters > 0 && piece.get(letters) == Some(&b':')
+            }
+        }
     }
 
     #[inline]

@@ -98,6 +98,13 @@ pub fn number(text: &[u8]) -> Result<Number, Reject> {
     Ok(Number { sign, magnitude })
 }
 
+/// Whether a text is a number, or one of the words for what no number is, such as `NaN`.
+pub(super) fn is_meant_as_number(text: &[u8]) -> bool {
+    let unsigned = text.strip_prefix(b"-").or_else(|| text.strip_prefix(b"+")).unwrap_or(text);
+    let is_word = || [&b"nan"[..], b"inf", b"infinity"].iter().any(|word| unsigned.eq_ignore_ascii_case(word));
+    number(text).is_ok() || is_word()
+}
+
 /// Reads long numbers and numbers with an exponent.
 #[cold]
 fn long(digits: &[u8]) -> Result<Magnitude, Reject> {
