@@ -8,6 +8,7 @@
 //! Simple lines (nearly all) wait in a batch, so that their cache misses overlap; other lines are looked up alone.
 
 mod applier;
+mod general_line;
 mod key;
 mod lookahead;
 mod resolver;
@@ -30,8 +31,9 @@ pub use worker::{Work, Worker};
 use memchr::{memchr, memrchr};
 
 use crate::mapping::TagErrors;
-use crate::parse::{self, Group, Line};
+use crate::parse::{self, Line};
 use crate::reject::Reject;
+use general_line::GeneralLine;
 use lookahead::{Found, HashedLine, Lookahead};
 use sample::Sample;
 
@@ -128,41 +130,30 @@ impl<'w> Work<'w> {
             return;
         }
         self.applier.stats.lines += 1;
+        let mut general = GeneralLine::new(line);
         match parse::line(line, self.pipeline.rules.dialects, self.pipeline.max_line) {
             Line::TooLong { name } => self.applier.too_long(name),
             Line::Event(Ok(())) => self.applier.stats.event(),
-            Line::Event(Err(reject)) => self.reject(line, reject),
+            Line::Event(Err(reject)) => self.applier.count(Err(general.reject(reject))),
             Line::Groups(groups) => groups.for_each(|group| match group {
-                Ok(group) => self.group(line, &group),
-                Err(reject) => self.reject(line, reject),
+                Ok(group) => self.group(&mut general, &group),
+                Err(reject) => self.applier.count(Err(general.reject(reject))),
             }),
         }
-    }
-
-    /// Applies the samples of a group. Each is applied or rejected by itself.
-    fn group(&mut self, line: &[u8], group: &Group<'_>) {
-        group.unknown_sections().for_each(|section| self.applier.stats.unknown_section(section));
-        if group.is_packed() && std::str::from_utf8(line).is_err() {
-            return self.applier.count(Err(Reject::NotUtf8));
-        }
-        let key = Key::new(group, &self.pipeline.rules);
-        let hash = self.cache.hash(&key);
-        let mut applied = TagErrors::NONE;
-        for value in group.samples() {
-            match value.and_then(|value| self.sample(&Sample { key, hash, value, rate: group.rate })) {
-                Ok(tag_errors) => applied = tag_errors,
-                Err(reject) => self.reject(line, reject),
-            }
-        }
-        self.applier.count(Ok(applied));
     }
 
     /// Applies a sample by the route of its key, which is resolved unless the cache has it. Gives the tag errors of the
     /// line, to be counted once.
     fn sample(&mut self, sample: &Sample<'_>) -> Result<TagErrors, Reject> {
-        if let Some(route) = self.cache.find(&sample.key, sample.hash, self.expired) {
-            return self.applier.apply(route, sample);
+        match self.cache.find(&sample.key, sample.hash, self.expired) {
+            Some(route) => self.applier.apply(route, sample),
+            None => self.resolve(sample),
         }
+    }
+
+    /// Applies a sample whose route the cache does not have, and keeps the route.
+    #[cold]
+    fn resolve(&mut self, sample: &Sample<'_>) -> Result<TagErrors, Reject> {
         match self.pipeline.resolver().resolve(sample, self.applier.now) {
             Ok(route) => {
                 let applied = self.applier.apply(route.as_ref(), sample);
@@ -171,10 +162,5 @@ impl<'w> Work<'w> {
             }
             Err(unresolved) => Err(self.applier.unresolved(unresolved)),
         }
-    }
-
-    #[cold]
-    fn reject(&mut self, line: &[u8], reject: Reject) {
-        self.applier.count(Err(reject.of_line(line)));
     }
 }

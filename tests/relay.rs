@@ -202,7 +202,8 @@ fn datagrams_are_filled_and_lines_keep_their_order() {
 #[test]
 fn lines_over_the_limit_are_not_relayed() {
     let (socket, target) = udp();
-    let (_daemon, mut client, _scratch) = relaying("relay-long", "unixgram", &to(&target));
+    let config = format!("intake.max_line = 8192\n{}", to(&target));
+    let (_daemon, mut client, _scratch) = relaying("relay-long", "unixgram", &config);
     client.send(&[b"x".repeat(8193), b"\na:1|c\n".to_vec(), b"y".repeat(8192), b"\r".to_vec()].concat());
     // Of a datagram that is cut, the whole lines are relayed.
     client.send(&[b"b:1|c\n".to_vec(), b"c".repeat(70_000)].concat());

@@ -79,7 +79,7 @@ impl Default for IntakeConfig {
             listen: vec![Address::Udp(SocketAddr::from((Ipv4Addr::LOCALHOST, 8125)))],
             workers: 1,
             receive_buffer: Some(8 * 1024 * 1024),
-            max_line: 8 * 1024,
+            max_line: 64 * 1024,
             max_connections: 1024,
             idle_timeout: None,
             mode: 0o660,

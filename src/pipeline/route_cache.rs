@@ -131,10 +131,16 @@ impl RouteCache {
     /// The route of a key, if it still holds when `expired` series have expired.
     #[inline]
     pub(super) fn find(&self, key: &Key<'_>, hash: u32, expired: u32) -> Option<RouteRef<'_>> {
+        self.find_id(key, hash, expired).map(|route| self.route(route))
+    }
+
+    /// The place of such a route.
+    #[inline]
+    pub(super) fn find_id(&self, key: &Key<'_>, hash: u32, expired: u32) -> Option<RouteId> {
         let route = self.slots.find(hash, |route| self.entries[route.index()].matches(key))?;
         match self.entries[route.index()].route {
             Stored::Overflow { as_of, .. } | Stored::Reject { as_of, .. } if as_of != expired => None,
-            _ => Some(self.route(route)),
+            _ => Some(route),
         }
     }
 

@@ -140,7 +140,7 @@ b:1|c:-2|c:3|zz:4|g
   parsed   name "b", value "-2", type c
   rule     none matches; the name is the line's own
   rejected negative_counter (-2): send counts of 0 or more; for a number that can fall, use a gauge, or set type = "gauge" in a rule
-  rejected unknown_type (b:1|c:-2|c:3|zz:4|g): write one of the types c, m, g, ms, h, d, s; a line with several types cannot have a # section
+  rejected unknown_type (b:1|c:-2|c:3|zz:4|g): write one of the types c, m, g, kv, ms, h, d, a, s; a line with several types cannot have a # section
   parsed   name "b", value "4", type g
   rule     none matches; the name is the line's own
   series   b (gauge) is set to 4
@@ -205,8 +205,8 @@ a:1|c|#t:,k:v,k:w|x:9
   tag      "k" is "w" (dogstatsd)
   skipped  section "x:9", which is not known
   rule     none matches; the name is the line's own
-  tags     1 with duplicate_key: left out or renamed
-  tags     1 with empty_value: left out or renamed
+  tags     1 with duplicate_key: the last tag with the key counts
+  tags     1 with empty_value: left out
   series   a_total{k="w"} (counter) adds 1
 b:1|c
   parsed   name "b", value "1", type c
@@ -223,18 +223,17 @@ fn explain_shows_the_tags_with_their_dialect() {
         &["a[b=1]c,url=http://x:80,d:2|c|#b:3", "e]f;k=v:1|g"],
         r#"
 a[b=1]c,url=http://x:80,d:2|c|#b:3
-  parsed   name "ac", value "2", type c
+  parsed   name "ac,d", value "2", type c
   tag      "b" is "1" (signalfx)
   tag      "url" is "http://x:80" (influxdb)
-  tag      "d" is "true" (influxdb)
   tag      "b" is "3" (dogstatsd)
   rule     none matches; the name is the line's own
-  tags     1 with duplicate_key: left out or renamed
-  series   ac_total{b="3",d="true",url="http://x:80"} (counter) adds 2
+  tags     1 with duplicate_key: the last tag with the key counts
+  series   ac_d_total{b="3",url="http://x:80"} (counter) adds 2
 e]f;k=v:1|g
   parsed   name "e]f;k=v", value "1", type g
   rule     none matches; the name is the line's own
-  tags     1 with unpaired_bracket: left out or renamed
+  tags     1 with unpaired_bracket: the brackets are part of the name
   series   e_f_k_v (gauge) is set to 1
 "#,
     );
@@ -247,6 +246,23 @@ a,b=1;c=2:1|g|#d:3
   tag      "c" is "2" (graphite)
   rule     none matches; the name is the line's own
   series   a_b_1{c="2"} (gauge) is set to 1
+"#,
+    );
+}
+
+#[test]
+fn explain_shows_tags_that_lose_to_a_label_of_the_rule() {
+    explains(
+        "[labels]\nenv = \"staging\"\n[[metric]]\nmatch = \"*.done\"\nlabels = { job = \"$1\" }\n",
+        &["mail.done:1|c|#job:x,env:prod"],
+        r#"
+mail.done:1|c|#job:x,env:prod
+  parsed   name "mail.done", value "1", type c
+  tag      "job" is "x" (dogstatsd)
+  tag      "env" is "prod" (dogstatsd)
+  rule     1 (match = "*.done"), $1 = "mail"
+  tags     1 with overridden: left out, because a label of the rule has the key
+  series   mail_done_total{env="staging",exported_env="prod",job="mail"} (counter) adds 1
 "#,
     );
 }
@@ -317,7 +333,7 @@ fn explain_has_a_remedy_for_every_reason() {
         (
             "",
             &["h:1|h", "h_count:1|g"],
-            "name_collision (1): rename one of the two metrics: a histogram exposes its name with _bucket, _sum and _count, a summary with _sum and _count",
+            "name_collision (1): rename one of the two metrics, or name one in a rule: a counter gets _total, an ms timer _seconds, and a histogram also exposes its name with _bucket, _sum and _count",
         ),
         (
             "",
@@ -343,7 +359,7 @@ fn explain_has_a_remedy_for_every_reason() {
         (
             "",
             &["a:1|x"],
-            "unknown_type (a:1|x): write one of the types c, m, g, ms, h, d, s; a line with several types cannot have a # section",
+            "unknown_type (a:1|x): write one of the types c, m, g, kv, ms, h, d, a, s; a line with several types cannot have a # section",
         ),
     ];
     for (config, lines, expected) in reasons {

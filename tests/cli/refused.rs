@@ -61,7 +61,7 @@ match = "e"
 ttl = "1w"
 "#;
     let expected = r#"c.toml:2:9: "timer" must be "histogram" or "summary", not "wrong"
-c.toml:6:14: "foo" is not a type of lines; match_type takes "c", "m", "g", "ms", "h", "d", "s", "_sc"
+c.toml:6:14: "foo" is not a type of lines; match_type takes "c", "m", "g", "kv", "ms", "h", "d", "a", "s", "_sc"
 c.toml:10:8: "drop" must be true or false, not "foo"
 c.toml:14:8: "type" must be "counter", "gauge", "histogram", "set" or "summary", not "wrong"
 c.toml:17:15: the regex 'd(' is wrong: unclosed group

@@ -93,7 +93,7 @@ blank 1
 digits 1
 q 1
 word 1
-= lines=6 c=6 mapped=4
+= lines=6 c=6 mapped=4 merged=1
 
 == all globs before all regexes (exporter 109)
 ~ mappings:

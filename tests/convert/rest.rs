@@ -27,7 +27,7 @@ A_UP 1
 a___m 1
 a_x_y 2
 t{a_b="1"} 1
-= lines=5 c=5
+= lines=5 c=5 merged=1
 
 == the container becomes a label, and Graphite tags are not parsed (exporter 54)
 > a:1|c|#t:v|c:abc\nb;x=y:1|c\nd,t=v:1|c

@@ -94,7 +94,7 @@ a{t="rule",u="rule"} 1
 a{t="tag",u="rule"} 1
 b{t="rule",u="rule"} 1
 c{t="rule",u="rule"} 1
-= lines=4 c=4 mapped=4
+= lines=4 c=4 mapped=4 tag:overridden=2
 "##,
     );
 }
