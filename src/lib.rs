@@ -116,6 +116,7 @@
 
 #![warn(unreachable_pub)]
 
+pub mod backoff;
 pub mod clock;
 pub mod command;
 pub mod config;

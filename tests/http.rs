@@ -376,7 +376,7 @@ fn the_pieces_of_a_scrape_make_the_whole_exposition() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).expect("a port");
     let address = listener.local_addr().expect("it is bound");
-    let state = ServerState::new(pipeline, Box::new(Snapshot::default), Box::new(|| true));
+    let state = ServerState::new(pipeline, Box::new(Snapshot::default), Box::new(|| true), Box::new(|| ()));
     std::thread::spawn(move || runtime.block_on(serve(listener, Arc::new(state), 64, Timeouts::default())));
     assert!(exposition.len() > 10 << 20, "{}", exposition.len());
     let own = |exposition: &str| exposition.find("# HELP statsidecar_scrape_duration").expect("it is there");

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use super::error::Error;
 use super::process;
@@ -12,6 +13,9 @@ use crate::metric::Sharing;
 use crate::pipeline::{Pipeline, Worker};
 use crate::sync::Mutex;
 use crate::telemetry::ListenerSnapshot;
+
+/// How long a scrape waits at most for what arrived before it. Only a flood that fills the receive buffers takes so long.
+const CATCH_UP: Duration = Duration::from_millis(100);
 
 /// The bound sockets of all listeners.
 #[derive(Clone, Default)]
@@ -112,6 +116,16 @@ impl Receivers {
     pub(super) fn ready(&self) -> impl Fn() -> bool + Send + Sync + use<> {
         let (alive, streams) = (self.alive.clone(), self.streams.as_ref().map(Streams::ready));
         move || alive.iter().all(|thread| thread.strong_count() > 0) && streams.as_ref().is_none_or(|ready| ready())
+    }
+
+    /// Waits until all that arrived before is applied, but not longer than [`CATCH_UP`]. Not for the thread of the runtime.
+    pub(super) fn catch_up(&self) -> impl Fn() + Send + Sync + use<> {
+        let (datagrams, streams) = (self.sockets.datagrams.clone(), self.streams.as_ref().map(Streams::catch_up));
+        move || {
+            let deadline = Instant::now() + CATCH_UP;
+            datagrams.iter().for_each(|socket| socket.catch_up(deadline));
+            streams.iter().for_each(|catch_up| catch_up(deadline));
+        }
     }
 
     /// Applies what the kernel has queued, and ends all threads and tasks. Gives how many lines were received in all.

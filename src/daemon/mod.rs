@@ -100,7 +100,8 @@ impl Daemon {
         let relay = relay(&pipeline, &listeners)?;
         let receivers = Receivers::start(sockets.clone(), &pipeline, relay.as_ref(), config)?;
         let snapshot = snapshot(sockets, Arc::clone(&pipeline), relay.as_ref());
-        let state = http::ServerState::new(Arc::clone(&pipeline), Box::new(snapshot), Box::new(receivers.ready()));
+        let (ready, catch_up) = (Box::new(receivers.ready()), Box::new(receivers.catch_up()));
+        let state = http::ServerState::new(Arc::clone(&pipeline), Box::new(snapshot), ready, catch_up);
         let serve_http = http::serve(http, Arc::new(state), config.http.max_connections, timing.http);
         Ok(Self { pipeline, listeners, receivers, relay, http: http_address, serve_http: Box::pin(serve_http), timing })
     }

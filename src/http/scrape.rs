@@ -44,6 +44,7 @@ pub(super) fn respond<B>(request: &Request<B>, state: &Arc<ServerState>) -> Resp
 /// Only one thread at a time writes, so that scrapes take no more than one core from the intake. It does not hold the
 /// lock while it waits for its client, so that a slow client delays no other.
 fn write(state: &ServerState, gzip: bool, client: &mpsc::Sender<Option<Bytes>>) -> io::Result<()> {
+    (state.catch_up)();
     let mut writing = Duration::ZERO;
     let mut exposition = None;
     let mut encoder = Encoder { plain: Vec::new(), gzip: None };

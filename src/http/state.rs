@@ -6,13 +6,15 @@ use crate::pipeline::Pipeline;
 use crate::sync::Mutex;
 use crate::telemetry::Snapshot;
 
-/// What the handlers serve. Two functions stand for the rest of the program, so that HTTP knows no socket but its own.
+/// What the handlers serve. Functions stand for the rest of the program, so that HTTP knows no socket but its own.
 pub struct ServerState {
     pub(super) pipeline: Arc<Pipeline>,
     /// Reads what is read only at a scrape.
     pub(super) snapshot: Box<dyn Fn() -> Snapshot + Send + Sync>,
     /// Whether every listener is bound and being read.
     pub(super) ready: Box<dyn Fn() -> bool + Send + Sync>,
+    /// Waits until all lines that arrived before are applied, but not long. Not for the thread of the runtime.
+    pub(super) catch_up: Box<dyn Fn() + Send + Sync>,
     /// Held by the thread that writes an exposition. It guards no data, only the CPU.
     pub(super) render_lock: Mutex<()>,
 }
@@ -23,7 +25,8 @@ impl ServerState {
         pipeline: Arc<Pipeline>,
         snapshot: Box<dyn Fn() -> Snapshot + Send + Sync>,
         ready: Box<dyn Fn() -> bool + Send + Sync>,
+        catch_up: Box<dyn Fn() + Send + Sync>,
     ) -> Self {
-        Self { pipeline, snapshot, ready, render_lock: Mutex::default() }
+        Self { pipeline, snapshot, ready, catch_up, render_lock: Mutex::default() }
     }
 }

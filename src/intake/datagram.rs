@@ -4,11 +4,15 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Instant;
 
 use rustix::net::{self, Shutdown, sockopt};
 
 use super::bind::BoundSocket;
+use super::catch_up::{InHand, catch_up, is_readable, wait_for_packets};
 use super::sys::{self, ReceiveBuffers, Wait};
+use crate::backoff::{Backoff, Failure};
 use crate::config::{Address, IntakeConfig};
 use crate::forward::Tap;
 use crate::pipeline::{Ticket, TicketOrder, Worker};
@@ -26,6 +30,8 @@ pub struct Socket {
     receive_buffer: usize,
     stopping: AtomicBool,
     drops: Mutex<Drops>,
+    /// What each thread that reads the socket has in hand.
+    in_hand: Mutex<Vec<Arc<InHand>>>,
 }
 
 /// The kernel's count of dropped packets, extended to 64 bits because it wraps at 2^32.
@@ -45,6 +51,7 @@ impl Socket {
             bound,
             stopping: AtomicBool::new(false),
             drops: Mutex::default(),
+            in_hand: Mutex::default(),
         })
     }
 
@@ -79,6 +86,21 @@ impl Socket {
         }
     }
 
+    /// Waits until all that arrived before is applied, but not longer than until `deadline`.
+    pub(crate) fn catch_up(&self, deadline: Instant) {
+        let (queued, before) = (self.queued(), self.listener.received());
+        let is_behind = || is_readable(self.as_fd()) && self.listener.received() - before < queued as u64;
+        let in_hand = self.in_hand.lock().clone();
+        catch_up(is_behind, &in_hand, deadline);
+    }
+
+    /// A thread that reads the socket notes here what it has in hand.
+    fn add_reader(&self) -> Arc<InHand> {
+        let in_hand = Arc::new(InHand::default());
+        self.in_hand.lock().push(Arc::clone(&in_hand));
+        in_hand
+    }
+
     /// Tells [`receive`] to apply what the kernel has queued, and to return.
     pub(crate) fn stop(&self) {
         self.bound.remove_file();
@@ -106,18 +128,33 @@ impl AsFd for Socket {
 /// datagrams; the others wait for their turn. The next thread takes over only when a whole batch arrived, because more is
 /// likely to be queued then. So a load that one worker bears costs no more than with one worker.
 pub(crate) fn receive(socket: &Socket, worker: Worker, tap: Option<Tap>, tickets: Option<&Mutex<Tickets>>) {
-    let mut reader = Reader { socket, buffers: ReceiveBuffers::new(BATCH), worker, tap };
+    let in_hand = socket.add_reader();
+    let mut reader = Reader { socket, buffers: ReceiveBuffers::new(BATCH), worker, tap, in_hand };
     let lock = || tickets.map(Mutex::lock);
-    let mut lead = None;
+    let (mut lead, mut backoff) = (None, Backoff::new());
+    // Whether this thread has emptied the queue, so that another try would most likely find nothing.
+    let mut is_empty = true;
     while !socket.is_stopping() {
         let mut turn = lead.take().or_else(lock);
-        reader.take_or_warn(Wait::ForOne, |packets| {
+        if is_empty && !wait_for_packets(socket.as_fd()) {
+            lead = turn;
+            continue;
+        }
+        let mut count = 0;
+        let taken = reader.take(|packets| {
+            count = packets;
             let ticket = turn.as_mut().map(|tickets| tickets.take());
             if packets < BATCH {
-                lead = turn;
+                lead = turn.take();
             }
             ticket
         });
+        is_empty = count < BATCH;
+        match taken {
+            Ok(_) => backoff.succeeded(),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => lead = turn,
+            Err(error) => reader.pause(&mut backoff, &error),
+        }
     }
     let mut turn = lead.or_else(lock);
     reader.drain(|_| turn.as_mut().map(|tickets| tickets.take()));
@@ -144,32 +181,38 @@ struct Reader<'a> {
     buffers: ReceiveBuffers,
     worker: Worker,
     tap: Option<Tap>,
+    in_hand: Arc<InHand>,
 }
 
 impl Reader<'_> {
     /// Reads what is queued. Senders may go on sending, so it ends at the latest when as much was read as was queued: the
-    /// kernel charges a datagram its bytes and at least [`OVERHEAD`].
+    /// kernel charges a datagram its bytes and at least [`Listener::PACKET_OVERHEAD`].
     fn drain(&mut self, mut ticket: impl FnMut(usize) -> Option<Ticket>) {
-        const OVERHEAD: usize = 256;
         let mut queued = self.socket.queued();
         while queued > 0 {
-            match self.take(Wait::No, &mut ticket) {
-                Ok((packets, bytes)) => queued = queued.saturating_sub(bytes + packets * OVERHEAD),
+            match self.take(&mut ticket) {
+                Ok((packets, bytes)) => queued = queued.saturating_sub(bytes + packets * Listener::PACKET_OVERHEAD),
                 Err(_) => return,
             }
         }
     }
 
-    fn take_or_warn(&mut self, wait: Wait, ticket: impl FnOnce(usize) -> Option<Ticket>) {
-        if let Err(error) = self.take(wait, ticket) {
-            tracing::warn!(listener = %self.socket.address(), %error, "receiving failed; going on");
+    /// Waits after an error, longer each time, so that an error that stays costs little.
+    #[cold]
+    fn pause(&self, backoff: &mut Backoff, error: &io::Error) {
+        let Failure { pause, log } = backoff.failed(Instant::now());
+        if let Some(unlogged) = log {
+            let listener = self.socket.address();
+            tracing::warn!(%listener, %error, more_since_the_last_warning = unlogged, "receiving failed; going on");
         }
+        thread::sleep(pause);
     }
 
-    /// Receives datagrams and applies them; gives their number and their bytes. `ticket` is called in between, with the
-    /// number of datagrams. A signal that arrives in between is no error.
-    fn take(&mut self, wait: Wait, ticket: impl FnOnce(usize) -> Option<Ticket>) -> io::Result<(usize, usize)> {
-        let packets = match self.buffers.receive(self.socket.as_fd(), wait) {
+    /// Receives the datagrams that are queued and applies them; gives their number and their bytes. `ticket` is called in
+    /// between, with the number of datagrams. A signal that arrives in between is no error.
+    fn take(&mut self, ticket: impl FnOnce(usize) -> Option<Ticket>) -> io::Result<(usize, usize)> {
+        let _in_hand = self.in_hand.begin();
+        let packets = match self.buffers.receive(self.socket.as_fd(), Wait::No) {
             Ok(packets) => packets,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok((0, 0)),
             Err(error) => return Err(error),

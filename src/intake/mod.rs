@@ -5,7 +5,9 @@
 //!
 //! [`Worker`]: crate::pipeline::Worker
 
+mod asked;
 mod bind;
+mod catch_up;
 mod datagram;
 mod framing;
 mod stream;

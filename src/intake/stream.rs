@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::io::{ioctl_fionread, retry_on_intr};
 use rustix::net::{self, SocketFlags};
@@ -19,9 +19,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::timeout;
 
+use super::asked::{Answers, Asked};
 use super::bind::BoundSocket;
 use super::framing::{BadLength, End, Frames, Piece};
 use super::sys;
+use crate::backoff::{Backoff, Failure};
 use crate::config::{Address, Framing, IntakeConfig};
 use crate::forward::Tap;
 use crate::pipeline::{Work, Worker};
@@ -78,6 +80,7 @@ pub(crate) struct Streams {
     tasks: JoinSet<()>,
     running: Vec<AbortHandle>,
     stop: watch::Sender<bool>,
+    asked: Arc<Asked>,
 }
 
 /// What the tasks share.
@@ -89,6 +92,7 @@ struct StreamContext {
     max_line: usize,
     idle_timeout: Option<Duration>,
     stop: watch::Receiver<bool>,
+    asked: Arc<Asked>,
 }
 
 /// The worker of all streams, with what it needs to read one.
@@ -110,19 +114,28 @@ impl Streams {
         intake: &IntakeConfig,
     ) -> io::Result<Self> {
         let (stop, stopped) = watch::channel(false);
+        let asked = Arc::new(Asked::default());
         let shared = Arc::new(StreamContext {
             worker: Mutex::new(StreamWorker { worker, tap, buffer: vec![0; READ].into() }),
             connections: Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS))),
             max_line: intake.max_line,
             idle_timeout: intake.idle_timeout,
             stop: stopped,
+            asked: Arc::clone(&asked),
         });
         let (mut tasks, mut running) = (JoinSet::new(), Vec::new());
         for socket in sockets {
             let acceptor = sys::watch(socket.bound.fd.try_clone()?)?;
             running.push(tasks.spawn(accept(Arc::clone(socket), acceptor, Arc::clone(&shared))));
         }
-        Ok(Self { tasks, running, stop })
+        Ok(Self { tasks, running, stop, asked })
+    }
+
+    /// Waits until all that arrived before is applied, but not longer than until the given time. Not for the thread of the
+    /// runtime.
+    pub(crate) fn catch_up(&self) -> impl Fn(Instant) + Send + Sync + use<> {
+        let asked = Arc::clone(&self.asked);
+        move |deadline| asked.wait(deadline)
     }
 
     /// Tells whether every socket accepts connections.
@@ -147,10 +160,19 @@ impl Streams {
 async fn accept(socket: Arc<StreamSocket>, acceptor: AsyncFd<OwnedFd>, shared: Arc<StreamContext>) {
     let mut stop = shared.stop.clone();
     let mut connections = JoinSet::new();
+    let (mut answers, mut backoff) = (shared.asked.acceptor(), Backoff::new());
     loop {
         let accepted = tokio::select! {
             biased;
             _ = stop.changed() => break,
+            answer = answers.asked() => {
+                // New connections are asked after this, because they exist by then.
+                while let Ok(client) = accept_now(acceptor.get_ref()) {
+                    spawn_connection(client, &socket, &shared, &mut connections);
+                }
+                answers.answer(answer);
+                continue;
+            }
             Some(ended) = connections.join_next() => {
                 log_panic(ended);
                 continue;
@@ -158,11 +180,24 @@ async fn accept(socket: Arc<StreamSocket>, acceptor: AsyncFd<OwnedFd>, shared: A
             accepted = acceptor.async_io(Interest::READABLE, accept_now) => accepted,
         };
         match accepted {
-            Ok(client) => spawn_connection(client, &socket, &shared, &mut connections),
+            Ok(client) => {
+                backoff.succeeded();
+                spawn_connection(client, &socket, &shared, &mut connections);
+            }
             Err(error) => {
                 // Most likely too many files are open, so that other connections must close first.
-                tracing::warn!(listener = %socket.address(), %error, "cannot accept a connection; trying again");
-                tokio::time::sleep(Duration::from_millis(100)).await;
+                let Failure { pause, log } = backoff.failed(Instant::now());
+                if let Some(unlogged) = log {
+                    let listener = socket.address();
+                    tracing::warn!(
+                        %listener, %error, more_since_the_last_warning = unlogged,
+                        "cannot accept a connection; trying again"
+                    );
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(pause) => {}
+                    _ = stop.changed() => break,
+                }
             }
         }
     }
@@ -197,8 +232,9 @@ fn spawn_connection(
         return socket.closed(Closed::Limit);
     };
     let frames = Frames::new(socket.framing, shared.max_line);
+    let answers = shared.asked.connection();
     let (socket, shared) = (Arc::clone(socket), Arc::clone(shared));
-    let connection = Connection { socket, frames, shared, _permit: permit };
+    let connection = Connection { socket, frames, shared, answers, _permit: permit };
     connections.spawn(connection.run(client));
 }
 
@@ -207,6 +243,7 @@ struct Connection {
     socket: Arc<StreamSocket>,
     frames: Frames,
     shared: Arc<StreamContext>,
+    answers: Answers,
     _permit: OwnedSemaphorePermit,
 }
 
@@ -230,6 +267,14 @@ impl Connection {
             let mut ready = tokio::select! {
                 biased;
                 _ = stop.changed() => return Err(self.drain(client.as_fd())),
+                answer = self.answers.asked() => {
+                    let closed = self.drain(client.as_fd());
+                    self.answers.answer(answer);
+                    match closed {
+                        Some(why) => return Err(Some(why)),
+                        None => continue,
+                    }
+                }
                 ready = within(self.shared.idle_timeout, client.readable()) => ready?.map_err(|_| Closed::Error)?,
             };
             match ready.try_io(|client| self.read(client.as_fd())) {

@@ -62,6 +62,15 @@ impl Listener {
         Arc::new(Self { address, packets: AtomicU64::new(0), bytes: AtomicU64::new(0), lines: AtomicU64::new(0) })
     }
 
+    /// The kernel charges a datagram its bytes and at least this many.
+    pub(crate) const PACKET_OVERHEAD: usize = 256;
+
+    /// At most what the kernel has charged for the datagrams that were received, in bytes.
+    pub(crate) fn received(&self) -> u64 {
+        let packets = self.packets.load(Ordering::Relaxed);
+        self.bytes.load(Ordering::Relaxed) + packets * Self::PACKET_OVERHEAD as u64
+    }
+
     /// How many lines it has received.
     pub fn lines(&self) -> u64 {
         self.lines.load(Ordering::Relaxed)

@@ -1,5 +1,6 @@
 //! The running program over real sockets, for everything that takes more than one row of `tests/conformance`.
 
+mod arrivals;
 mod contract;
 mod expiry;
 mod limits;
