@@ -17,7 +17,9 @@ pub enum Error {
     Loop(Address, Address),
     /// A series of an `init` key could not be created.
     Initial(String, Reject),
-    /// A system call failed: for a thread, a signal handler or the standard output.
+    /// What reads a listener has panicked.
+    Panicked,
+    /// A system call failed: for a thread or a signal handler.
     System(&'static str, io::Error),
 }
 
@@ -37,6 +39,11 @@ impl fmt::Display for Error {
             Self::Initial(name, reject) => {
                 write!(f, "cannot make the init series {name}: {reject}: {}", reject.remedy())
             }
+            Self::Panicked => write!(
+                f,
+                "what reads a listener has panicked, which is a bug of this program; all that the other listeners had \
+                 received was applied, and the program ends so that it can be started again"
+            ),
             Self::System(what, error) => write!(f, "cannot {what}: {error}"),
         }
     }

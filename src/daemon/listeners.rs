@@ -4,6 +4,8 @@ use std::sync::{Arc, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
+
 use super::error::Error;
 use super::process;
 use crate::config::{Address, Config};
@@ -55,12 +57,27 @@ impl Sockets {
     }
 }
 
+/// Lives as long as a thread that reads a socket.
+struct Alive {
+    panicked: Arc<Notify>,
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.panicked.notify_one();
+        }
+    }
+}
+
 /// What reads the sockets: threads for datagrams, tasks for streams.
+#[derive(Default)]
 pub(super) struct Receivers {
     sockets: Sockets,
     threads: Vec<JoinHandle<()>>,
     /// One for each thread, which owns its value until it ends or panics.
-    alive: Vec<Weak<()>>,
+    alive: Vec<Weak<Alive>>,
+    panicked: Arc<Notify>,
     /// `None` without a socket for streams.
     streams: Option<Streams>,
 }
@@ -87,7 +104,7 @@ impl Receivers {
             let streams = Streams::start(&sockets.streams, worker, tap, room, &config.intake);
             Some(streams.map_err(|error| Error::System("wait for connections", error))?)
         };
-        let mut receivers = Self { sockets, threads: Vec::new(), alive: Vec::new(), streams };
+        let mut receivers = Self { sockets, streams, ..Self::default() };
         for socket in receivers.sockets.datagrams.clone() {
             let tickets = Arc::new(Mutex::new(Tickets::default()));
             for _ in 0..workers {
@@ -102,7 +119,7 @@ impl Receivers {
     }
 
     fn spawn(&mut self, receive: impl FnOnce() + Send + 'static) -> Result<(), Error> {
-        let alive = Arc::new(());
+        let alive = Arc::new(Alive { panicked: Arc::clone(&self.panicked) });
         self.alive.push(Arc::downgrade(&alive));
         let thread = thread::Builder::new().name("intake".to_owned()).spawn(move || {
             let _alive = alive;
@@ -110,6 +127,20 @@ impl Receivers {
         });
         self.threads.push(thread.map_err(|error| Error::System("start a thread", error))?);
         Ok(())
+    }
+
+    /// Waits until a thread or a task that reads a listener panics.
+    pub(super) async fn failed(&self) {
+        let streams = async {
+            match &self.streams {
+                Some(streams) => streams.failed().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = self.panicked.notified() => {}
+            () = streams => {}
+        }
     }
 
     /// Tells whether every listener is being read.
@@ -140,5 +171,28 @@ impl Receivers {
             }
         }
         self.sockets.snapshot().iter().map(|listener| listener.lines).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    #[test]
+    fn a_thread_that_panics_is_noticed_and_one_that_ends_is_not() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let mut receivers = Receivers::default();
+            receivers.spawn(|| {}).expect("a thread");
+            assert!(timeout(Duration::from_millis(50), receivers.failed()).await.is_err());
+            receivers.spawn(|| panic!("as a bug would")).expect("a thread");
+            timeout(Duration::from_secs(10), receivers.failed()).await.expect("it is noticed");
+            assert!(!receivers.ready()());
+            assert_eq!(receivers.stop().await, 0);
+        });
     }
 }

@@ -37,10 +37,11 @@ pub(crate) fn run(config: &Config, rules: Rules) -> Result<(), Error> {
         // Before anything is bound, so that a signal always ends the program in order.
         let end = end_signal()?;
         let daemon = Daemon::start(config, rules, Timing::default()).await?;
-        announce::announce(daemon.listeners(), daemon.http())
-            .map_err(|error| Error::System("write to the standard output", error))?;
-        daemon.serve_until(end).await;
-        Ok(())
+        if let Err(error) = announce::announce(daemon.listeners(), daemon.http()) {
+            // The addresses are good to know, and not needed to work.
+            tracing::warn!(%error, "cannot write the addresses to the standard output; going on");
+        }
+        daemon.serve_until(end).await
     })
 }
 
@@ -48,13 +49,20 @@ pub(crate) fn run(config: &Config, rules: Rules) -> Result<(), Error> {
 fn end_signal() -> Result<impl Future<Output = ()>, Error> {
     let watch = |kind| signal(kind).map_err(|error| Error::System("watch signals", error));
     let (mut terminate, mut interrupt) = (watch(SignalKind::terminate())?, watch(SignalKind::interrupt())?);
-    // The system sends it when the terminal closes.
-    let mut hangup = watch(SignalKind::hangup())?;
+    // The system sends it when the terminal closes. A program under `nohup` is started with the signal ignored, and must
+    // leave it so.
+    let mut hangup = if process::ignores_hangup() { None } else { Some(watch(SignalKind::hangup())?) };
+    let hangup = async move {
+        match &mut hangup {
+            Some(hangup) => hangup.recv().await,
+            None => std::future::pending().await,
+        }
+    };
     Ok(async move {
         let name = tokio::select! {
             _ = terminate.recv() => "SIGTERM",
             _ = interrupt.recv() => "SIGINT",
-            _ = hangup.recv() => "SIGHUP",
+            _ = hangup => "SIGHUP",
         };
         tracing::info!("{name}: applying what is queued");
     })
@@ -116,16 +124,19 @@ impl Daemon {
         self.http
     }
 
-    /// Serves HTTP and moves the clock until `stop` is ready; then applies what the kernel has queued, and returns.
-    pub async fn serve_until(self, stop: impl Future<Output = ()>) {
-        tokio::select! {
-            () = advance_clock(&self.pipeline, self.timing) => {}
-            () = self.serve_http => {}
-            () = stop => {}
-        }
+    /// Serves HTTP and moves the clock until `stop` is ready; then applies what the kernel has queued, and returns. If a
+    /// thread or a task that reads a listener panics, that is an error, and ends the sidecar in the same way.
+    pub async fn serve_until(self, stop: impl Future<Output = ()>) -> Result<(), Error> {
+        let ended = tokio::select! {
+            () = advance_clock(&self.pipeline, self.timing) => Ok(()),
+            () = self.serve_http => Ok(()),
+            () = self.receivers.failed() => Err(Error::Panicked),
+            () = stop => Ok(()),
+        };
         let lines = self.receivers.stop().await;
         self.relay.into_iter().for_each(Relay::stop);
         tracing::info!(lines, samples = self.pipeline.telemetry.applied(), "stopped");
+        ended
     }
 }
 

@@ -34,6 +34,16 @@ pub(super) fn snapshot(start_time: Option<f64>) -> Option<ProcessSnapshot> {
     })
 }
 
+/// Whether the program was started with the signal SIGHUP ignored, as `nohup` does. Asked before a handler is set.
+pub(super) fn ignores_hangup() -> bool {
+    const HANGUP: u64 = 1 << (1 - 1); // signals are numbered from 1
+    let ignored = |status: String| {
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?.trim().to_owned();
+        u64::from_str_radix(&mask, 16).ok()
+    };
+    fs::read_to_string("/proc/self/status").ok().and_then(ignored).is_some_and(|mask| mask & HANGUP != 0)
+}
+
 /// The content of `/proc/self/stat`.
 struct Stat(String);
 

@@ -80,7 +80,19 @@ pub(crate) struct Streams {
     tasks: JoinSet<()>,
     running: Vec<AbortHandle>,
     stop: watch::Sender<bool>,
+    failed: watch::Sender<bool>,
     asked: Arc<Asked>,
+}
+
+/// Tells [`Streams::failed`] when a task panics.
+struct Watched(watch::Sender<bool>);
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.send_replace(true);
+        }
+    }
 }
 
 /// What the tasks share.
@@ -123,12 +135,17 @@ impl Streams {
             stop: stopped,
             asked: Arc::clone(&asked),
         });
-        let (mut tasks, mut running) = (JoinSet::new(), Vec::new());
+        let (mut tasks, mut running, failed) = (JoinSet::new(), Vec::new(), watch::Sender::new(false));
         for socket in sockets {
             let acceptor = sys::watch(socket.bound.fd.try_clone()?)?;
-            running.push(tasks.spawn(accept(Arc::clone(socket), acceptor, Arc::clone(&shared))));
+            let (watched, accept) =
+                (Watched(failed.clone()), accept(Arc::clone(socket), acceptor, Arc::clone(&shared)));
+            running.push(tasks.spawn(async move {
+                let _watched = watched;
+                accept.await;
+            }));
         }
-        Ok(Self { tasks, running, stop, asked })
+        Ok(Self { tasks, running, stop, failed, asked })
     }
 
     /// Waits until all that arrived before is applied, but not longer than until the given time. Not for the thread of the
@@ -136,6 +153,13 @@ impl Streams {
     pub(crate) fn catch_up(&self) -> impl Fn(Instant) + Send + Sync + use<> {
         let asked = Arc::clone(&self.asked);
         move |deadline| asked.wait(deadline)
+    }
+
+    /// Waits until a task that accepts connections panics.
+    pub(crate) async fn failed(&self) {
+        let mut failed = self.failed.subscribe();
+        // It fails only with the sender, which `self` has.
+        let _ = failed.wait_for(|failed| *failed).await;
     }
 
     /// Tells whether every socket accepts connections.

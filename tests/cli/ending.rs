@@ -1,9 +1,11 @@
 //! How the program ends, and starts again.
 
 use std::fs;
-use std::net::UdpSocket;
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::thread;
+use std::time::Instant;
 
-use crate::support::{Client, Daemon, Scratch, started};
+use crate::support::{Client, Daemon, PATIENCE, Scratch, started};
 
 #[test]
 fn everything_that_the_kernel_holds_at_the_signal_is_applied() {
@@ -48,6 +50,43 @@ fn a_full_disk_under_the_log_does_not_end_the_program() {
     daemon.signal("TERM");
     assert_eq!(daemon.wait().code, Some(0));
     assert!(fs::symlink_metadata(path).is_err(), "the end removes the file of the socket");
+}
+
+/// The addresses on the standard output are good to know, and not needed to work.
+#[test]
+fn a_full_disk_under_the_addresses_does_not_end_the_program() {
+    let scratch = Scratch::short("full-out");
+    let listener = format!("unixgram://{}", scratch.file("statsd.sock"));
+    let http = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a port");
+    // The shell says what the test waits for, in the place of the program.
+    let shell = format!("echo serving metrics on http://{http}/metrics; exec \"$@\" >/dev/full");
+    let daemon = Daemon::start_by(&shell, &["--listen", &listener, "--http", &http.to_string()]);
+    let deadline = Instant::now() + PATIENCE;
+    while TcpStream::connect(http).is_err() {
+        assert!(Instant::now() < deadline, "the program does not listen");
+        thread::yield_now();
+    }
+    Client::connect(&listener).send(b"b:1|c");
+    daemon.scrape_with(&["b_total 1"]);
+    daemon.signal("TERM");
+    let ended = daemon.wait();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(ended.stderr.contains("cannot write the addresses to the standard output"), "{}", ended.stderr);
+}
+
+/// `nohup` starts a program with SIGHUP ignored, so that the end of the terminal does not end the program.
+#[test]
+fn a_signal_that_was_ignored_at_the_start_stays_ignored() {
+    let daemon =
+        Daemon::start_by("trap '' HUP; exec \"$@\"", &["--listen", "udp://127.0.0.1:0", "--http", "127.0.0.1:0"]);
+    daemon.signal("HUP");
+    let client = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    client.send_to(b"a:1|c", daemon.udp[0]).expect("a packet");
+    daemon.scrape_with(&["a_total 1"]);
+    daemon.signal("TERM");
+    let ended = daemon.wait();
+    assert_eq!(ended.code, Some(0));
+    assert!(!ended.stderr.contains("SIGHUP"), "{}", ended.stderr);
 }
 
 /// The program stops every listener, and does not wait for one that never had a packet.

@@ -1,7 +1,7 @@
 //! A scrape shows all that arrived before it.
 
-use crate::support::{Client, Daemon, Scratch, listening};
 use crate::clients;
+use crate::support::{Client, Daemon, Scratch, listening};
 
 const ROUNDS: u64 = 500;
 

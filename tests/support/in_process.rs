@@ -61,7 +61,7 @@ impl InProcess {
                 let daemon = Daemon::start(&config, rules, timing).await.unwrap_or_else(|error| panic!("{error}"));
                 let listeners = daemon.listeners().iter().map(ToString::to_string).collect();
                 started.send((listeners, daemon.http())).expect("the test waits for the addresses");
-                daemon.serve_until(async { _ = stopped.await }).await;
+                daemon.serve_until(async { _ = stopped.await }).await.unwrap_or_else(|error| panic!("{error}"));
             });
         });
         let (listeners, http) = addresses.recv_timeout(PATIENCE).expect("the sidecar starts");
