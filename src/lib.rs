@@ -116,7 +116,6 @@
 
 #![warn(unreachable_pub)]
 
-pub mod backoff;
 pub mod clock;
 pub mod command;
 pub mod config;
@@ -133,6 +132,7 @@ pub mod pipeline;
 pub mod prefetch;
 pub mod registry;
 pub mod reject;
+pub mod retries;
 mod sync;
 pub mod telemetry;
 pub mod workload;

@@ -13,7 +13,7 @@ use source::Source;
 
 /// Each module and what it may use of the crate, from the bottom to the top.
 const LAYERS: &[(&str, May)] = &[
-    ("backoff", May::Use(&[])),
+    ("retries", May::Use(&[])),
     ("clock", May::Use(&[])),
     ("prefetch", May::Use(&[])),
     ("sync", May::Use(&[])),

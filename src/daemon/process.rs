@@ -36,7 +36,8 @@ pub(super) fn snapshot(start_time: Option<f64>) -> Option<ProcessSnapshot> {
 
 /// Whether the program was started with the signal SIGHUP ignored, as `nohup` does. Asked before a handler is set.
 pub(super) fn ignores_hangup() -> bool {
-    const HANGUP: u64 = 1 << (1 - 1); // signals are numbered from 1
+    // Signals are numbered from 1, and SIGHUP is the first.
+    const HANGUP: u64 = 1;
     let ignored = |status: String| {
         let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"))?.trim().to_owned();
         u64::from_str_radix(&mask, 16).ok()

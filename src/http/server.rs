@@ -16,7 +16,7 @@ use tokio_io_timeout::TimeoutWriter;
 use super::answer::{Body, text};
 use super::state::ServerState;
 use super::{scrape, status};
-use crate::backoff::{Backoff, Failure};
+use crate::retries::{Failure, Retries};
 
 /// When the connection of a slow client is closed.
 #[derive(Clone, Copy, Debug)]
@@ -36,14 +36,14 @@ impl Default for Timeouts {
 /// Serves `max_connections` at a time, for as long as it is polled. Further connections wait until one is closed.
 pub async fn serve(listener: TcpListener, state: Arc<ServerState>, max_connections: usize, timeouts: Timeouts) {
     let permits = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
-    let mut backoff = Backoff::new();
+    let mut retries = Retries::new();
     loop {
         let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
                 // Most likely too many files are open, so that other connections must close first.
-                let Failure { pause, log } = backoff.failed(Instant::now());
+                let Failure { pause, log } = retries.failed(Instant::now());
                 if let Some(unlogged) = log {
                     tracing::warn!(
                         %error, more_since_the_last_warning = unlogged,
@@ -54,7 +54,7 @@ pub async fn serve(listener: TcpListener, state: Arc<ServerState>, max_connectio
                 continue;
             }
         };
-        backoff.succeeded();
+        retries.succeeded();
         let state = Arc::clone(&state);
         tokio::spawn(async move {
             serve_connection(stream, state, timeouts).await;

@@ -3,21 +3,26 @@
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::unistd::{Group, User};
-use rustix::fs::{FlockOperation, Mode, OFlags, fchmod, flock};
+use rustix::fs::{AtFlags, FlockOperation, Gid, Mode, OFlags, Uid, chownat, fchmod, flock};
 use rustix::io::Errno;
 use rustix::net::addr::SocketAddrArg;
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
+use rustix::process::geteuid;
 
 use crate::config::{Address, IntakeConfig, UnixName};
 
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 1024;
+
+/// How long a start waits for another one that binds in the same folder. To bind takes milliseconds.
+const LOCK_WAIT: Duration = Duration::from_secs(1);
 
 /// A bound socket of a listener; one for streams listens and is non-blocking.
 #[derive(Debug)]
@@ -147,22 +152,54 @@ fn bind_file(fd: &OwnedFd, path: &str, address: &Address, intake: &IntakeConfig)
         bound => bound?,
     }
     drop(lock);
-    let file = SocketFile::at(path)?;
+    let opened = opened(path)?;
+    let file = SocketFile { path: path.into(), identity: identity(&opened.metadata()?) };
     if owner.is_some() || group.is_some() {
-        chown(path, owner, group).map_err(|error| {
+        let (owner, group) = (owner.map(Uid::from_raw), group.map(Gid::from_raw));
+        chownat(&opened, "", owner, group, AtFlags::EMPTY_PATH).map_err(|error| {
             io::Error::other(format!("the file cannot be given to the owner and the group of the config: {error}"))
         })?;
     }
-    fs::set_permissions(path, fs::Permissions::from_mode(intake.mode))?;
+    // Only this name leads to a descriptor of this kind, whatever has the path by now.
+    let name = format!("/proc/self/fd/{}", opened.as_raw_fd());
+    fs::set_permissions(name, fs::Permissions::from_mode(intake.mode))
+        .map_err(|error| io::Error::other(format!("the mode of the file cannot be set by way of /proc: {error}")))?;
     Ok(file)
 }
 
+/// Opens the file of the socket that was just bound, without following a symbolic link.
+///
+/// Whoever may write to the folder can put another file in its place at any time, and must not get that file's owner and
+/// mode changed. So both are changed by this descriptor, and only if it is a socket that this process can have made.
+fn opened(path: &str) -> io::Result<fs::File> {
+    let opened = rustix::fs::open(path, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    let opened = fs::File::from(opened);
+    let found = opened.metadata()?;
+    let is_ours = found.file_type().is_socket() && found.uid() == geteuid().as_raw() && found.mode() & 0o077 == 0;
+    if !is_ours {
+        return Err(io::Error::other(
+            "another file took its place while it was made; let only this program write to the folder",
+        ));
+    }
+    Ok(opened)
+}
+
 /// Locks the folder of `path`, until the result is dropped. Of several sidecars that start at once with the same path, only
-/// one may then replace a stale file. If the folder cannot be locked, binding goes on without the lock.
+/// one may then replace a stale file.
+///
+/// If the folder cannot be locked, binding goes on without the lock. Every local user who can read the folder can lock it,
+/// and must not be able to keep the program from its start; so the wait is short.
 fn locked_folder(path: &str) -> Option<OwnedFd> {
     let folder = Path::new(path).parent()?;
     let folder = rustix::fs::open(folder, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()?;
-    flock(&folder, FlockOperation::LockExclusive).ok()?;
+    let deadline = Instant::now() + LOCK_WAIT;
+    while flock(&folder, FlockOperation::NonBlockingLockExclusive).is_err() {
+        if Instant::now() > deadline {
+            tracing::warn!(path, "another program has locked the folder of the socket; going on without the lock");
+            return None;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
     Some(folder)
 }
 
@@ -214,10 +251,6 @@ struct SocketFile {
 }
 
 impl SocketFile {
-    fn at(path: &str) -> io::Result<Self> {
-        Ok(Self { path: path.into(), identity: identity(&fs::symlink_metadata(path)?) })
-    }
-
     /// Removes the file, unless another one has replaced it.
     fn remove(&self) {
         if fs::symlink_metadata(&self.path).is_ok_and(|found| identity(&found) == self.identity)
@@ -236,4 +269,45 @@ impl Drop for SocketFile {
 
 fn identity(metadata: &fs::Metadata) -> (u64, u64) {
     (metadata.dev(), metadata.ino())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    /// A local user who may write to the folder puts links to another file in the place of the socket, again and again.
+    #[test]
+    fn a_link_in_the_place_of_the_socket_gives_no_other_file_away() {
+        let folder = std::env::temp_dir().join(format!("statsidecar-bind-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        let (path, link, victim) = (folder.join("s"), folder.join("link"), folder.join("victim"));
+        fs::write(&victim, "secret").expect("a file");
+        fs::set_permissions(&victim, fs::Permissions::from_mode(0o600)).expect("a mode");
+        let stop = AtomicBool::new(false);
+        let bound = thread::scope(|scope| {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    if fs::symlink_metadata(&path).is_ok_and(|found| found.file_type().is_socket()) {
+                        let _ = symlink(&victim, &link);
+                        let _ = fs::rename(&link, &path);
+                    }
+                }
+            });
+            let address = Address::Unixgram(UnixName::File(path.to_str().expect("text").to_owned()));
+            let intake = IntakeConfig { mode: 0o666, ..IntakeConfig::default() };
+            let mut bound = 0;
+            for _ in 0..2000 {
+                bound += usize::from(BoundSocket::new(&address, &intake).is_ok());
+                let _ = fs::remove_file(&path);
+            }
+            stop.store(true, Ordering::Relaxed);
+            bound
+        });
+        let mode = fs::metadata(&victim).expect("it is there").mode() & 0o777;
+        fs::remove_dir_all(&folder).expect("the folder can be removed");
+        assert_eq!(mode, 0o600, "{bound} of 2000 sockets were bound");
+    }
 }

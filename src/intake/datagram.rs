@@ -12,10 +12,10 @@ use rustix::net::{self, Shutdown, sockopt};
 use super::bind::BoundSocket;
 use super::catch_up::{InHand, catch_up, is_readable, wait_for_packets};
 use super::sys::{self, ReceiveBuffers, Wait};
-use crate::backoff::{Backoff, Failure};
 use crate::config::{Address, IntakeConfig};
 use crate::forward::Tap;
 use crate::pipeline::{Ticket, TicketOrder, Worker};
+use crate::retries::{Failure, Retries};
 use crate::sync::Mutex;
 use crate::telemetry::{DatagramSnapshot, Listener, ListenerSnapshot, SocketSnapshot};
 
@@ -131,7 +131,7 @@ pub(crate) fn receive(socket: &Socket, worker: Worker, tap: Option<Tap>, tickets
     let in_hand = socket.add_reader();
     let mut reader = Reader { socket, buffers: ReceiveBuffers::new(BATCH), worker, tap, in_hand };
     let lock = || tickets.map(Mutex::lock);
-    let (mut lead, mut backoff) = (None, Backoff::new());
+    let (mut lead, mut retries) = (None, Retries::new());
     // Whether this thread has emptied the queue, so that another try would most likely find nothing.
     let mut is_empty = true;
     while !socket.is_stopping() {
@@ -151,9 +151,9 @@ pub(crate) fn receive(socket: &Socket, worker: Worker, tap: Option<Tap>, tickets
         });
         is_empty = count < BATCH;
         match taken {
-            Ok(_) => backoff.succeeded(),
+            Ok(_) => retries.succeeded(),
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => lead = turn,
-            Err(error) => reader.pause(&mut backoff, &error),
+            Err(error) => reader.pause(&mut retries, &error),
         }
     }
     let mut turn = lead.or_else(lock);
@@ -199,8 +199,8 @@ impl Reader<'_> {
 
     /// Waits after an error, longer each time, so that an error that stays costs little.
     #[cold]
-    fn pause(&self, backoff: &mut Backoff, error: &io::Error) {
-        let Failure { pause, log } = backoff.failed(Instant::now());
+    fn pause(&self, retries: &mut Retries, error: &io::Error) {
+        let Failure { pause, log } = retries.failed(Instant::now());
         if let Some(unlogged) = log {
             let listener = self.socket.address();
             tracing::warn!(%listener, %error, more_since_the_last_warning = unlogged, "receiving failed; going on");

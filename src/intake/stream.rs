@@ -23,11 +23,11 @@ use super::asked::{Answers, Asked};
 use super::bind::BoundSocket;
 use super::framing::{BadLength, End, Frames, Piece};
 use super::sys;
-use crate::backoff::{Backoff, Failure};
 use crate::config::{Address, Framing, IntakeConfig};
 use crate::forward::Tap;
 use crate::pipeline::{Work, Worker};
 use crate::reject::Reject;
+use crate::retries::{Failure, Retries};
 use crate::sync::Mutex;
 use crate::telemetry::{Closed, Listener, ListenerSnapshot, SocketSnapshot, StreamSnapshot};
 
@@ -184,7 +184,7 @@ impl Streams {
 async fn accept(socket: Arc<StreamSocket>, acceptor: AsyncFd<OwnedFd>, shared: Arc<StreamContext>) {
     let mut stop = shared.stop.clone();
     let mut connections = JoinSet::new();
-    let (mut answers, mut backoff) = (shared.asked.acceptor(), Backoff::new());
+    let (mut answers, mut retries) = (shared.asked.acceptor(), Retries::new());
     loop {
         let accepted = tokio::select! {
             biased;
@@ -205,12 +205,12 @@ async fn accept(socket: Arc<StreamSocket>, acceptor: AsyncFd<OwnedFd>, shared: A
         };
         match accepted {
             Ok(client) => {
-                backoff.succeeded();
+                retries.succeeded();
                 spawn_connection(client, &socket, &shared, &mut connections);
             }
             Err(error) => {
                 // Most likely too many files are open, so that other connections must close first.
-                let Failure { pause, log } = backoff.failed(Instant::now());
+                let Failure { pause, log } = retries.failed(Instant::now());
                 if let Some(unlogged) = log {
                     let listener = socket.address();
                     tracing::warn!(

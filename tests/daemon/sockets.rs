@@ -77,6 +77,17 @@ fn one_of_several_that_start_at_once_gets_the_file() {
 }
 
 /// It is refused for every type of socket, because one file cannot belong to two sockets.
+/// Every local user can lock a folder that it can read.
+#[test]
+fn a_lock_on_the_folder_does_not_keep_the_program_from_its_start() {
+    let scratch = Scratch::short("locked");
+    let folder = fs::File::open(scratch.path()).expect("a folder");
+    folder.lock().expect("a lock");
+    let daemon = started(&format!("unixgram://{}", scratch.file("s")), &[]);
+    applies_a_line(&daemon);
+    drop(folder);
+}
+
 #[test]
 fn a_file_in_use_is_refused() {
     let scratch = Scratch::short("in-use");

@@ -13,7 +13,7 @@ const SILENCE: Duration = Duration::from_secs(60);
 
 /// Errors in a row of one operation, such as to accept connections.
 #[derive(Debug)]
-pub struct Backoff {
+pub struct Retries {
     pause: Duration,
     logged: Option<Instant>,
     /// Errors since the last line in the log.
@@ -29,7 +29,7 @@ pub struct Failure {
     pub log: Option<u64>,
 }
 
-impl Backoff {
+impl Retries {
     /// No errors yet.
     pub const fn new() -> Self {
         Self { pause: SHORTEST, logged: None, unlogged: 0 }
@@ -54,7 +54,7 @@ impl Backoff {
     }
 }
 
-impl Default for Backoff {
+impl Default for Retries {
     fn default() -> Self {
         Self::new()
     }
@@ -66,10 +66,10 @@ mod tests {
 
     #[test]
     fn pauses_grow_to_a_second_and_the_log_has_a_line_a_minute() {
-        let (mut backoff, start) = (Backoff::new(), Instant::now());
+        let (mut retries, start) = (Retries::new(), Instant::now());
         let (mut now, mut logged) = (start, Vec::new());
         while now < start + SILENCE * 3 {
-            let Failure { pause, log } = backoff.failed(now);
+            let Failure { pause, log } = retries.failed(now);
             assert!((SHORTEST..=LONGEST).contains(&pause), "{pause:?}");
             logged.extend(log);
             now += pause;
@@ -77,7 +77,7 @@ mod tests {
         assert_eq!(logged.len(), 3, "{logged:?}");
         assert_eq!(logged[0], 0);
         assert!(logged[1] > 55 && logged[1] < 70, "{logged:?}");
-        backoff.succeeded();
-        assert_eq!(backoff.failed(now + SILENCE).pause, SHORTEST);
+        retries.succeeded();
+        assert_eq!(retries.failed(now + SILENCE).pause, SHORTEST);
     }
 }
