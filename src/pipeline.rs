@@ -57,7 +57,7 @@ impl<'p> Batch<'_, '_, 'p> {
         let whole = memrchr(b'\n', packet).map_or(0, |end| end + 1);
         self.work.received(1, packet.len() as u64);
         self.lines(packet.get(..whole).unwrap_or_default());
-        self.work.lost_line(Reject::LineTooLong);
+        self.work.lost_line(Reject::LineTooLong, packet.get(whole..).unwrap_or_default());
     }
 
     /// Takes whole lines with `\n` between them.
@@ -68,7 +68,8 @@ impl<'p> Batch<'_, '_, 'p> {
             let len = match parse::simple_line(rest) {
                 Some((line, len)) if len <= self.work.pipeline.max_line => {
                     self.work.applier.stats.lines += 1;
-                    if self.waiting.push(line, &self.work.cache) {
+                    let text = rest.get(..len).unwrap_or_default();
+                    if self.waiting.push(line, text, &self.work.cache) {
                         self.apply();
                     }
                     len
@@ -113,12 +114,13 @@ impl<'w> Work<'w> {
         // A single line has no other's cache misses to overlap with.
         match (lines.len() > 1).then(|| Found::all(lines, cache)).flatten() {
             Some(found) => found.each(|number, route| {
-                let applied = applier.apply(cache.route(route), &lines[number].sample());
-                applier.count(applied);
+                let line = &lines[number];
+                let applied = applier.apply(cache.route(route), &line.sample());
+                applier.count(applied, line.text);
             }),
             None => lines.iter().for_each(|line| {
                 let applied = self.sample(&line.sample());
-                self.applier.count(applied);
+                self.applier.count(applied, line.text);
             }),
         }
     }
@@ -132,12 +134,12 @@ impl<'w> Work<'w> {
         self.applier.stats.lines += 1;
         let mut general = GeneralLine::new(line);
         match parse::line(line, self.pipeline.rules.dialects, self.pipeline.max_line) {
-            Line::TooLong { name } => self.applier.too_long(name),
+            Line::TooLong { name } => self.applier.too_long(name, line),
             Line::Event(Ok(())) => self.applier.stats.event(),
-            Line::Event(Err(reject)) => self.applier.count(Err(general.reject(reject))),
+            Line::Event(Err(reject)) => self.applier.count(Err(general.reject(reject)), line),
             Line::Groups(groups) => groups.for_each(|group| match group {
                 Ok(group) => self.group(&mut general, &group),
-                Err(reject) => self.applier.count(Err(general.reject(reject))),
+                Err(reject) => self.applier.count(Err(general.reject(reject)), line),
             }),
         }
     }
@@ -156,11 +158,12 @@ impl<'w> Work<'w> {
     fn resolve(&mut self, sample: &Sample<'_>) -> Result<TagErrors, Reject> {
         match self.pipeline.resolver().resolve(sample, self.applier.now) {
             Ok(route) => {
+                self.note_unmapped(&route, sample.key.name);
                 let applied = self.applier.apply(route.as_ref(), sample);
                 self.cache.insert(&sample.key, sample.hash, route, self.expired);
                 applied
             }
-            Err(unresolved) => Err(self.applier.unresolved(unresolved)),
+            Err(unresolved) => Err(self.applier.unresolved(unresolved, sample.key.name)),
         }
     }
 }

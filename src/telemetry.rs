@@ -5,12 +5,14 @@
 
 mod counters;
 mod heavy_hitters;
+mod losses;
 mod snapshot;
 mod table;
 
 pub(crate) use counters::WorkerStats;
 pub use counters::{Listener, Telemetry};
 pub(crate) use heavy_hitters::HeavyHitter;
+pub(crate) use losses::{Loss, LostLine};
 pub use snapshot::Snapshot;
 pub(crate) use snapshot::{
     Closed, DatagramSnapshot, Delivery, ListenerSnapshot, ProcessSnapshot, RelaySnapshot, SocketSnapshot,

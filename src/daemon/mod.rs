@@ -4,6 +4,7 @@ mod announce;
 mod error;
 mod listeners;
 mod loops;
+mod loss_log;
 mod process;
 
 pub use error::Error;
@@ -24,8 +25,9 @@ use crate::forward::Relay;
 use crate::http;
 use crate::mapping::Rules;
 use crate::pipeline::Pipeline;
-use crate::telemetry::Snapshot;
+use crate::telemetry::{ListenerSnapshot, Snapshot};
 use listeners::{Receivers, Sockets};
+use loss_log::{LossLog, Warning};
 
 /// Runs until SIGTERM, SIGINT or SIGHUP; then applies what the kernel has queued, and returns.
 pub(crate) fn run(config: &Config, rules: Rules) -> Result<(), Error> {
@@ -91,6 +93,8 @@ pub struct Daemon {
     listeners: Vec<Address>,
     receivers: Receivers,
     relay: Option<Relay>,
+    /// Reads what each listener has received.
+    listened: Box<dyn Fn() -> Vec<ListenerSnapshot>>,
     http: SocketAddr,
     serve_http: Pin<Box<dyn Future<Output = ()>>>,
     timing: Timing,
@@ -107,11 +111,16 @@ impl Daemon {
         let pipeline = Arc::new(pipeline(config, rules)?);
         let relay = relay(&pipeline, &listeners)?;
         let receivers = Receivers::start(sockets.clone(), &pipeline, relay.as_ref(), config)?;
+        let listened = {
+            let sockets = sockets.clone();
+            Box::new(move || sockets.snapshot())
+        };
         let snapshot = snapshot(sockets, Arc::clone(&pipeline), relay.as_ref());
         let (ready, catch_up) = (Box::new(receivers.ready()), Box::new(receivers.catch_up()));
         let state = http::ServerState::new(Arc::clone(&pipeline), Box::new(snapshot), ready, catch_up);
         let serve_http = http::serve(http, Arc::new(state), config.http.max_connections, timing.http);
-        Ok(Self { pipeline, listeners, receivers, relay, http: http_address, serve_http: Box::pin(serve_http), timing })
+        let serve_http = Box::pin(serve_http);
+        Ok(Self { pipeline, listeners, receivers, relay, listened, http: http_address, serve_http, timing })
     }
 
     /// Where it receives StatsD, with the ports that the kernel chose: datagrams first, then streams.
@@ -127,14 +136,18 @@ impl Daemon {
     /// Serves HTTP and moves the clock until `stop` is ready; then applies what the kernel has queued, and returns. If a
     /// thread or a task that reads a listener panics, that is an error, and ends the sidecar in the same way.
     pub async fn serve_until(self, stop: impl Future<Output = ()>) -> Result<(), Error> {
+        let mut losses = LossLog::default();
         let ended = tokio::select! {
-            () = advance_clock(&self.pipeline, self.timing) => Ok(()),
+            () = advance_clock(&self.pipeline, self.timing, |now| losses.due(&self.pipeline, &(self.listened)(), now)) => {
+                Ok(())
+            }
             () = self.serve_http => Ok(()),
             () = self.receivers.failed() => Err(Error::Panicked),
             () = stop => Ok(()),
         };
         let lines = self.receivers.stop().await;
         self.relay.into_iter().for_each(Relay::stop);
+        losses.due(&self.pipeline, &(self.listened)(), u32::MAX).iter().for_each(Warning::log);
         tracing::info!(lines, samples = self.pipeline.telemetry.applied(), "stopped");
         ended
     }
@@ -183,10 +196,16 @@ fn snapshot(
     }
 }
 
-/// Moves the pipeline's clock on by a second each `tick`, for ever, and removes the series that have expired.
-async fn advance_clock(pipeline: &Arc<Pipeline>, Timing { tick, clock, .. }: Timing) {
+/// Moves the pipeline's clock on by a second each `tick`, for ever. Removes the series that have expired, and writes the
+/// warnings that are due to the log.
+async fn advance_clock(
+    pipeline: &Arc<Pipeline>,
+    Timing { tick, clock, .. }: Timing,
+    mut warnings: impl FnMut(u32) -> Vec<Warning>,
+) {
     let start = Instant::now();
     let mut sweep: Option<JoinHandle<_>> = None;
+    let mut log: Option<JoinHandle<_>> = None;
     let mut ticks = tokio::time::interval(tick);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -197,6 +216,13 @@ async fn advance_clock(pipeline: &Arc<Pipeline>, Timing { tick, clock, .. }: Tim
             let pipeline = Arc::clone(pipeline);
             // The sweep waits for workers, which this thread must not.
             sweep = Some(tokio::task::spawn_blocking(move || pipeline.sweep()));
+        }
+        if log.as_ref().is_none_or(JoinHandle::is_finished) {
+            let warnings = warnings(now);
+            if !warnings.is_empty() {
+                // The log blocks if nobody reads it, which this thread must not.
+                log = Some(tokio::task::spawn_blocking(move || warnings.iter().for_each(Warning::log)));
+            }
         }
     }
 }
@@ -212,7 +238,8 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
         let tick = Duration::from_millis(5);
         let clock = async {
-            tokio::time::timeout(tick * 20, advance_clock(&pipeline, Timing { tick, ..Timing::default() })).await
+            let timing = Timing { tick, ..Timing::default() };
+            tokio::time::timeout(tick * 20, advance_clock(&pipeline, timing, |_| Vec::new())).await
         };
         assert!(runtime.block_on(clock).is_err(), "the clock never stops");
         assert!(pipeline.clock.now() >= 10, "{}", pipeline.clock.now());

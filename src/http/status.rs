@@ -6,7 +6,7 @@ use super::answer::{self, Body};
 use super::state::ServerState;
 use crate::metric::MetricType;
 use crate::reject::Reject;
-use crate::telemetry::{DatagramSnapshot, HeavyHitter, SocketSnapshot};
+use crate::telemetry::{DatagramSnapshot, HeavyHitter, Loss, LostLine, SocketSnapshot};
 
 const HEAD: &str = include_str!("status.html");
 
@@ -43,14 +43,32 @@ pub(super) fn respond(state: &ServerState) -> Response<Body> {
     });
     table(&mut html, "Rejected samples", &["reason", "samples", "remedy"], rejected);
 
+    let now = state.pipeline.clock.now();
+    let lost = Reject::ALL.into_iter().flat_map(|reject| {
+        let lines = telemetry.lost_lines(Loss::Rejected(reject)).into_iter();
+        lines.map(move |line| format!("<td>{reject}</td>{}", lost_line(&line, now)))
+    });
+    table(&mut html, "Newest rejected lines", &["reason", "line", "listener", "seconds ago"], lost);
+    if state.pipeline.rules.is_any() {
+        let unmapped = telemetry.lost_lines(Loss::Unmapped);
+        table(
+            &mut html,
+            "Newest names without a rule",
+            &["name", "listener", "seconds ago"],
+            unmapped.iter().map(|line| lost_line(line, now)),
+        );
+    }
+
+    let conflicts = telemetry.conflicts();
+    let names = conflicts.iter().map(|hitter| {
+        format!("<td>{}</td><td>{}</td><td class=n>{}</td>", escape(&hitter.name), hitter.limit, samples(hitter))
+    });
+    table(&mut html, "Names in conflict", &["name in the line", "reason", "samples"], names);
+
     // The names whose samples hit a limit, whether these were rejected or collapsed.
     let heavy_hitters = telemetry.heavy_hitters();
-    let names = heavy_hitters.iter().map(|HeavyHitter { name, limit, samples, others, .. }| {
-        let samples = match others {
-            0 => samples.to_string(),
-            others => format!("{} to {samples}", samples - others),
-        };
-        format!("<td>{}</td><td>{limit}</td><td class=n>{samples}</td>", escape(name))
+    let names = heavy_hitters.iter().map(|hitter| {
+        format!("<td>{}</td><td>{}</td><td class=n>{}</td>", escape(&hitter.name), hitter.limit, samples(hitter))
     });
     table(&mut html, "Names over a limit", &["name", "limit", "samples"], names);
     if !heavy_hitters.is_empty() {
@@ -62,6 +80,21 @@ pub(super) fn respond(state: &ServerState) -> Response<Body> {
     table(&mut html, "Names that became the name of another metric", &["name in the line", "metric"], merged);
     html.push_str("</main></body></html>\n");
     answer::html(html)
+}
+
+/// The samples of a name, or their bounds.
+fn samples(HeavyHitter { samples, others, .. }: &HeavyHitter) -> String {
+    match others {
+        0 => samples.to_string(),
+        others => format!("{} to {samples}", samples - others),
+    }
+}
+
+/// The cells of a line that was lost. A line that was not received whole may be empty.
+fn lost_line(LostLine { listener, at, text }: &LostLine, now: u32) -> String {
+    let text = if text.is_empty() { "(not kept)" } else { text };
+    let (text, listener) = (escape(text), escape(listener));
+    format!("<td class=l>{text}</td><td>{listener}</td><td class=n>{}</td>", now.saturating_sub(*at))
 }
 
 /// Adds a heading and a table, or says that it has no rows.

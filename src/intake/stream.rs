@@ -359,8 +359,8 @@ fn apply(work: &mut Work<'_>, tap: &mut Option<Tap>, piece: Piece<'_>) {
             work.received(1, 0);
             work.batch().lines(lines);
         }
-        Piece::TooLong => work.lost_line(Reject::LineTooLong),
-        Piece::Cut => work.lost_line(Reject::MalformedLine),
+        Piece::TooLong => work.lost_line(Reject::LineTooLong, &[]),
+        Piece::Cut => work.lost_line(Reject::MalformedLine, &[]),
     }
 }
 

@@ -101,6 +101,11 @@ pub enum Outcome {
 }
 
 impl Rules {
+    /// Whether there is a rule.
+    pub(crate) fn is_any(&self) -> bool {
+        !self.rules.is_empty()
+    }
+
     /// The pattern of the rule at `index`, as the file has it.
     pub(crate) fn pattern(&self, index: usize) -> Option<&RulePattern> {
         self.rules.get(index).map(|rule| &rule.written)

@@ -53,7 +53,7 @@ impl<'w> Applier<'w> {
             Route::Apply { series, plan } => self.update(series, plan, sample),
             Route::Overflow { series, plan, limit } => {
                 let applied = self.update(series, plan, sample)?;
-                self.stats.over_limit(series.name().as_bytes(), limit);
+                self.stats.collapsed(series.name().as_bytes(), limit);
                 Ok(applied)
             }
             Route::Drop => {
@@ -61,12 +61,21 @@ impl<'w> Applier<'w> {
                 Ok(TagErrors::NONE)
             }
             Route::Reject(reject) => {
-                if reject == Reject::TagLimit {
-                    // A bomb of tags is one name, wherever the tags are.
-                    self.stats.over_limit(tags::before_tags(sample.key.name, self.dialects), reject);
-                }
+                self.note(reject, sample.key.name);
                 Err(reject)
             }
+        }
+    }
+
+    /// Notes the name of a sample that is rejected for what it is, and not for its value.
+    #[cold]
+    fn note(&mut self, reject: Reject, name: &[u8]) {
+        // A bomb of tags is one name, wherever the tags are.
+        let name = tags::before_tags(name, self.dialects);
+        match reject {
+            Reject::TagLimit => self.stats.over_limit(name, reject),
+            Reject::TypeConflict | Reject::NameCollision => self.stats.in_conflict(name, reject),
+            _ => {}
         }
     }
 
@@ -84,28 +93,30 @@ impl<'w> Applier<'w> {
         Ok(plan.tag_errors)
     }
 
-    /// Counts what [`apply`](Self::apply) gave.
+    /// Counts what [`apply`](Self::apply) gave for a sample of `line`.
     #[inline(always)]
-    pub(super) fn count(&mut self, applied: Result<TagErrors, Reject>) {
+    pub(super) fn count(&mut self, applied: Result<TagErrors, Reject>, line: &[u8]) {
         match applied {
             Ok(tag_errors) if tag_errors.is_empty() => {}
             Ok(tag_errors) => tag_errors.iter().for_each(|(error, count)| self.stats.tag_error(error, count)),
-            Err(reject) => self.stats.rejected(reject, 1),
+            Err(reject) => self.stats.rejected(reject, line),
         }
     }
 
     /// Counts a line that is longer than a line may be.
     #[cold]
-    pub(super) fn too_long(&mut self, name: &[u8]) {
+    pub(super) fn too_long(&mut self, name: &[u8], line: &[u8]) {
         self.stats.over_limit(name, Reject::LineTooLong);
-        self.stats.rejected(Reject::LineTooLong, 1);
+        self.stats.rejected(Reject::LineTooLong, line);
     }
 
-    /// Notes the name that is over a limit, if that is why a sample has no route. The caller counts the rejection.
+    /// Notes the name that is over a limit or in conflict, if that is why a sample has no route. The caller counts the
+    /// rejection.
     #[cold]
-    pub(super) fn unresolved(&mut self, unresolved: Unresolved) -> Reject {
-        if let Some(metric) = unresolved.over_limit {
-            self.stats.over_limit(metric.as_bytes(), unresolved.reject);
+    pub(super) fn unresolved(&mut self, unresolved: Unresolved, name: &[u8]) -> Reject {
+        match unresolved.over_limit {
+            Some(metric) => self.stats.over_limit(metric.as_bytes(), unresolved.reject),
+            None => self.note(unresolved.reject, name),
         }
         unresolved.reject
     }

@@ -59,17 +59,17 @@ impl Work<'_> {
     pub(super) fn group(&mut self, line: &mut GeneralLine<'_>, group: &Group<'_>) {
         group.unknown_sections().for_each(|section| self.applier.stats.unknown_section(section));
         if group.is_packed() && !line.is_utf8() {
-            return self.applier.count(Err(Reject::NotUtf8));
+            return self.applier.count(Err(Reject::NotUtf8), line.bytes);
         }
         let key = Key::new(group, &self.pipeline.rules);
         let mut tag_errors = TagErrors::NONE;
         for value in group.samples() {
             match value.and_then(|value| self.value(line, key, value, group.rate)) {
                 Ok(errors) => tag_errors = errors,
-                Err(reject) => self.applier.count(Err(line.reject(reject))),
+                Err(reject) => self.applier.count(Err(line.reject(reject)), line.bytes),
             }
         }
-        self.applier.count(Ok(tag_errors));
+        self.applier.count(Ok(tag_errors), line.bytes);
     }
 
     fn value(

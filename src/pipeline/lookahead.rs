@@ -23,6 +23,8 @@ pub(super) struct Lookahead<'p>(ArrayVec<HashedLine<'p>, LEN>);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HashedLine<'p> {
     line: SimpleLine<'p>,
+    /// The line as it came, for people if it is rejected.
+    pub text: &'p [u8],
     hash: u32,
 }
 
@@ -49,10 +51,10 @@ fn key<'p>(line: &SimpleLine<'p>) -> Key<'p> {
 impl<'p> Lookahead<'p> {
     /// Adds a line to a batch that is not full; tells whether it is full now.
     #[inline]
-    pub(super) fn push(&mut self, line: SimpleLine<'p>, cache: &RouteCache) -> bool {
+    pub(super) fn push(&mut self, line: SimpleLine<'p>, text: &'p [u8], cache: &RouteCache) -> bool {
         let hash = cache.hash(&key(&line));
         cache.prefetch_slot(hash);
-        self.0.push(HashedLine { line, hash });
+        self.0.push(HashedLine { line, text, hash });
         self.0.is_full()
     }
 

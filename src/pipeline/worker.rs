@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::applier::{Applier, HeldBack};
+use super::route::Route;
 use super::route_cache::RouteCache;
 use super::shared::Pipeline;
 use super::ticket::Ticket;
@@ -60,16 +61,26 @@ impl Work<'_> {
         self.applier.stats.bytes += bytes;
     }
 
-    /// Counts a line that was not received whole.
-    pub fn lost_line(&mut self, reject: Reject) {
+    /// Notes a name without a rule where there are rules: one of them was most likely meant for it.
+    pub(super) fn note_unmapped(&mut self, route: &Route, name: &[u8]) {
+        if let Route::Apply { plan, .. } | Route::Overflow { plan, .. } = route
+            && !plan.is_mapped
+            && self.pipeline.rules.is_any()
+        {
+            self.applier.stats.unmapped(name);
+        }
+    }
+
+    /// Counts a line that was not received whole; `beginning` is what is left of it.
+    pub fn lost_line(&mut self, reject: Reject, beginning: &[u8]) {
         self.applier.stats.lines += 1;
-        self.applier.stats.rejected(reject, 1);
+        self.applier.stats.rejected(reject, beginning);
     }
 }
 
 impl Drop for Work<'_> {
     fn drop(&mut self) {
         self.applier.catch_up();
-        self.pipeline.telemetry.add(self.listener, self.applier.stats, self.applier.sharing);
+        self.pipeline.telemetry.add(self.listener, self.applier.stats, self.applier.sharing, self.applier.now);
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::heavy_hitters::{HeavyHitter, HeavyHitters};
+use super::losses::{Loss, Losses, LostLine, NewestLines};
 use super::snapshot::{ListenerSnapshot, SocketSnapshot};
 use crate::metric::{Bounds, Histogram, Sharing};
 use crate::parse::StatsdType;
@@ -27,6 +28,8 @@ pub(super) struct OwnCounts<N> {
     pub(super) samples: [N; StatsdType::ALL.len()],
     pub(super) unmapped: N,
     pub(super) rejected: [N; Reject::ALL.len()],
+    /// Samples applied to overflow series.
+    pub(super) collapsed: [N; Reject::ALL.len()],
     pub(super) dropped: N,
     pub(super) events: N,
     pub(super) tag_errors: [N; TagError::ALL.len()],
@@ -39,6 +42,7 @@ impl<N: Default> Default for OwnCounts<N> {
             samples: array::from_fn(|_| N::default()),
             unmapped: N::default(),
             rejected: array::from_fn(|_| N::default()),
+            collapsed: array::from_fn(|_| N::default()),
             dropped: N::default(),
             events: N::default(),
             tag_errors: array::from_fn(|_| N::default()),
@@ -50,7 +54,7 @@ impl<N: Default> Default for OwnCounts<N> {
 /// What the workers of one listener have received. Its socket owns it.
 #[derive(Debug)]
 pub struct Listener {
-    address: String,
+    address: Arc<str>,
     packets: AtomicU64,
     bytes: AtomicU64,
     lines: AtomicU64,
@@ -59,7 +63,12 @@ pub struct Listener {
 impl Listener {
     /// A listener that has received nothing yet. `address` becomes the label `listener`.
     pub fn new(address: String) -> Arc<Self> {
-        Arc::new(Self { address, packets: AtomicU64::new(0), bytes: AtomicU64::new(0), lines: AtomicU64::new(0) })
+        Arc::new(Self {
+            address: address.into(),
+            packets: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            lines: AtomicU64::new(0),
+        })
     }
 
     /// The kernel charges a datagram its bytes and at least this many.
@@ -79,7 +88,7 @@ impl Listener {
     /// Reads the counters; `socket` is what its socket knows.
     pub(crate) fn snapshot(&self, socket: SocketSnapshot) -> ListenerSnapshot {
         ListenerSnapshot {
-            address: self.address.clone(),
+            address: Arc::clone(&self.address),
             packets: self.packets.load(Ordering::Relaxed),
             bytes: self.bytes.load(Ordering::Relaxed),
             lines: self.lines(),
@@ -94,6 +103,10 @@ pub struct Telemetry {
     pub(super) counts: OwnCounts<AtomicU64>,
     /// A worker locks this at most once a batch, and only if samples hit a limit.
     heavy_hitters: Mutex<HeavyHitters>,
+    /// The names that met a metric of another type or a series of another metric.
+    conflicts: Mutex<HeavyHitters>,
+    /// A worker locks this at most once a batch, and only if lines were lost.
+    losses: Mutex<Losses>,
     pub(super) scrapes: AtomicU64,
     pub(super) scrape_duration: Histogram,
 }
@@ -104,13 +117,16 @@ impl Telemetry {
         Self {
             counts: OwnCounts::default(),
             heavy_hitters: Mutex::default(),
+            conflicts: Mutex::default(),
+            losses: Mutex::default(),
             scrapes: AtomicU64::new(0),
             scrape_duration: Histogram::new(Bounds::new(&SCRAPE_BOUNDS).expect("the bounds rise")),
         }
     }
 
-    /// Adds what a worker has counted, and sets its stats to 0. `sharing` says whether other workers add here too.
-    pub(crate) fn add(&self, listener: &Listener, stats: &mut WorkerStats, sharing: Sharing) {
+    /// Adds what a worker has counted until `now`, and sets its stats to 0. `sharing` says whether other workers add here
+    /// too.
+    pub(crate) fn add(&self, listener: &Listener, stats: &mut WorkerStats, sharing: Sharing, now: u32) {
         let drain = |into: &AtomicU64, from: &mut u64| {
             let n = mem::take(from);
             match sharing {
@@ -131,12 +147,19 @@ impl Telemetry {
         drain(&into.unmapped, &mut from.unmapped);
         if mem::take(&mut stats.is_rare) {
             drain_all(&into.rejected, &mut from.rejected);
+            drain_all(&into.collapsed, &mut from.collapsed);
             drain(&into.dropped, &mut from.dropped);
             drain(&into.events, &mut from.events);
             drain_all(&into.tag_errors, &mut from.tag_errors);
             drain_all(&into.unknown_sections, &mut from.unknown_sections);
             if mem::take(&mut stats.is_over_limit) {
                 self.heavy_hitters.lock().take(&mut stats.heavy_hitters);
+            }
+            if mem::take(&mut stats.is_in_conflict) {
+                self.conflicts.lock().take(&mut stats.conflicts);
+            }
+            if stats.newest_lines.is_any() {
+                self.losses.lock().take(&mut stats.newest_lines, &listener.address, now);
             }
         }
     }
@@ -161,6 +184,25 @@ impl Telemetry {
     pub(crate) fn heavy_hitters(&self) -> Vec<HeavyHitter> {
         self.heavy_hitters.lock().top()
     }
+
+    /// The names that were in conflict most often, most samples first.
+    pub(crate) fn conflicts(&self) -> Vec<HeavyHitter> {
+        self.conflicts.lock().top()
+    }
+
+    /// The newest lines that were lost in one way, the newest first.
+    pub(crate) fn lost_lines(&self, loss: Loss) -> Vec<LostLine> {
+        self.losses.lock().of(loss)
+    }
+
+    /// How many samples were lost in one way.
+    pub(crate) fn lost(&self, loss: Loss) -> u64 {
+        match loss {
+            Loss::Rejected(reject) => self.rejected(reject),
+            Loss::Collapsed(limit) => self.counts.collapsed[limit as usize].load(Ordering::Relaxed),
+            Loss::Unmapped => self.counts.unmapped.load(Ordering::Relaxed),
+        }
+    }
 }
 
 /// What one worker has counted since it last added its counts to [`Telemetry`].
@@ -174,9 +216,12 @@ pub(crate) struct WorkerStats {
     pub(crate) lines: u64,
     counts: OwnCounts<u64>,
     heavy_hitters: HeavyHitters,
+    conflicts: HeavyHitters,
+    newest_lines: NewestLines,
     /// Whether there are counts that valid lines of known metrics never raise, so that a batch without any skips them.
     is_rare: bool,
     is_over_limit: bool,
+    is_in_conflict: bool,
 }
 
 impl WorkerStats {
@@ -187,10 +232,33 @@ impl WorkerStats {
         self.counts.unmapped += u64::from(!is_mapped);
     }
 
-    /// Counts rejected samples.
+    /// Counts a rejected sample of `line`.
     #[cold]
-    pub(crate) fn rejected(&mut self, reject: Reject, samples: u64) {
-        self.rare().rejected[reject as usize] += samples;
+    pub(crate) fn rejected(&mut self, reject: Reject, line: &[u8]) {
+        self.rare().rejected[reject as usize] += 1;
+        self.newest_lines.note(Loss::Rejected(reject), line);
+    }
+
+    /// Counts a sample that was applied to the overflow series of `name` because of `limit`.
+    #[cold]
+    pub(crate) fn collapsed(&mut self, name: &[u8], limit: Reject) {
+        self.rare().collapsed[limit as usize] += 1;
+        self.newest_lines.note(Loss::Collapsed(limit), name);
+        self.over_limit(name, limit);
+    }
+
+    /// Notes a name of lines for which there is no rule.
+    #[cold]
+    pub(crate) fn unmapped(&mut self, name: &[u8]) {
+        self.is_rare = true;
+        self.newest_lines.note(Loss::Unmapped, name);
+    }
+
+    /// Notes that a sample of `name` is in conflict with another metric, in addition to its outcome.
+    #[cold]
+    pub(crate) fn in_conflict(&mut self, name: &[u8], conflict: Reject) {
+        (self.is_rare, self.is_in_conflict) = (true, true);
+        self.conflicts.count(name, conflict);
     }
 
     /// Notes that a sample of `name` hit `limit`, in addition to its outcome.

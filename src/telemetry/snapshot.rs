@@ -1,5 +1,7 @@
 //! What is read only at a scrape.
 
+use std::sync::Arc;
+
 use strum::{EnumCount, EnumTryAs, IntoStaticStr, VariantArray};
 
 use crate::metric::MetricType;
@@ -27,7 +29,7 @@ pub struct Snapshot {
 /// What one listener has received, and what its socket knows.
 #[derive(Debug)]
 pub(crate) struct ListenerSnapshot {
-    pub(crate) address: String,
+    pub(crate) address: Arc<str>,
     pub(crate) packets: u64,
     pub(crate) bytes: u64,
     pub(crate) lines: u64,

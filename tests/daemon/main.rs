@@ -5,6 +5,7 @@ mod contract;
 mod expiry;
 mod limits;
 mod lines;
+mod losses;
 mod sockets;
 mod streams;
 #[path = "../support/mod.rs"]
