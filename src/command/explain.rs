@@ -156,7 +156,10 @@ fn mapped(out: &mut String, pipeline: &Pipeline, mapping: &Mapping<'_>) {
         Some((index, captures)) => {
             let pattern = pipeline.rules.pattern(*index).map(|pattern| (pattern.key(), pattern.quoted()));
             let (key, pattern) = pattern.unwrap_or_default();
-            let mut text = format!("{} ({key} = {pattern})", index + 1);
+            let mut text = match pipeline.rules.preset(*index) {
+                Some(preset) => format!("of the preset {preset} ({key} = {pattern})"),
+                None => format!("{} ({key} = {pattern})", index + 1),
+            };
             for (number, capture) in captures.iter().enumerate().skip(1) {
                 match pipeline.rules.capture_name(*index, number) {
                     Some(name) => text.push_str(&format!(", ${name} = {capture:?}")),

@@ -6,6 +6,7 @@ mod convert;
 mod explain;
 mod load;
 mod output;
+mod presets;
 mod run;
 
 use std::process::ExitCode;
@@ -29,6 +30,7 @@ enum Command {
     Explain(explain::Explain),
     Convert(convert::Convert),
     Load(load::Load),
+    Presets(presets::Presets),
 }
 
 /// Runs the command of the command line.
@@ -42,5 +44,6 @@ pub fn run() -> ExitCode {
         Command::Explain(explain) => explain.run(),
         Command::Convert(convert) => convert.run(),
         Command::Load(load) => load.run(),
+        Command::Presets(presets) => presets.run(),
     }
 }

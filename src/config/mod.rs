@@ -10,6 +10,7 @@ mod address;
 mod diagnostic;
 mod dialect;
 mod load;
+mod preset;
 pub(crate) mod re2;
 pub(crate) mod reader;
 mod schema;
@@ -21,6 +22,7 @@ pub use diagnostic::{Diagnostic, Severity, render};
 pub(crate) use diagnostic::{push_on_one_line, quoted};
 pub use dialect::{Dialect, Dialects};
 pub use load::load;
+pub use preset::Preset;
 pub use schema::{
     Config, CounterValue, DEFAULT_BUCKETS, Defaults, Http, IntakeConfig, KeptTags, Labels, Limits, MetricRule, Naming,
     Negative, Overflow, Prefer, RelayConfig, RulePattern, Tags, Timer,

@@ -31,6 +31,8 @@ pub struct Config {
     pub limits: Limits,
     /// `[labels]`: constant labels of every series, sorted by name.
     pub labels: Labels,
+    /// `presets`: sets of rules that come with the program. Their rules follow those of the file in `metrics`.
+    pub presets: Option<Spanned<Vec<&'static str>>>,
     /// `[[metric]]`: the rules, in file order.
     pub metrics: Vec<MetricRule>,
     /// `[[relay]]`: the targets that received lines are forwarded to, in file order.
@@ -272,6 +274,8 @@ pub struct MetricRule {
     pub drop: bool,
     /// `init`: the label sets of series that exist from the start, at 0.
     pub init: Vec<Spanned<Labels>>,
+    /// The preset that the rule is of; `None`: the file has it.
+    pub preset: Option<&'static str>,
 }
 
 /// The pattern of the names that a rule matches.

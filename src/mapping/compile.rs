@@ -16,7 +16,7 @@ use super::rules::{CompiledRule, MetricTemplate, Rules};
 use super::template::CaptureTemplate;
 use super::unreachable::unreachable_rules;
 use super::{consistency, names};
-use crate::config::{Config, Diagnostic, KeptTags, Labels, MetricRule, Spanned, Timer};
+use crate::config::{Config, Diagnostic, KeptTags, Labels, MetricRule, Severity, Spanned, Timer};
 use crate::metric::MetricType;
 use crate::parse::StatsdType;
 
@@ -25,7 +25,29 @@ impl Rules {
     ///
     /// The diagnostics have their places in the file. If one of them is an error, the rules must not be used. An error
     /// in one rule does not keep the others from being checked, so that one run finds all errors.
+    ///
+    /// Rules of presets have no place in the file, and the user's rules override them on purpose. So they cause no warnings,
+    /// and their errors, which can only be contradictions of the user's rules, have the place of `presets`.
     pub fn compile(config: &Config) -> (Self, Vec<Diagnostic>) {
+        let (own, of_presets): (Vec<_>, Vec<_>) =
+            config.metrics.iter().cloned().partition(|rule| rule.preset.is_none());
+        if of_presets.is_empty() {
+            return Self::compile_all(config);
+        }
+        let (_, mut diagnostics) = Self::compile_all(&Config { metrics: own, ..config.clone() });
+        let (rules, all) = Self::compile_all(config);
+        let errors = all.into_iter().filter(|found| found.severity == Severity::Error && !diagnostics.contains(found));
+        let span = config.presets.as_ref().map(Spanned::span).unwrap_or_default();
+        let errors: Vec<_> = errors
+            .map(|error| {
+                Diagnostic::error(span.clone(), format!("a rule of a preset is wrong here: {}", error.message))
+            })
+            .collect();
+        diagnostics.extend(errors);
+        (rules, diagnostics)
+    }
+
+    fn compile_all(config: &Config) -> (Self, Vec<Diagnostic>) {
         let mut compiler = Compiler::new(config);
         let rules: Vec<_> = config.metrics.iter().filter_map(|rule| compiler.rule(rule)).collect();
         let relay_filters = RelayFilter::compile(&config.relays, &mut compiler.diagnostics);
@@ -116,7 +138,7 @@ impl<'c> Compiler<'c> {
             self.initial(rule, metric);
             self.check_limits(rule);
         }
-        Some(CompiledRule { written: rule.pattern.clone(), pattern, conditions, metric })
+        Some(CompiledRule { written: rule.pattern.clone(), preset: rule.preset, pattern, conditions, metric })
     }
 
     fn reading(&self, rule: &MetricRule) -> Reading {

@@ -49,6 +49,8 @@ pub struct Rules {
 pub(super) struct CompiledRule {
     /// The pattern as the file has it.
     pub written: RulePattern,
+    /// The preset that it is of.
+    pub preset: Option<&'static str>,
     pub pattern: NamePattern,
     pub conditions: Conditions,
     /// What the lines become; `None`: the rule drops them.
@@ -109,6 +111,11 @@ impl Rules {
     /// The pattern of the rule at `index`, as the file has it.
     pub(crate) fn pattern(&self, index: usize) -> Option<&RulePattern> {
         self.rules.get(index).map(|rule| &rule.written)
+    }
+
+    /// The preset that the rule at `index` is of; `None`: the file has it.
+    pub(crate) fn preset(&self, index: usize) -> Option<&'static str> {
+        self.rules.get(index)?.preset
     }
 
     /// The name of a capture of the rule at `index`, if its regex gives the capture a name.

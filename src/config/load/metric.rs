@@ -45,6 +45,7 @@ fn rule(mut table: TomlTable<'_>) -> Option<MetricRule> {
         ttl: table.read("ttl", spanned(duration)),
         drop: table.read("drop", boolean).unwrap_or(false),
         init: table.read("init", label_sets).unwrap_or_default(),
+        preset: None,
     };
     table.finish();
     if is_complete {

@@ -18,11 +18,13 @@ use toml::de::{DeTable, DeValue};
 
 use self::syntax::{TomlSetting, TomlTable, table};
 use self::value::{
-    account, addresses, buckets, dialects, duration, labels, mode, quantiles, size, socket_address, whole, window,
+    account, addresses, buckets, dialects, duration, labels, mode, presets, quantiles, size, socket_address, whole,
+    window,
 };
 use super::diagnostic::Diagnostic;
-use super::reader::{Problems, Setting, boolean, word};
-use super::schema::{Config, Defaults, Http, IntakeConfig, Limits, Tags};
+use super::preset::Preset;
+use super::reader::{Problems, Setting, boolean, spanned, word};
+use super::schema::{Config, Defaults, Http, IntakeConfig, Limits, MetricRule, Tags};
 
 /// The stack of the thread that parses. Dotted keys in nested tables can make about 6,500 levels, and the parser drops
 /// them by recursion. At about 1 KiB a level in a debug build, this exceeds the default stack of a thread.
@@ -66,9 +68,19 @@ fn config(mut top: TomlTable<'_>, source: &str) -> Config {
     top.set("defaults", &mut config.defaults, defaults);
     top.set("limits", &mut config.limits, limits);
     top.set("metric", &mut config.metrics, |setting| metric::rules(setting, source));
+    config.presets = top.read("presets", spanned(presets));
+    let names = config.presets.iter().flat_map(Spanned::get_ref);
+    let rules: Vec<_> = names.filter_map(|name| Preset::find(name)).flat_map(preset_rules).collect();
+    config.metrics.extend(rules);
     top.set("relay", &mut config.relays, |setting| relay::relays(setting, source, &config.intake.listen));
     top.finish();
     config
+}
+
+/// The rules of a preset. They know the preset, because their places are not in the file of the user.
+pub(crate) fn preset_rules(preset: &'static Preset) -> Vec<MetricRule> {
+    let (config, _) = read(preset.text);
+    config.metrics.into_iter().map(|rule| MetricRule { preset: Some(preset.name), ..rule }).collect()
 }
 
 fn intake(setting: &TomlSetting<'_>, http: SocketAddr) -> Option<IntakeConfig> {

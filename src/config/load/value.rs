@@ -12,8 +12,10 @@ use toml::de::DeValue;
 
 use super::syntax::TomlSetting;
 use crate::config::address::{Address, parse_socket_address};
+use crate::config::diagnostic::quoted;
 use crate::config::dialect::{Dialect, Dialects};
-use crate::config::reader::{Node, bad_label_name, pairs, rising, spanned, text, text_not_empty, word};
+use crate::config::preset::Preset;
+use crate::config::reader::{Node, bad_label_name, closest, pairs, rising, spanned, text, text_not_empty, word};
 use crate::config::schema::Labels;
 use crate::config::units::{parse_duration, parse_size};
 
@@ -85,6 +87,27 @@ pub(super) fn dialects(setting: &TomlSetting<'_>) -> Option<Dialects> {
         Some(dialect)
     });
     Some(all(dialects)?.into_iter().collect())
+}
+
+/// The names of presets, none twice.
+pub(super) fn presets(setting: &TomlSetting<'_>) -> Option<Vec<&'static str>> {
+    let mut seen = HashSet::new();
+    let names = setting.elements("a preset", "a list such as [\"gunicorn\", \"envoy\"]")?.map(|element| {
+        let name = text(&element)?;
+        let Some(preset) = Preset::find(&name) else {
+            let known: Vec<_> = Preset::ALL.iter().map(|preset| preset.name).collect();
+            let hint = match closest(&name, &known) {
+                Some(close) => format!("did you mean {close:?}?"),
+                None => "`statsidecar presets` lists them".to_owned(),
+            };
+            return element.fail(format!("there is no preset {}; {hint}", quoted(&name)));
+        };
+        if !seen.insert(preset.name) {
+            return element.fail(format!("{:?} is in the list twice; keep one", preset.name));
+        }
+        Some(preset.name)
+    });
+    all(names)
 }
 
 /// The upper bounds of a histogram.

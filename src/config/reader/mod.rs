@@ -8,7 +8,7 @@ mod setting;
 mod values;
 
 pub(crate) use problems::Problems;
-pub(crate) use setting::{Node, Setting, Table};
+pub(crate) use setting::{Node, Setting, Table, closest};
 pub(crate) use values::{
     bad_label_name, boolean, choice, factor, is_reserved_label, label_name, number, pairs, rising, spanned, text,
     text_not_empty, word,

@@ -177,7 +177,7 @@ impl<'a, N: Node> Table<'a, N> {
 }
 
 /// The known key that `key` is probably a misspelling of: at most every third character differs.
-fn closest<'k>(key: &str, known: &[&'k str]) -> Option<&'k str> {
+pub(crate) fn closest<'k>(key: &str, known: &[&'k str]) -> Option<&'k str> {
     // The distance takes quadratic time, and no known key is nearly as long.
     if key.len() > 40 {
         return None;

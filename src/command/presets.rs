@@ -1,0 +1,32 @@
+//! `statsidecar presets`: lists the presets, or prints one.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::output::{WRONG, fail, print};
+use crate::config::Preset;
+
+/// List the presets, which are rules for programs that speak StatsD, or print one to copy and change it
+#[derive(Args, Debug)]
+pub(super) struct Presets {
+    /// The preset to print
+    name: Option<String>,
+}
+
+impl Presets {
+    pub(super) fn run(self) -> ExitCode {
+        match self.name.as_deref().map(|name| (name, Preset::find(name))) {
+            None => {
+                for preset in Preset::ALL {
+                    print(&format!("{:<16}{}\n", preset.name, preset.about()));
+                }
+            }
+            Some((_, Some(preset))) => print(preset.text),
+            Some((name, None)) => {
+                return fail(&format!("there is no preset {name:?}; `statsidecar presets` lists them\n"), WRONG);
+            }
+        }
+        ExitCode::SUCCESS
+    }
+}
