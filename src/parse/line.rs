@@ -95,7 +95,10 @@ impl<'a> Groups<'a> {
     }
 
     fn split_again(mut self, dialects: Dialects) -> Self {
-        let (head, statsd_type) = cut(self.line, memchr(b'|', self.line));
+        // A name may contain `|`: that before the type is the first one behind a `:`.
+        let start = self.name.len();
+        let pipe = self.line.get(start..).and_then(|values| memchr(b'|', values));
+        let (head, statsd_type) = cut(self.line, pipe.map(|at| start + at));
         let is_set =
             statsd_type.is_some_and(|(_, statsd_type)| matches!(statsd_type, [b's'] | [b's', b'|' | b':', ..]));
         if let (name, Some((_, rest))) = cut(self.line, tags::end_of_name(head, dialects, is_set)) {

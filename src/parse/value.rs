@@ -98,11 +98,9 @@ pub fn number(text: &[u8]) -> Result<Number, Reject> {
     Ok(Number { sign, magnitude })
 }
 
-/// Whether a text is a number, or one of the words for what no number is, such as `NaN`.
+/// Whether a text is a number, even one that overflows an f64, or a word for what no number is: `NaN` and `Inf`.
 pub(super) fn is_meant_as_number(text: &[u8]) -> bool {
-    let unsigned = text.strip_prefix(b"-").or_else(|| text.strip_prefix(b"+")).unwrap_or(text);
-    let is_word = || [&b"nan"[..], b"inf", b"infinity"].iter().any(|word| unsigned.eq_ignore_ascii_case(word));
-    number(text).is_ok() || is_word()
+    std::str::from_utf8(text).is_ok_and(|text| text.parse::<f64>().is_ok())
 }
 
 /// Reads long numbers and numbers with an exponent.
@@ -191,6 +189,17 @@ mod tests {
     }
 
     #[test]
+    fn what_is_meant_as_a_number() {
+        for text in ["5", "-5", "+5", "5.", ".5", "1e3", "1e400", "-1e400", "NaN", "-nan", "inf", "+Inf", "-infinity"] {
+            assert!(is_meant_as_number(text.as_bytes()), "{text}");
+        }
+        for text in ["", "+", ".", " 1", "1 ", "0x10", "1_000", "1,5", "e5", "nano", "80/z", "\u{661}"] {
+            assert!(!is_meant_as_number(text.as_bytes()), "{text}");
+        }
+        assert!(!is_meant_as_number(b"1\xff"));
+    }
+
+    #[test]
     fn a_member_is_any_text_that_is_not_empty() {
         for text in ["a", "1", " ", "NaN", "ü:1", "\0"] {
             assert_eq!(value(text.as_bytes(), StatsdType::Set), Ok(SampleValue::Member(text.as_bytes())));
@@ -215,6 +224,11 @@ mod tests {
         fn prop_short_numbers_equal_the_standard_parser(text in "[0-9]{0,8}(\\.[0-9]{0,8})?") {
             let expected = text.parse::<f64>().ok();
             prop_assert_eq!(number(text.as_bytes()).ok().map(Number::to_f64), expected);
+        }
+
+        #[test]
+        fn prop_a_number_is_meant_as_one(text in "[-+]?[0-9.e]{0,6}") {
+            prop_assert!(number(text.as_bytes()).is_err() || is_meant_as_number(text.as_bytes()));
         }
 
         #[test]
