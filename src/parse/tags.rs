@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::iter;
 
-use memchr::{memchr, memrchr};
+use memchr::{memchr, memchr2, memchr3, memrchr};
 use strum::{EnumCount, IntoStaticStr, VariantArray};
 
 use super::section::LineSection;
@@ -123,9 +123,9 @@ fn take_tags<'a>(text: &'a str, dialects: Dialects, tags: &mut Vec<Tag<'a>>) -> 
 fn add_in_name<'a>(tags: &mut Vec<Tag<'a>>, dialect: Dialect, marked: &'a str) -> String {
     let mut of_name = String::new();
     let mut characters = marked.chars();
-    let Some(mark) = characters.next().filter(|_| marked.len() > 1) else { return of_name };
+    let Some(mark) = characters.next().filter(|_| !characters.as_str().trim().is_empty()) else { return of_name };
     for piece in characters.as_str().split(separator(dialect)) {
-        if piece.contains('=') || piece.is_empty() {
+        if piece.contains('=') || piece.trim().is_empty() {
             add(tags, dialect, iter::once(pair(piece, '=')));
         } else {
             of_name.push(mark);
@@ -158,40 +158,53 @@ impl Mark {
 }
 
 /// The first mark in `text`. Characters of dialects that are not in `dialects` are no marks. Nor are pieces or brackets
-/// without a `=` in them: names of classes and arrays contain such.
+/// without a `=` in them: names of classes, arrays and generic types contain such.
 fn next_mark(text: &[u8], dialects: Dialects) -> Option<Mark> {
+    // Brackets without a `=`, which are part of the name: where the outermost begins, and how many are open.
+    let (mut outermost, mut open) = (0, 0_usize);
     let mut at = 0;
-    loop {
-        at += text.get(at..)?.iter().position(|byte| matches!(byte, b',' | b';' | b'#' | b'[' | b']'))?;
-        match text.get(at)? {
-            b'[' if dialects.has(Dialect::SignalFx) => {
-                let Some(len) = memchr(b']', text.get(at..)?) else { return Some(Mark::Unpaired(at)) };
-                if memchr(b'=', text.get(at..at + len)?).is_some() {
-                    return Some(Mark::Brackets(at, len + 1));
-                }
-                at += len;
+    while let Some(found) = text.get(at..)?.iter().position(|&byte| dialect_of(byte, dialects).is_some()) {
+        at += found;
+        let rest = text.get(at + 1..).unwrap_or_default();
+        match (text.get(at)?, dialect_of(*text.get(at)?, dialects)?) {
+            (b'[', _) if begins_tags_in_brackets(rest) => {
+                return Some(memchr(b']', rest).map_or(Mark::Unpaired(at), |len| Mark::Brackets(at, len + 2)));
             }
-            b']' if dialects.has(Dialect::SignalFx) => return Some(Mark::Unpaired(at)),
-            byte => {
-                let dialect = in_name(*byte).filter(|dialect| dialects.has(*dialect));
-                let first = dialect.filter(|dialect| begins_with_tag(text.get(at + 1..).unwrap_or_default(), *dialect));
-                if let Some(dialect) = first {
+            (b'[', _) => {
+                outermost = if open == 0 { at } else { outermost };
+                open += 1;
+            }
+            (b']', _) if open > 0 => open -= 1,
+            (b']', _) => return Some(Mark::Unpaired(at)),
+            (_, dialect) => {
+                let key = start_of_key(rest, dialect);
+                if open == 0 && begins_with_tag(rest.get(key..).unwrap_or_default(), dialect, dialects) {
                     return Some(Mark::Tags(at, dialect));
                 }
+                // The marks before the key begin no tags either.
+                at += key;
             }
         }
         at += 1;
     }
+    (open > 0).then_some(Mark::Unpaired(outermost))
 }
 
-/// The dialect that writes its tags at the end of a name behind `byte`.
-fn in_name(byte: u8) -> Option<Dialect> {
-    match byte {
-        b',' => Some(Dialect::InfluxDb),
-        b';' => Some(Dialect::Graphite),
-        b'#' => Some(Dialect::Librato),
-        _ => None,
-    }
+/// The dialect that writes tags in a name behind `byte`, or between two of such bytes, if it is in `dialects`.
+fn dialect_of(byte: u8, dialects: Dialects) -> Option<Dialect> {
+    let dialect = match byte {
+        b',' => Dialect::InfluxDb,
+        b';' => Dialect::Graphite,
+        b'#' => Dialect::Librato,
+        b'[' | b']' => Dialect::SignalFx,
+        _ => return None,
+    };
+    dialects.has(dialect).then_some(dialect)
+}
+
+/// Whether a `=` follows before the next bracket.
+fn begins_tags_in_brackets(text: &[u8]) -> bool {
+    memchr3(b'=', b'[', b']', text).and_then(|at| text.get(at)) == Some(&b'=')
 }
 
 /// The character between two tags in a name.
@@ -205,12 +218,28 @@ fn separator(dialect: Dialect) -> char {
     if dialect == Dialect::Graphite { ';' } else { ',' }
 }
 
-/// Whether a tag of `dialect` begins here: a key, and then `=`. A lone mark at the end of a name begins an empty list.
-fn begins_with_tag(text: &[u8], dialect: Dialect) -> bool {
+/// The start of the first key of a list of tags, which may begin with empty tags.
+fn start_of_key(text: &[u8], dialect: Dialect) -> usize {
+    let is_empty = |byte: u8| byte == separator(dialect) as u8 || byte.is_ascii_whitespace();
+    text.iter().position(|&byte| !is_empty(byte)).unwrap_or(text.len())
+}
+
+/// Whether a tag of `dialect` begins here: a key, and then `=`. No text at all is an empty list.
+fn begins_with_tag(text: &[u8], dialect: Dialect, dialects: Dialects) -> bool {
     let separator = separator(dialect) as u8;
-    let mut key_and_rest = text.iter().skip_while(|&&b| b == separator);
-    let end = key_and_rest.find(|&&b| b == b'=' || b == separator || in_name(b).is_some());
-    text.is_empty() || end == Some(&b'=')
+    let mut at = 0;
+    while !text.is_empty() {
+        let rest = text.get(at..).unwrap_or_default();
+        let is_end = |&byte: &u8| byte == b'=' || byte == separator || dialect_of(byte, dialects).is_some();
+        match rest.iter().position(is_end).map(|len| (len, rest.get(len..).unwrap_or_default())) {
+            Some((_, [b'=', ..])) => return true,
+            // Brackets without a `=` are part of the key.
+            Some((len, [b'[', inside @ ..])) if !begins_tags_in_brackets(inside) => at += len + 1,
+            Some((len, [b']', ..])) => at += len + 1,
+            _ => return false,
+        }
+    }
+    true
 }
 
 /// The start of `name` up to its first tag.
@@ -244,14 +273,18 @@ pub(super) fn end_of_name(head: &[u8], dialects: Dialects, is_set: bool) -> Opti
 
 fn first_outside_brackets(head: &[u8], dialects: Dialects) -> Option<usize> {
     let mut at = 0;
-    loop {
-        at += head.get(at..)?.iter().position(|byte| matches!(byte, b':' | b'['))?;
-        if head.get(at) == Some(&b':') {
-            return Some(at);
+    while dialects.has(Dialect::SignalFx) {
+        let rest = head.get(at..)?;
+        let found = memchr2(b':', b'[', rest)?;
+        match rest.get(found..)? {
+            [b':', ..] => return Some(at + found),
+            inside => match memchr(b']', inside) {
+                Some(len) => at += found + len,
+                None => break,
+            },
         }
-        let closing = if dialects.has(Dialect::SignalFx) { memchr(b']', head.get(at..)?) } else { None };
-        at += closing.unwrap_or(1);
     }
+    memchr(b':', head.get(at..)?).map(|found| at + found)
 }
 
 /// The tags of DogStatsD `#` sections: `k:v,k2:v2,flag`.
@@ -268,7 +301,7 @@ pub fn dogstatsd(sections: &str) -> impl Iterator<Item = Pair<'_>> {
         .filter_map(|(at, part)| if at == 0 { Some(part) } else { part.strip_prefix('#') })
         .filter(|part| !part.is_empty())
         .flat_map(|part| part.split(','))
-        .map(|tag| pair(tag.strip_prefix('#').unwrap_or(tag), ':'))
+        .map(|tag| pair(tag.trim_start().strip_prefix('#').unwrap_or(tag), ':'))
 }
 
 /// A tag, without the blanks around its key and its value.
@@ -352,10 +385,17 @@ mod tests {
             ("a[0,1].x,k=v", "a[0,1].x{k=v}"),
             ("a[0][k=v]b[1]", "a[0]b[1]{k=v}"),
             ("a[prod,k=v]", "a{prod=true,k=v}"),
+            ("a,b[k=v]", "a,b{k=v}"),
+            ("a,b[0]=v", "a{b[0]=v}"),
+            ("a,b,,c", "a,b,,c{}"),
+            ("Map[String,List[Int]].size,k=v", "Map[String,List[Int]].size{k=v}"),
+            ("a[b[c=d]]", "a[b[c=d]]{} unpaired_bracket"),
             // Blanks around keys and values.
             ("a,k=v, l = w ,m=x y", "a{k=v,l=w,m=x y}"),
             ("a[ k = v ]", "a{k=v}"),
-            ("a, =v,k= , ", "a, {} empty_key empty_value"),
+            ("a, =v,k= , ", "a{} empty_key empty_value empty_tag"),
+            ("a, ", "a{}"),
+            ("a; ;k=v", "a{k=v} empty_tag"),
             // Tags that are left out.
             ("a,", "a{}"),
             ("a,k=v,", "a{k=v} empty_tag"),
@@ -368,6 +408,9 @@ mod tests {
             ("k=v]b", "k=v]b{} unpaired_bracket"),
             ("a[k=v]b]", "a[k=v]b]{} unpaired_bracket"),
             ("a[0]]", "a[0]]{} unpaired_bracket"),
+            ("a[0", "a[0{} unpaired_bracket"),
+            ("a[b[0]", "a[b[0]{} unpaired_bracket"),
+            ("a[0,k=v", "a[0,k=v{} unpaired_bracket"),
             ("é[ü=ö]ß", "éß{ü=ö}"),
         ] {
             assert_eq!(tagged(name, Dialects::ALL), expected, "{name}");
@@ -383,6 +426,8 @@ mod tests {
             (InfluxDb, "a,k=v;l=w", "a,k=v{l=w}"),
             (Graphite, "a;k=v", "a;k=v{}"),
             (Graphite, "a;k=v,l=w", "a;k=v{l=w}"),
+            (Graphite, "a,k;l=v", "a{k;l=v}"),
+            (SignalFx, "a,k[l=v", "a{k[l=v}"),
             (Librato, "a#k=v", "a#k=v{}"),
             (Librato, "a#k[l=w]", "a#k{l=w}"),
             (SignalFx, "a[k=v]", "a[k=v]{}"),
@@ -513,6 +558,52 @@ mod tests {
             let (simple, _) = simple_line(line.as_bytes()).expect("a simple line");
             let group = groups(line.as_bytes()).tagged(dialects).next().expect("one").expect("a group");
             prop_assert_eq!((simple.name, simple.tags), (group.name, group.tags));
+        }
+
+        #[test]
+        fn prop_a_name_with_tags_ends_at_the_last_colon(
+            mark in "[,;#]",
+            name in "[a-z.]{1,4}(:[a-z.0-9]{0,4}){0,2}",
+            key in "[a-z]{1,3}",
+            value in "[a-z0-9:./ |-]{0,12}",
+            number in "-?[0-9]{1,3}",
+            end in "\\|(c|g|ms|kv)(\\|#[a-z:,|9]{0,9})?",
+        ) {
+            // The values begin behind the first colon at the earliest, and a pipe behind that ends them.
+            let name = format!("{name}{mark}{key}={value}");
+            prop_assume!(name.split_once(':').is_none_or(|(_, behind)| !behind.contains('|')));
+            prop_assert_eq!(name_and_values(&format!("{name}:{number}{end}"), Dialects::ALL), (name, number));
+        }
+
+        #[test]
+        fn prop_a_name_without_tags_ends_at_the_first_colon_or_the_last(
+            parts in prop::collection::vec("[a-z1-9., ]{0,3}|[0-9]{1,3}|NaN|-?inf", 2..6),
+            dialects in dialects(),
+        ) {
+            let first = 1..=if parts[1].parse::<f64>().is_ok() { 1 } else { parts.len() - 1 };
+            let (name, values) = parts.split_at(*first.end());
+            let line = format!("{}|c", parts.join(":"));
+            prop_assert_eq!(name_and_values(&line, dialects), (name.join(":"), values.join(":")));
+        }
+
+        #[test]
+        fn prop_tags_keep_their_pipes(
+            lists in prop::collection::vec(prop::collection::vec(("[a-z.]{1,3}", "[a-z0-9.|]{1,9}"), 1..4), 1..4),
+            sections in prop::collection::vec(prop::sample::select(&["@0.5", "T1656581400", "c:ci-1", "e:", "x:|"][..]), 4),
+        ) {
+            let pairs = lists.concat();
+            let written = lists.iter().zip(&sections).map(|(list, section)| {
+                let list: Vec<_> = list.iter().map(|(key, value)| format!("{key}:{value}")).collect();
+                format!("|#{}|{section}", list.join(","))
+            });
+            let line = format!("a:1|c{}", written.collect::<String>());
+            let group = groups(line.as_bytes()).tagged(Dialects::ALL).next().expect("one").expect("a group");
+            let read: Vec<_> = dogstatsd(std::str::from_utf8(group.tags)?).map(|pair| pair.expect("a pair")).collect();
+            prop_assert_eq!(read, pairs.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect::<Vec<_>>());
+            let has = |section| sections.iter().take(lists.len()).any(|other| *other == section);
+            prop_assert_eq!(group.rate, Ok(if has("@0.5") { 0.5 } else { 1.0 }));
+            prop_assert_eq!(group.container, if has("c:ci-1") { &b"ci-1"[..] } else { b"" });
+            prop_assert_eq!(group.unknown, has("x:|"));
         }
 
         #[test]
