@@ -147,23 +147,21 @@ impl<'w> Work<'w> {
     /// Applies a sample by the route of its key, which is resolved unless the cache has it. Gives the tag errors of the
     /// line, to be counted once.
     fn sample(&mut self, sample: &Sample<'_>) -> Result<TagErrors, Reject> {
-        match self.cache.find(&sample.key, sample.hash, self.expired) {
-            Some(route) => self.applier.apply(route, sample),
-            None => self.resolve(sample),
+        if let Some(route) = self.cache.find(&sample.key, sample.hash, self.expired) {
+            return self.applier.apply(route, sample);
         }
+        let resolution = self.resolve(sample);
+        self.applier.apply_resolved(&resolution, sample)
     }
 
-    /// Applies a sample whose route the cache does not have, and keeps the route.
+    /// Resolves the key of a sample, which the cache does not have, and keeps its route.
     #[cold]
-    fn resolve(&mut self, sample: &Sample<'_>) -> Result<TagErrors, Reject> {
-        match self.pipeline.resolver().resolve(sample, self.applier.now) {
-            Ok(route) => {
-                self.note_unmapped(&route, sample.key.name);
-                let applied = self.applier.apply(route.as_ref(), sample);
-                self.cache.insert(&sample.key, sample.hash, route, self.expired);
-                applied
-            }
-            Err(unresolved) => Err(self.applier.unresolved(unresolved, sample.key.name)),
+    fn resolve(&mut self, sample: &Sample<'_>) -> Resolution {
+        let resolution = self.pipeline.resolver().resolve(sample, self.applier.now);
+        if let Ok(route) = &resolution {
+            self.note_unmapped(route, sample.key.name);
+            self.cache.insert(&sample.key, sample.hash, route.clone(), self.expired);
         }
+        resolution
     }
 }

@@ -194,6 +194,38 @@ fn known_lines_allocate_nothing() {
     }
 }
 
+/// The key of a line is resolved once, however many of its samples are refused: each time would cost allocations, and
+/// as much time as the name is long.
+#[test]
+fn many_refused_samples_of_a_line_cost_no_more_calls_than_few() {
+    for (config, before, sample) in [
+        ("", "", ":-1"),
+        ("", "", ":1:-1:NaN"),
+        ("", "|c", ":-1|c"),
+        ("", "|c", ":-1|c:1|x:-1|m:1|h|@2"),
+        ("limits.series = 1", "", ":1:-1"),
+        ("limits.series = 1", "|c", ":1|c:5|g:1|ms"),
+        ("limits = { series = 1, overflow = \"collapse\" }", "|c", ":1|c:5|g:1|ms"),
+        ("limits.tags = 1", "|c", ":1|c:5|g"),
+        ("metric = [{ match_regex = '.*', drop = true }]", "", ":1"),
+    ] {
+        let few_and_many = [5, 500].map(|times| {
+            let (config, _) = config::load(config);
+            let (rules, _) = Rules::compile(&config);
+            let pipeline = Arc::new(Pipeline::new(&config, rules));
+            let listener = Listener::new("udp://test".to_owned());
+            let mut worker = Worker::new(pipeline, Sharing::SingleWriter);
+            worker.begin(&listener, None).batch().packet(b"other:1|s");
+            let name = format!("{}[k=v,l=w]", "long".repeat(1000));
+            // A first value that is refused, so that no series is made where the others are.
+            let line = format!("{name}:-1{before}{}|c", sample.repeat(times));
+            calls(|| worker.begin(&listener, None).batch().packet(line.as_bytes()))
+        });
+        let [few, many] = few_and_many;
+        assert!(few > 0 && many == few, "{few} calls for few samples {sample:?} with {config:?}, {many} for many");
+    }
+}
+
 #[test]
 fn the_allocator_counts() {
     assert_eq!(calls(|| ()), 0);

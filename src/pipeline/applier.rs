@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::resolver::Unresolved;
+use super::resolver::{Resolution, Unresolved};
 use super::route::{Plan, Route, RouteRef};
 use super::sample::Sample;
 use super::ticket::Ticket;
@@ -70,11 +70,11 @@ impl<'w> Applier<'w> {
     /// Notes the name of a sample that is rejected for what it is, and not for its value.
     #[cold]
     fn note(&mut self, reject: Reject, name: &[u8]) {
-        // A bomb of tags is one name, wherever the tags are.
-        let name = tags::before_tags(name, self.dialects);
+        // A bomb of tags is one name, wherever the tags are. Of a long name, the start is enough.
+        let name = || tags::before_tags(name.get(..256).unwrap_or(name), self.dialects);
         match reject {
-            Reject::TagLimit => self.stats.over_limit(name, reject),
-            Reject::TypeConflict | Reject::NameCollision => self.stats.in_conflict(name, reject),
+            Reject::TagLimit => self.stats.over_limit(name(), reject),
+            Reject::TypeConflict | Reject::NameCollision => self.stats.in_conflict(name(), reject),
             _ => {}
         }
     }
@@ -110,15 +110,24 @@ impl<'w> Applier<'w> {
         self.stats.rejected(Reject::LineTooLong, line);
     }
 
+    /// Applies a sample by what its key was resolved to.
+    #[cold]
+    pub(super) fn apply_resolved(&mut self, resolution: &Resolution, sample: &Sample<'_>) -> Result<TagErrors, Reject> {
+        match resolution {
+            Ok(route) => self.apply(route.as_ref(), sample),
+            Err(unresolved) => Err(self.refused(unresolved, unresolved.reject, sample.key.name)),
+        }
+    }
+
     /// Notes the name that is over a limit or in conflict, if that is why a sample has no route. The caller counts the
     /// rejection.
     #[cold]
-    pub(super) fn unresolved(&mut self, unresolved: Unresolved, name: &[u8]) -> Reject {
-        match unresolved.over_limit {
-            Some(metric) => self.stats.over_limit(metric.as_bytes(), unresolved.reject),
-            None => self.note(unresolved.reject, name),
+    pub(super) fn refused(&mut self, unresolved: &Unresolved, reject: Reject, name: &[u8]) -> Reject {
+        match unresolved.over_limit.as_ref().filter(|_| reject == unresolved.reject) {
+            Some(metric) => self.stats.over_limit(metric.as_bytes(), reject),
+            None => self.note(reject, name),
         }
-        unresolved.reject
+        reject
     }
 
     /// Waits for the ticket, and applies the updates that were held back.

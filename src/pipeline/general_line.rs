@@ -6,25 +6,42 @@ use strum::EnumCount;
 
 use super::Work;
 use super::key::Key;
+use super::resolver::Resolution;
 use super::sample::Sample;
 use super::slots::RouteId;
 use crate::mapping::TagErrors;
-use crate::parse::{Group, SampleValue, StatsdType};
+use crate::parse::{Group, StatsdType};
 use crate::reject::Reject;
 
-/// A line that the general reader reads. It may have thousands of groups, so what they share is found once.
+/// A line that the general reader reads, and what is known of the keys of its samples.
+///
+/// A line may have thousands of samples and a name of many kilobytes. So what the samples of a key share is found once.
+/// Only their types and containers tell the keys of a line apart.
 #[derive(Debug)]
 pub(super) struct GeneralLine<'l> {
     bytes: &'l [u8],
     is_utf8: OnceCell<bool>,
-    /// The routes of the line's name without tags, by type. They hold until a route is inserted.
+    /// The container of the group that is read.
+    container: &'l [u8],
+    /// The hash of the keys with this container, because types are not hashed.
+    hash: Option<u32>,
+    /// The routes in the cache, by type. They hold until a route is inserted.
     routes: [Option<RouteId>; StatsdType::COUNT],
+    /// What was resolved, for the cache may not keep it.
+    resolved: Vec<(StatsdType, Resolution)>,
 }
 
 impl<'l> GeneralLine<'l> {
     /// A line, without its line break.
     pub(super) fn new(bytes: &'l [u8]) -> Self {
-        Self { bytes, is_utf8: OnceCell::new(), routes: [None; StatsdType::COUNT] }
+        Self {
+            bytes,
+            is_utf8: OnceCell::new(),
+            container: &[],
+            hash: None,
+            routes: [None; StatsdType::COUNT],
+            resolved: Vec::new(),
+        }
     }
 
     /// Whether all of it is UTF-8.
@@ -38,33 +55,55 @@ impl<'l> GeneralLine<'l> {
         if self.is_utf8() { reject } else { Reject::NotUtf8 }
     }
 
-    /// The route of a key of this line; `find` finds it the first time. A name of many kilobytes is hashed once.
-    pub(super) fn route(&mut self, key: &Key<'_>, find: impl FnOnce() -> Option<RouteId>) -> Option<RouteId> {
-        let is_bare = key.tags.is_empty() && key.container.is_empty();
-        let Some(known) = self.routes.get_mut(key.statsd_type as usize).filter(|_| is_bare) else { return find() };
-        if known.is_none() {
-            *known = find();
+    /// Goes on with a group whose samples have this key.
+    fn enter(&mut self, key: &Key<'l>) {
+        if key.container != self.container {
+            *self = Self { is_utf8: self.is_utf8.clone(), container: key.container, ..Self::new(self.bytes) };
         }
-        *known
     }
 
-    /// Forgets the routes, because one was inserted.
-    pub(super) fn forget(&mut self) {
-        self.routes = [None; StatsdType::COUNT];
+    /// The route in the cache of the group's samples, if it is known.
+    #[inline]
+    fn route(&self, statsd_type: StatsdType) -> Option<RouteId> {
+        self.routes.get(statsd_type as usize).copied().flatten()
+    }
+
+    fn set_route(&mut self, statsd_type: StatsdType, route: RouteId) {
+        if let Some(known) = self.routes.get_mut(statsd_type as usize) {
+            *known = Some(route);
+        }
+    }
+
+    /// What was resolved for the group's samples.
+    fn resolved(&self, statsd_type: StatsdType) -> Option<&Resolution> {
+        self.resolved.iter().find(|(of, _)| *of == statsd_type).map(|(_, resolution)| resolution)
+    }
+
+    /// Keeps what was resolved. A new route ends the others in the cache; and with a new series, a sample that was refused
+    /// may be refused for another reason.
+    fn set_resolved(&mut self, statsd_type: StatsdType, resolution: Resolution) {
+        let is_route = resolution.is_ok();
+        self.resolved.retain(|(of, resolution)| *of != statsd_type && (resolution.is_ok() || !is_route));
+        self.resolved.push((statsd_type, resolution));
+        if is_route {
+            self.routes = [None; StatsdType::COUNT];
+        }
     }
 }
 
 impl Work<'_> {
     /// Applies the samples of a group of `line`. Each is applied or rejected by itself.
-    pub(super) fn group(&mut self, line: &mut GeneralLine<'_>, group: &Group<'_>) {
+    pub(super) fn group<'l>(&mut self, line: &mut GeneralLine<'l>, group: &Group<'l>) {
         group.unknown_sections().for_each(|section| self.applier.stats.unknown_section(section));
         if group.is_packed() && !line.is_utf8() {
             return self.applier.count(Err(Reject::NotUtf8), line.bytes);
         }
         let key = Key::new(group, &self.pipeline.rules);
+        line.enter(&key);
         let mut tag_errors = TagErrors::NONE;
         for value in group.samples() {
-            match value.and_then(|value| self.value(line, key, value, group.rate)) {
+            // The hash is needed only where the route is not known.
+            match value.and_then(|value| self.value(line, Sample { key, hash: 0, value, rate: group.rate })) {
                 Ok(errors) => tag_errors = errors,
                 Err(reject) => self.applier.count(Err(line.reject(reject)), line.bytes),
             }
@@ -72,40 +111,69 @@ impl Work<'_> {
         self.applier.count(Ok(tag_errors), line.bytes);
     }
 
-    fn value(
-        &mut self,
-        line: &mut GeneralLine<'_>,
-        key: Key<'_>,
-        value: SampleValue<'_>,
-        rate: Result<f64, Reject>,
-    ) -> Result<TagErrors, Reject> {
-        let Self { cache, expired, .. } = &*self;
-        let route = line.route(&key, || cache.find_id(&key, cache.hash(&key), *expired));
-        let Some(route) = route else {
-            line.forget();
-            return self.resolve(&Sample { key, hash: self.cache.hash(&key), value, rate });
-        };
-        // The hash has found the route already.
-        self.applier.apply(self.cache.route(route), &Sample { key, hash: 0, value, rate })
+    #[inline]
+    fn value(&mut self, line: &mut GeneralLine<'_>, sample: Sample<'_>) -> Result<TagErrors, Reject> {
+        match line.route(sample.key.statsd_type) {
+            Some(route) => self.applier.apply(self.cache.route(route), &sample),
+            None => self.first_value(line, sample),
+        }
+    }
+
+    /// Applies a sample whose route is not known to be in the cache.
+    fn first_value(&mut self, line: &mut GeneralLine<'_>, mut sample: Sample<'_>) -> Result<TagErrors, Reject> {
+        let Sample { key, value, rate, .. } = sample;
+        match line.resolved(key.statsd_type) {
+            Some(Ok(route)) => return self.applier.apply(route.as_ref(), &sample),
+            Some(Err(unresolved)) => {
+                if let Some(reject) = unresolved.refuses(value, rate) {
+                    return Err(self.applier.refused(unresolved, reject, key.name));
+                }
+            }
+            None => {}
+        }
+        sample.hash = *line.hash.get_or_insert_with(|| self.cache.hash(&key));
+        if let Some(route) = self.cache.find_id(&key, sample.hash, self.expired) {
+            line.set_route(key.statsd_type, route);
+            return self.applier.apply(self.cache.route(route), &sample);
+        }
+        let resolution = self.resolve(&sample);
+        let applied = self.applier.apply_resolved(&resolution, &sample);
+        line.set_resolved(key.statsd_type, resolution);
+        applied
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pipeline::{Route, Unresolved};
 
     #[test]
     fn a_key_is_looked_up_once_a_line() {
+        let (one, other) = (RouteId::new(1), RouteId::new(2));
+        let key = |container| Key { name: b"a", statsd_type: StatsdType::Counter, tags: b"", container };
         let mut line = GeneralLine::new(b"a:1|c:2|c:3|g");
-        let key = |statsd_type, tags| Key { name: b"a", statsd_type, tags, container: b"" };
-        let (counter, gauge) = (key(StatsdType::Counter, &b""[..]), key(StatsdType::Gauge, b""));
-        let unexpected = || panic!("the key was looked up before");
-        assert_eq!(line.route(&counter, || None), None);
-        assert_eq!(line.route(&counter, || Some(RouteId::new(1))), Some(RouteId::new(1)));
-        assert_eq!(line.route(&counter, unexpected), Some(RouteId::new(1)));
-        assert_eq!(line.route(&gauge, || Some(RouteId::new(2))), Some(RouteId::new(2)));
-        assert_eq!(line.route(&key(StatsdType::Counter, b"k:v"), || Some(RouteId::new(3))), Some(RouteId::new(3)));
-        line.forget();
-        assert_eq!(line.route(&counter, || None), None);
+        line.enter(&key(b""));
+        line.set_route(StatsdType::Counter, one);
+        line.set_route(StatsdType::Gauge, other);
+        line.enter(&key(b""));
+        let types = [StatsdType::Counter, StatsdType::Gauge, StatsdType::Set];
+        assert_eq!(types.map(|statsd_type| line.route(statsd_type)), [Some(one), Some(other), None]);
+        line.enter(&key(b"id"));
+        assert_eq!(line.route(StatsdType::Counter), None, "another container is another series");
+    }
+
+    #[test]
+    fn a_new_route_ends_what_may_differ_after_it() {
+        let mut line = GeneralLine::new(b"a:1|c");
+        let refused = || Err(Unresolved::from(Reject::NotUtf8));
+        line.set_route(StatsdType::Gauge, RouteId::new(1));
+        line.set_resolved(StatsdType::Counter, refused());
+        assert!(line.route(StatsdType::Gauge).is_some() && line.resolved(StatsdType::Counter).is_some());
+        line.set_resolved(StatsdType::Meter, Ok(Route::Drop));
+        assert!(line.route(StatsdType::Gauge).is_none() && line.resolved(StatsdType::Counter).is_none());
+        line.set_resolved(StatsdType::Counter, refused());
+        line.set_resolved(StatsdType::Set, Ok(Route::Drop));
+        assert!(line.resolved(StatsdType::Meter).is_some(), "a route holds");
     }
 }

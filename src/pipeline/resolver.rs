@@ -3,7 +3,7 @@
 use super::key::Key;
 use super::route::{Plan, Route};
 use super::sample::Sample;
-use crate::mapping::{Context, Mapping, Outcome, Rules};
+use crate::mapping::{Context, Conversion, Mapping, Outcome, Rules};
 use crate::parse::SampleValue;
 use crate::parse::tags::Tagged;
 use crate::registry::Registry;
@@ -26,11 +26,28 @@ pub struct Unresolved {
     pub reject: Reject,
     /// The metric that is over a limit on series, if that is why.
     pub over_limit: Option<String>,
+    /// The conversion of the key's values; `None` if they do not matter.
+    conversion: Option<Conversion>,
+    /// What a value is refused for that the conversion refuses, if not for its own reason.
+    conflict: Option<Reject>,
+}
+
+impl Unresolved {
+    /// Why another sample of the key is refused too; `None` if it must be resolved. So the thousands of bad values of a
+    /// packed line are not mapped one by one.
+    pub(super) fn refuses(&self, value: SampleValue<'_>, rate: Result<f64, Reject>) -> Option<Reject> {
+        let update = self.conversion.map(|conversion| rate.and_then(|rate| conversion.update(value, rate)));
+        match update {
+            Some(Err(reject)) => Some(self.conflict.unwrap_or(reject)),
+            Some(Ok(_)) => self.over_limit.as_ref().map(|_| self.reject),
+            None => Some(self.reject),
+        }
+    }
 }
 
 impl From<Reject> for Unresolved {
     fn from(reject: Reject) -> Self {
-        Self { reject, over_limit: None }
+        Self { reject, over_limit: None, conversion: None, conflict: None }
     }
 }
 
@@ -74,7 +91,9 @@ impl<'p> Resolver<'p> {
         };
         if let Err(reject) = rate.and_then(|rate| conversion.update(value, rate)) {
             // A conflict rejects every sample of the key, so it comes before what is wrong with this one.
-            return Err(self.registry.conflict(metric).unwrap_or(reject).into());
+            let conflict = self.registry.conflict(metric);
+            let reject = conflict.unwrap_or(reject);
+            return Err(Unresolved { reject, over_limit: None, conversion: Some(conversion), conflict });
         }
         let plan = Plan { conversion, tag_errors: mapping.tag_errors, is_mapped: mapping.rule.is_some() };
         match self.registry.get_or_create(metric, now) {
@@ -85,7 +104,12 @@ impl<'p> Resolver<'p> {
                 let overflow = || self.registry.get_or_create_overflow(metric, &self.rules.constants, now);
                 match may_collapse.then(overflow).flatten() {
                     Some(series) => Ok(Route::Overflow { series, plan, limit }),
-                    None => Err(Unresolved { reject: limit, over_limit: Some(metric.name.clone()) }),
+                    None => Err(Unresolved {
+                        reject: limit,
+                        over_limit: Some(metric.name.clone()),
+                        conversion: Some(conversion),
+                        conflict: None,
+                    }),
                 }
             }
             Err(conflict) => Ok(Route::Reject(conflict)),
