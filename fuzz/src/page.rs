@@ -176,7 +176,7 @@ fn escapes(text: &str, allowed: &[char]) -> Result<(), String> {
 fn is_name(name: &str, is_metric: bool) -> Result<(), String> {
     let is_legal = |c: char| c.is_ascii_alphanumeric() || c == '_' || is_metric && c == ':';
     let is_first = |c: char| is_legal(c) && !c.is_ascii_digit();
-    let is_right = name.starts_with(is_first) && name.chars().all(is_legal) && name != "_total";
+    let is_right = name.starts_with(is_first) && name.chars().all(is_legal);
     is_right.then_some(()).ok_or_else(|| format!("{name:?} is no name"))
 }
 
@@ -216,7 +216,6 @@ mod tests {
             "# HELP a A\\x\n# TYPE a gauge\na 1\n".to_owned(),
             "# HELP a A\n# TYPE a counter\na -1\n".to_owned(),
             "# HELP a A\n# TYPE a summary\na 1\n".to_owned(),
-            "# HELP _total A\n# TYPE _total counter\n_total 1\n".to_owned(),
             "# HELP b B\n# TYPE b gauge\nb 1\n# HELP a A\n# TYPE a gauge\na 1\n".to_owned(),
             gauge("a 1"),
             gauge("a  1\n"),
