@@ -20,8 +20,8 @@ impl Convert {
     pub(super) fn run(self) -> ExitCode {
         match import_file(&self.file) {
             Ok((imported, warnings)) => {
-                print(&imported.toml);
-                fail(&warnings, 0)
+                let code = fail(&warnings, 0);
+                print(&imported.toml).err().unwrap_or(code)
             }
             Err(report) => fail(&report, WRONG),
         }

@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 
-use super::config_file::load_config;
+use super::config_file::Sources;
 use super::output::{FAILED, WRONG, fail, print};
+use crate::config::escape_hidden;
 use crate::daemon;
 use crate::mapping::{Context, Mapping};
 use crate::metric::Update;
@@ -21,9 +21,8 @@ use crate::reject::Reject;
 /// Say step by step what lines would do, without doing it
 #[derive(Args, Debug)]
 pub(super) struct Explain {
-    /// The config file; without one the defaults hold
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
+    #[command(flatten)]
+    sources: Sources,
     /// The lines, one after the other: a later one meets the series of those before it
     #[arg(required = true, value_name = "LINE")]
     lines: Vec<std::ffi::OsString>,
@@ -31,7 +30,7 @@ pub(super) struct Explain {
 
 impl Explain {
     pub(super) fn run(self) -> ExitCode {
-        let loaded = match load_config(self.config.as_deref()) {
+        let loaded = match self.sources.load() {
             Ok(loaded) => loaded,
             Err(report) => return fail(&report, WRONG),
         };
@@ -42,7 +41,9 @@ impl Explain {
         for line in &self.lines {
             let lines = line.as_bytes().split(|&b| b == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
             for line in lines.filter(|line| !line.is_empty()) {
-                print(&explain(&pipeline, line));
+                if let Err(code) = print(&explain(&pipeline, line)) {
+                    return code;
+                }
             }
         }
         ExitCode::SUCCESS
@@ -82,10 +83,26 @@ fn explain_group(pipeline: &Pipeline, group: &Group<'_>, out: &mut String) -> Re
         });
         match explained {
             Ok((name, text)) => step(out, name, &text),
-            Err(reason) => reject(out, text, reason),
+            Err(reason) => {
+                reject(out, text, reason);
+                if reason == Reject::EmptyName {
+                    step(out, "", &empty_name(pipeline, &context, &mapping));
+                }
+            }
         }
     }
     Ok(())
+}
+
+/// What a name without characters was made from.
+fn empty_name(pipeline: &Pipeline, context: &Context<'_>, mapping: &Mapping<'_>) -> String {
+    let name = context.name;
+    match mapping.rule.as_ref().and_then(|(index, _)| Some((index, pipeline.rules.name_template(*index)?))) {
+        Some((index, template)) => {
+            format!("the name {template:?} of rule {} is empty for the name {name:?} of the line", index + 1)
+        }
+        None => format!("the name of the line is {name:?}"),
+    }
 }
 
 /// The step that a sample takes by its route: its name, and what it says.
@@ -182,5 +199,7 @@ fn reject(out: &mut String, bytes: &[u8], reason: Reject) {
 }
 
 fn step(out: &mut String, name: &str, text: &str) {
-    let _ = writeln!(out, "  {name:<9}{text}");
+    let _ = write!(out, "  {name:<9}");
+    escape_hidden(out, text);
+    out.push('\n');
 }

@@ -63,32 +63,33 @@ impl Load {
                 "what arrived does not add up with what was sent; does another program send to this sidecar too?\n",
                 FAILED,
             ),
-            Err(error) => fail(&format!("cannot send to {}: {error}\n", self.target), FAILED),
+            Err(code) => code,
         }
     }
 
-    /// Gives whether the account adds up; true without `--scrape`.
-    fn send_and_account(&self) -> io::Result<bool> {
+    /// Gives whether the account adds up; true without `--scrape`. The error is the exit code.
+    fn send_and_account(&self) -> Result<bool, ExitCode> {
+        let cannot = |error: io::Error| fail(&format!("cannot send to {}: {error}\n", self.target), FAILED);
         let workload = Workload::new(self.series, self.tags, self.mix, self.packet);
-        let before = self.scrape.map(scrape).transpose()?;
-        let mut sender = Sender::connect(&self.target)?;
-        let sent = self.send(&mut sender, &workload)?;
+        let before = self.scrape.map(scrape).transpose().map_err(cannot)?;
+        let mut sender = Sender::connect(&self.target).map_err(cannot)?;
+        let sent = self.send(&mut sender, &workload).map_err(cannot)?;
         print(&format!(
             "sent        {} lines in {} packets in {:.2} s: {:.0} lines/s\n",
             sent.lines,
             sent.packets,
             sent.elapsed.as_secs_f64(),
             sent.lines as f64 / sent.elapsed.as_secs_f64()
-        ));
+        ))?;
         if sent.failed > 0 {
-            print(&format!("not sent    {} packets: nobody listens, or the system refused them\n", sent.failed));
+            print(&format!("not sent    {} packets: nobody listens, or the system refused them\n", sent.failed))?;
         }
         let (Some(sidecar), Some(before)) = (self.scrape, before) else { return Ok(true) };
         let packets = if sender.has_packets() { sent.packets } else { 0 };
         // This ends a stream, so that its last line is applied.
         drop(sender);
-        let account = Account::settle(sidecar, &before, packets, sent.lines)?;
-        print(&account.report(sent.lines));
+        let account = Account::settle(sidecar, &before, packets, sent.lines).map_err(cannot)?;
+        print(&account.report(sent.lines))?;
         Ok(account.adds_up(packets, sent.lines))
     }
 

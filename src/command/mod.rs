@@ -37,7 +37,12 @@ enum Command {
 ///
 /// Exit codes: 0 is success, 1 means that the command could not do its work, 2 that its arguments or files are wrong.
 pub fn run() -> ExitCode {
-    let line = CommandLine::parse();
+    let line = match CommandLine::try_parse() {
+        Ok(line) => line,
+        // Help and version go to the standard output.
+        Err(text) if !text.use_stderr() => return output::written(text.print()).err().unwrap_or(ExitCode::SUCCESS),
+        Err(error) => error.exit(),
+    };
     match line.command.unwrap_or(Command::Run(line.run)) {
         Command::Run(run) => run.run(),
         Command::Check(check) => check.run(),

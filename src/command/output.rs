@@ -1,7 +1,9 @@
 //! What the commands write, and the exit codes that they return.
 
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::process::ExitCode;
+
+use crate::config::escape_hidden;
 
 /// The exit code of a command that could not do its work.
 pub(super) const FAILED: u8 = 1;
@@ -9,13 +11,37 @@ pub(super) const FAILED: u8 = 1;
 /// The exit code for wrong arguments and wrong files.
 pub(super) const WRONG: u8 = 2;
 
-/// Writes to the standard output. A write error is ignored: the reader has closed it, as `head` does.
-pub(super) fn print(text: &str) {
-    let _ = io::stdout().write_all(text.as_bytes());
+/// Writes to the standard output. The error is the exit code, after the reason is on the standard error.
+pub(super) fn print(text: &str) -> Result<(), ExitCode> {
+    let mut out = io::stdout().lock();
+    written(out.write_all(visible(text).as_bytes()).and_then(|()| out.flush()))
+}
+
+/// The outcome of writing to the standard output. A closed pipe is no error, because its reader has read all it wants,
+/// as `head` does.
+pub(super) fn written(result: io::Result<()>) -> Result<(), ExitCode> {
+    match result {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(fail(&format!("the standard output cannot be written: {error}\n"), FAILED))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Writes to the standard error, and returns the exit code.
 pub(super) fn fail(text: &str, code: u8) -> ExitCode {
-    let _ = io::stderr().write_all(text.as_bytes());
+    // There is no other place to report that this cannot be written; the exit code tells it.
+    let _ = io::stderr().write_all(visible(text).as_bytes());
     ExitCode::from(code)
+}
+
+/// `text` with its control characters escaped, apart from line ends and tabs. A terminal would obey the others.
+fn visible(text: &str) -> String {
+    let mut visible = String::with_capacity(text.len());
+    for piece in text.split_inclusive(['\n', '\t']) {
+        let rest = piece.trim_end_matches(['\n', '\t']);
+        escape_hidden(&mut visible, rest);
+        visible.push_str(&piece[rest.len()..]);
+    }
+    visible
 }

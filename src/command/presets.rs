@@ -16,17 +16,13 @@ pub(super) struct Presets {
 
 impl Presets {
     pub(super) fn run(self) -> ExitCode {
-        match self.name.as_deref().map(|name| (name, Preset::find(name))) {
-            None => {
-                for preset in Preset::ALL {
-                    print(&format!("{:<16}{}\n", preset.name, preset.about()));
-                }
-            }
-            Some((_, Some(preset))) => print(preset.text),
+        let text = match self.name.as_deref().map(|name| (name, Preset::find(name))) {
+            None => Preset::ALL.iter().map(|preset| format!("{:<16}{}\n", preset.name, preset.about())).collect(),
+            Some((_, Some(preset))) => preset.text.to_owned(),
             Some((name, None)) => {
                 return fail(&format!("there is no preset {name:?}; `statsidecar presets` lists them\n"), WRONG);
             }
-        }
-        ExitCode::SUCCESS
+        };
+        print(&text).err().unwrap_or(ExitCode::SUCCESS)
     }
 }

@@ -1,25 +1,20 @@
 //! `statsidecar run`: runs the sidecar.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
 
-use super::config_file::{load_config, load_mapping};
+use super::config_file::Sources;
 use super::output::{FAILED, WRONG, fail};
-use crate::config::{Address, parse_socket_address};
+use crate::config::{Address, parse_mode, parse_socket_address};
 use crate::daemon;
 
 /// Receive StatsD and serve the metrics (also without a command)
 #[derive(Args, Debug)]
 pub(super) struct Run {
-    /// The config file (default: built-in defaults)
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// A statsd_exporter mapping file, instead of a config file
-    #[arg(long, value_name = "MAPPING.yml", conflicts_with = "config")]
-    statsd_exporter_mapping: Option<PathBuf>,
+    #[command(flatten)]
+    sources: Sources,
     /// An address to listen on (udp://IP:PORT, tcp://IP:PORT, unixgram:///PATH, unix:///PATH, unix+dogstatsd:///PATH);
     /// repeatable; replaces all listeners of the config file
     #[arg(long, value_name = "ADDRESS")]
@@ -27,6 +22,9 @@ pub(super) struct Run {
     /// The address to serve /metrics on
     #[arg(long, value_name = "IP:PORT", value_parser = parse_socket_address)]
     http: Option<SocketAddr>,
+    /// The permission bits of Unix socket files, in octal digits such as 0660
+    #[arg(long, value_name = "MODE", value_parser = parse_mode)]
+    mode: Option<u32>,
 }
 
 impl Run {
@@ -34,11 +32,7 @@ impl Run {
         let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).with_ansi(false);
         // If stderr is full, log lines are lost. Reporting that to stderr would panic.
         log.log_internal_errors(false).init();
-        let loaded = match &self.statsd_exporter_mapping {
-            Some(file) => load_mapping(file),
-            None => load_config(self.config.as_deref()),
-        };
-        let loaded = match loaded {
+        let loaded = match self.sources.load() {
             Ok(loaded) => loaded,
             Err(report) => return fail(&report, WRONG),
         };
@@ -50,6 +44,7 @@ impl Run {
             config.intake.listen = self.listen;
         }
         config.http.listen = self.http.unwrap_or(config.http.listen);
+        config.intake.mode = self.mode.unwrap_or(config.intake.mode);
         // The config file was checked for this without the flags.
         if let Some((one, other)) = config.overlap() {
             return fail(

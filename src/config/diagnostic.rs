@@ -18,7 +18,7 @@ pub struct Diagnostic {
 }
 
 /// How bad a [`Diagnostic`] is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Severity {
     /// The file cannot be used.
     Error,
@@ -63,18 +63,27 @@ pub fn render(file: &str, source: &str, diagnostics: &[Diagnostic]) -> String {
             Severity::Warning => "warning: ",
         };
         // Writing to a `String` cannot fail.
-        let _ = write!(text, "{file}:{line}:{column}: {kind}");
-        push_on_one_line(&mut text, message);
+        escape_hidden(&mut text, file);
+        let _ = write!(text, ":{line}:{column}: {kind}");
+        escape_hidden(&mut text, message);
         text.push('\n');
     }
     text
 }
 
-/// Adds `message` to `text` with its control characters escaped, because it may quote a hostile file.
-pub(crate) fn push_on_one_line(text: &mut String, message: &str) {
+/// Adds `message` to `text` on one line, with every [hidden](is_hidden) character escaped. The message may quote bytes
+/// that somebody else wrote.
+pub(crate) fn escape_hidden(text: &mut String, message: &str) {
     for c in message.chars() {
-        if c.is_control() { text.extend(c.escape_default()) } else { text.push(c) }
+        if is_hidden(c) { text.extend(c.escape_default()) } else { text.push(c) }
     }
+}
+
+/// Whether a terminal acts on `c` and does not show it: control characters, line separators, and the characters that
+/// turn the direction of text.
+pub(crate) fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// `text` in quotes, escaped and shortened: how a message shows a text of the file.

@@ -19,12 +19,14 @@ mod units;
 pub(crate) use address::parse_socket_address;
 pub use address::{Address, Framing, UnixName};
 pub use diagnostic::{Diagnostic, Severity, render};
-pub(crate) use diagnostic::{push_on_one_line, quoted};
+pub(crate) use diagnostic::{escape_hidden, quoted};
 pub use dialect::{Dialect, Dialects};
 pub use load::load;
+pub(crate) use load::{add_presets, load_onto};
 pub use preset::Preset;
 pub use schema::{
     Config, CounterValue, DEFAULT_BUCKETS, Defaults, Http, IntakeConfig, KeptTags, Labels, Limits, MetricRule, Naming,
     Negative, Overflow, Prefer, RelayConfig, RulePattern, Tags, Timer,
 };
 pub use toml::Spanned;
+pub(crate) use units::parse_mode;

@@ -71,6 +71,13 @@ fn split_number(text: &str) -> (&str, &str) {
     text.split_at(text.bytes().take_while(u8::is_ascii_digit).count())
 }
 
+/// Reads the permission bits of a file, in 3 or 4 octal digits. The error says what would be right.
+pub(crate) fn parse_mode(text: &str) -> Result<u32, String> {
+    let digits = Some(text).filter(|text| matches!(text.len(), 3 | 4) && !text.starts_with('+'));
+    let mode = digits.and_then(|digits| u32::from_str_radix(digits, 8).ok()).filter(|mode| *mode <= 0o777);
+    mode.ok_or_else(|| format!("{} is no permission bits; write octal digits such as 0660", quoted(text)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

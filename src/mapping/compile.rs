@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::agreed::AgreedOptions;
 use super::condition::Conditions;
 use super::consistency::Consistency;
 use super::conversion::{Conversion, Reading};
@@ -86,6 +87,7 @@ struct Compiler<'c> {
     config: &'c Config,
     /// The metadata of metrics that no rule matches.
     metadata: RuleMetadata,
+    agreed: AgreedOptions<'c>,
     constants: Vec<(String, String)>,
     diagnostics: Vec<Diagnostic>,
     consistency: Consistency<'c>,
@@ -99,9 +101,10 @@ impl<'c> Compiler<'c> {
         Self {
             config,
             metadata: RuleMetadata::of_defaults(&config.defaults),
+            agreed: AgreedOptions::new(config),
             constants: SeriesLabels::from(unspanned(&config.labels)).into_sorted(),
             diagnostics: Vec::new(),
-            consistency: Consistency::default(),
+            consistency: Consistency::new(config.defaults.clone()),
             initial: Vec::new(),
             initial_series: HashSet::new(),
         }
@@ -114,6 +117,8 @@ impl<'c> Compiler<'c> {
     fn rule(&mut self, rule: &'c MetricRule) -> Option<CompiledRule> {
         let conditions = self.conditions(rule);
         self.check_options(rule, &conditions);
+        self.check_labels(rule, &conditions);
+        self.check_milliseconds(rule, &conditions);
         let tags = self.tags(rule);
         let pattern = NamePattern::new(&rule.pattern).map_err(|message| self.error(rule.pattern.span(), message)).ok();
         let name = rule.name.as_ref().and_then(|name| self.name(rule, name, pattern.as_ref()));
@@ -126,7 +131,7 @@ impl<'c> Compiler<'c> {
         let ttl = rule.ttl.as_ref().map(|ttl| *ttl.get_ref()).or(self.config.defaults.ttl);
         let metric = MetricTemplate {
             name,
-            metadata: self.metadata.with_rule(rule),
+            metadata: self.metadata.with_rule(&self.agreed.of(rule)),
             labels,
             tags,
             reading: self.reading(rule),
@@ -138,7 +143,9 @@ impl<'c> Compiler<'c> {
             self.initial(rule, metric);
             self.check_limits(rule);
         }
-        Some(CompiledRule { written: rule.pattern.clone(), preset: rule.preset, pattern, conditions, metric })
+        let written_name = rule.name.as_ref().map(|name| name.get_ref().clone());
+        let (written, preset) = (rule.pattern.clone(), rule.preset);
+        Some(CompiledRule { written, written_name, preset, pattern, conditions, metric })
     }
 
     fn reading(&self, rule: &MetricRule) -> Reading {
@@ -201,6 +208,47 @@ impl<'c> Compiler<'c> {
                 continue;
             };
             self.diagnostics.push(Diagnostic::warning(span, message));
+        }
+    }
+
+    /// Reports `le` in a rule whose lines always become a histogram, and `quantile` in one for summaries. Where lines of
+    /// other types can match too, the label is renamed on a histogram or summary only.
+    fn check_labels(&mut self, rule: &MetricRule, conditions: &Conditions) {
+        let observes = |of: &StatsdType| Conversion::new(*of, MetricType::Histogram, Reading::default()).is_some();
+        let only_timers = !conditions.statsd_types.is_empty() && conditions.statsd_types.iter().all(observes);
+        let timer = only_timers.then_some(match self.config.defaults.timer {
+            Timer::Histogram => MetricType::Histogram,
+            Timer::Summary => MetricType::Summary,
+        });
+        let Some(metric_type) = rule.metric_type.as_ref().map(|to| *to.get_ref()).or(timer) else { return };
+        let Some(own) = metric_type.own_label() else { return };
+        let init = rule.init.iter().flat_map(|set| set.get_ref());
+        let keys = rule.labels.iter().chain(init).map(|(key, _)| key).chain(rule.rename_tags.iter().map(|(_, to)| to));
+        for key in keys.filter(|key| key.get_ref() == own) {
+            let message =
+                format!("the label {own:?} belongs to the {} itself; choose another name", metric_type.as_str());
+            self.diagnostics.push(Diagnostic::error(key.span(), message));
+        }
+    }
+
+    /// Warns of `buckets` that look like milliseconds in a rule that `ms` lines can match, because these are converted
+    /// to seconds. Buckets look so if all of them are at least 10, or all are at least 1 and one is at least 1000. A
+    /// `scale` or a `unit` says that the author knows the unit.
+    fn check_milliseconds(&mut self, rule: &MetricRule, conditions: &Conditions) {
+        let takes_ms = conditions.statsd_types.is_empty() || conditions.statsd_types.contains(&StatsdType::Timer);
+        let Some(buckets) = rule.buckets.as_ref().filter(|_| takes_ms && rule.scale.is_none() && rule.unit.is_none())
+        else {
+            return;
+        };
+        let (Some(first), Some(last)) = (buckets.get_ref().first(), buckets.get_ref().last()) else { return };
+        if *first >= 10.0 || (*first >= 1.0 && *last >= 1000.0) {
+            let message = format!(
+                "\"buckets\" from {first} to {last} look like milliseconds, but ms lines become seconds: write {} to {}, or \
+                 add a match_type without \"ms\" or a unit",
+                first / 1000.0,
+                last / 1000.0
+            );
+            self.diagnostics.push(Diagnostic::warning(buckets.span(), message));
         }
     }
 

@@ -4,24 +4,39 @@
 
 use std::collections::BTreeMap;
 
+use super::agreed::can_become;
 use super::names;
-use crate::config::{Diagnostic, MetricRule, Spanned};
+use crate::config::{Defaults, Diagnostic, MetricRule, Spanned};
 use crate::metric::MetricType;
 use crate::telemetry;
 
 /// The names without `$` so far, each with its rules in file order. The first rule that sets an option counts.
-#[derive(Default)]
-pub(super) struct Consistency<'c>(BTreeMap<&'c str, Vec<&'c MetricRule>>);
+pub(super) struct Consistency<'c> {
+    rules: BTreeMap<&'c str, Vec<&'c MetricRule>>,
+    defaults: Defaults,
+}
 
 impl<'c> Consistency<'c> {
+    pub(super) fn new(defaults: Defaults) -> Self {
+        Self { rules: BTreeMap::new(), defaults }
+    }
+
     /// Adds a rule whose `name` has no `$`, and reports where it differs from the rules before it.
     pub(super) fn add(&mut self, rule: &'c MetricRule, name: &'c Spanned<String>, found: &mut Vec<Diagnostic>) {
         if let Err(error) = check_name(name, name.get_ref()) {
             return found.push(error);
         }
         check_conventions(rule, name, found);
-        let rules = self.0.entry(name.get_ref()).or_default();
+        let rules = self.rules.entry(name.get_ref()).or_default();
         compare(rules, rule, name.get_ref(), found);
+        let timer = self.defaults.timer;
+        let earlier = |to| rules.iter().find(|first| can_become(first, to, timer) && can_become(rule, to, timer));
+        if let Some(first) = earlier(MetricType::Histogram) {
+            observations("buckets", (&first.buckets, &rule.buckets), &self.defaults.buckets, name, found);
+        }
+        if let Some(first) = earlier(MetricType::Summary) {
+            observations("quantiles", (&first.quantiles, &rule.quantiles), &self.defaults.quantiles, name, found);
+        }
         rules.push(rule);
     }
 
@@ -33,10 +48,10 @@ impl<'c> Consistency<'c> {
     pub(super) fn collisions(&self) -> Vec<Diagnostic> {
         let typed = |rule: &&'c MetricRule| Some((rule.name.as_ref()?, *rule.metric_type.as_ref()?.get_ref()));
         let mut found = Vec::new();
-        for (owner, rules) in &self.0 {
+        for (owner, rules) in &self.rules {
             let Some((typed, metric_type)) = rules.iter().find_map(typed) else { continue };
             for taken in metric_type.suffixes().iter().map(|suffix| format!("{owner}{suffix}")) {
-                let others = self.0.get(taken.as_str()).map_or(&[][..], Vec::as_slice);
+                let others = self.rules.get(taken.as_str()).map_or(&[][..], Vec::as_slice);
                 let Some(first) = others.iter().find_map(|rule| rule.name.as_ref()) else { continue };
                 let later = if typed.span().start > first.span().start { typed } else { first };
                 let message = format!(
@@ -66,15 +81,36 @@ fn compare(earlier: &[&MetricRule], rule: &MetricRule, name: &str, found: &mut V
     for (span, what) in [
         (differs(earlier, rule, |rule| &rule.help).map(|(two, _)| two.span()), "another help"),
         (differs(earlier, rule, |rule| &rule.unit).map(|(two, _)| two.span()), "another unit"),
-        (differs(earlier, rule, |rule| &rule.buckets).map(|(two, _)| two.span()), "other buckets"),
-        (differs(earlier, rule, |rule| &rule.quantiles).map(|(two, _)| two.span()), "other quantiles"),
     ] {
         found.extend(span.map(|span| {
             let message = format!(
-                "{name} has {what} in an earlier rule, and the first series decides; write the same in both rules"
+                "{name} has {what} in an earlier rule, and the first one in the file counts; write the same in both rules"
             );
             Diagnostic::warning(span, message)
         }));
+    }
+}
+
+/// The buckets or quantiles that a rule itself sets.
+type OwnNumbers = Option<Spanned<Vec<f64>>>;
+
+/// Warns of other buckets or quantiles than the earlier rule, in which `None` stands for those of `[defaults]`.
+fn observations(
+    what: &str,
+    (first, this): (&OwnNumbers, &OwnNumbers),
+    default: &[f64],
+    name: &Spanned<String>,
+    found: &mut Vec<Diagnostic>,
+) {
+    let effective = |own: &OwnNumbers| own.as_ref().map_or(default.to_vec(), |own| own.get_ref().clone());
+    if effective(first) != effective(this) {
+        let of_defaults = if first.is_none() { ", those of [defaults]" } else { "" };
+        let message = format!(
+            "{} has other {what} in an earlier rule{of_defaults}, and the first one in the file counts; write the same \
+             in both rules",
+            name.get_ref()
+        );
+        found.push(Diagnostic::warning(this.as_ref().map_or(name.span(), Spanned::span), message));
     }
 }
 

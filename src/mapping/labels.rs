@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::names;
 use super::template::CaptureTemplate;
 use crate::config::{Naming, Prefer};
+use crate::metric::MetricType;
 use crate::parse::tags::{Tag, TagError};
 use crate::reject::Reject;
 
@@ -161,6 +162,17 @@ impl SeriesLabels {
     /// Sets a label, and returns whether it was already set.
     pub(super) fn set(&mut self, key: &str, value: String) -> bool {
         self.0.insert(key.to_owned(), value).is_some()
+    }
+
+    /// Renames the label that each histogram or summary sets itself, as a tag of a client with that key is renamed. A rule
+    /// without a type can set it, because lines of other types may match.
+    pub(super) fn without_own_of(mut self, metric_type: MetricType) -> Self {
+        if let Some(own) = metric_type.own_label()
+            && let Some(value) = self.0.remove(own)
+        {
+            self.0.entry(format!("exported_{own}")).or_insert(value);
+        }
+        self
     }
 
     /// The labels in ascending order of their keys. A label without a value is left out, because Prometheus does not tell

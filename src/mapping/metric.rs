@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::{Defaults, MetricRule, Spanned};
+use super::agreed::RuleOptions;
+use crate::config::{Defaults, Spanned};
 use crate::metric::{Bounds, MetricType, Quantiles, Window};
 
 /// Help, unit and type of a metric. The rules make it once for each rule, and all metrics of the rule share it.
@@ -63,21 +64,21 @@ impl FamilyMetadata {
         Self { help: format!("{what} by StatsD; no rule gives it a help text.").into(), unit: None, spec }
     }
 
-    /// The metadata of the metrics of `rule`; `self` fills in what the rule does not set.
-    fn with_rule(&self, rule: &MetricRule) -> Self {
-        let text = |text: &Option<Spanned<String>>| text.as_ref().map(|text| Arc::from(text.get_ref().as_str()));
+    /// The metadata of the metrics of a rule with these options; `self` fills in what they do not set.
+    fn with_rule(&self, rule: &RuleOptions<'_>) -> Self {
+        let text = |text: Option<&Spanned<String>>| text.map(|text| Arc::from(text.get_ref().as_str()));
         let spec = match &self.spec {
             MetricSpec::Histogram(default) => {
-                let own = rule.buckets.as_ref().and_then(|buckets| Bounds::new(buckets.get_ref()));
+                let own = rule.buckets.and_then(|buckets| Bounds::new(buckets.get_ref()));
                 MetricSpec::Histogram(own.unwrap_or_else(|| default.clone()))
             }
             MetricSpec::Summary(default, window) => {
-                let own = rule.quantiles.as_ref().and_then(|quantiles| Quantiles::new(quantiles.get_ref()));
+                let own = rule.quantiles.and_then(|quantiles| Quantiles::new(quantiles.get_ref()));
                 MetricSpec::Summary(own.unwrap_or_else(|| default.clone()), *window)
             }
             other => other.clone(),
         };
-        Self { help: text(&rule.help).unwrap_or_else(|| Arc::clone(&self.help)), unit: text(&rule.unit), spec }
+        Self { help: text(rule.help).unwrap_or_else(|| Arc::clone(&self.help)), unit: text(rule.unit), spec }
     }
 }
 
@@ -97,10 +98,10 @@ impl RuleMetadata {
         Self { metric_type: None, by_type }
     }
 
-    /// The metadata of the metrics of `rule`; `self` fills in what the rule does not set.
-    pub(super) fn with_rule(&self, rule: &MetricRule) -> Self {
+    /// The metadata of the metrics of a rule with these options; `self` fills in what they do not set.
+    pub(super) fn with_rule(&self, rule: &RuleOptions<'_>) -> Self {
         let by_type = self.by_type.each_ref().map(|default| default.with_rule(rule).into());
-        Self { metric_type: rule.metric_type.as_ref().map(|metric_type| *metric_type.get_ref()), by_type }
+        Self { metric_type: rule.metric_type, by_type }
     }
 
     /// The metadata, if it is the same for all lines.

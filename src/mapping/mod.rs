@@ -4,6 +4,7 @@
 
 #![warn(clippy::indexing_slicing)]
 
+mod agreed;
 mod compile;
 mod condition;
 mod consistency;

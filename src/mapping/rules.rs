@@ -51,6 +51,8 @@ pub(super) struct CompiledRule {
     pub written: RulePattern,
     /// The preset that it is of.
     pub preset: Option<&'static str>,
+    /// The `name` as the file has it.
+    pub written_name: Option<String>,
     pub pattern: NamePattern,
     pub conditions: Conditions,
     /// What the lines become; `None`: the rule drops them.
@@ -118,6 +120,11 @@ impl Rules {
         self.rules.get(index)?.preset
     }
 
+    /// The `name` of the rule at `index`, as the file has it.
+    pub(crate) fn name_template(&self, index: usize) -> Option<&str> {
+        self.rules.get(index)?.written_name.as_deref()
+    }
+
     /// The name of a capture of the rule at `index`, if its regex gives the capture a name.
     pub(crate) fn capture_name(&self, index: usize, number: usize) -> Option<&str> {
         self.rules.get(index)?.pattern.group_name(number)
@@ -172,7 +179,7 @@ impl Rules {
         let labels = label_rule.labels(tags, container, captures, tag_errors)?;
         let metric = Metric {
             name,
-            labels: labels.into_sorted(),
+            labels: labels.without_own_of(metric_type).into_sorted(),
             metadata: Arc::clone(metadata),
             ttl: template.ttl,
             ending,

@@ -53,6 +53,15 @@ impl MetricType {
         if self == Self::Set { Self::Gauge } else { self }
     }
 
+    /// The label that the series of this type have by themselves.
+    pub(crate) fn own_label(self) -> Option<&'static str> {
+        match self {
+            Self::Counter | Self::Gauge | Self::Set => None,
+            Self::Histogram => Some("le"),
+            Self::Summary => Some("quantile"),
+        }
+    }
+
     /// The suffixes of the series that a metric of this type exposes in addition to its name.
     pub(crate) fn suffixes(self) -> &'static [&'static str] {
         match self {

@@ -4,6 +4,7 @@ mod agreeing;
 mod ending;
 mod explain;
 mod load;
+mod printing;
 mod refused;
 mod starting;
 #[path = "../support/mod.rs"]

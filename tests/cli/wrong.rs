@@ -59,7 +59,7 @@ fn check_finds_errors_that_other_programs_find_too_late() {
         ("buckets = []", "3:11", "is empty"),
         ("buckets = [1, inf]", "3:15", "leave inf out"),
         ("scale = 0", "3:9", "a finite number other than 0"),
-        ("labels = { le = \"x\" }", "3:12", "reserved for Prometheus"),
+        ("labels = { le = \"x\" }\ntype = \"histogram\"", "3:12", "belongs to the histogram itself"),
         ("labels = { \"a-b\" = \"x\" }", "3:12", "is not a label name"),
         ("labels = { x = \"$name\" }", "3:16", "a $ needs a number after it"),
         ("labels = { x = \"$1\" }", "3:16", "the number of captures is 0"),
@@ -131,7 +131,10 @@ fn a_file_with_warnings_is_good() {
     let scratch = Scratch::new("good");
     scratch.write("good.toml", "[[metric]]\nmatch = \"a\"\n");
     let ended = run_in(scratch.path(), &["check", "good.toml"]);
-    assert_eq!((ended.code, ended.stdout.as_str(), ended.stderr.as_str()), (Some(0), "good.toml: good\n", ""));
+    assert_eq!(
+        (ended.code, ended.stdout.as_str(), ended.stderr.as_str()),
+        (Some(0), "good.toml: good: 1 metric, 1 listener\n", "")
+    );
 
     let rules = r#"[[metric]]
 match = "a"
@@ -163,11 +166,11 @@ buckets = [2]
     scratch.write("odd.toml", rules);
     let ended = run_in(scratch.path(), &["check", "odd.toml"]);
     let expected = r#"odd.toml:3:8: warning: name "a": the name of a counter ends in _total by convention
-odd.toml:10:8: warning: a has another help in an earlier rule, and the first series decides; write the same in both rules
+odd.toml:10:8: warning: a has another help in an earlier rule, and the first one in the file counts; write the same in both rules
 odd.toml:14:8: warning: name "c_total": by convention only the name of a counter ends in _total
 odd.toml:19:8: warning: name "d": by convention it ends in its unit, _seconds
-odd.toml:26:11: warning: d has other buckets in an earlier rule, and the first series decides; write the same in both rules
-odd.toml: good
+odd.toml:26:11: warning: d has other buckets in an earlier rule, and the first one in the file counts; write the same in both rules
+odd.toml: good: 5 metrics, 1 listener
 "#;
     assert_eq!((ended.code, ended.stdout.as_str(), ended.stderr.as_str()), (Some(0), expected, ""));
 }
@@ -201,7 +204,11 @@ fn check_warns_of_options_without_effect() {
         let ended = run_in(scratch.path(), &["check", "c.toml"]);
         let at = 1 + rule.find('[').expect("a list");
         let warning = if warning.is_empty() { String::new() } else { format!("c.toml:4:{at}: warning: {warning}\n") };
-        assert_eq!((ended.code, ended.stdout), (Some(0), format!("{warning}c.toml: good\n")), "{timer} {rule}");
+        assert_eq!(
+            (ended.code, ended.stdout),
+            (Some(0), format!("{warning}c.toml: good: 1 metric, 1 listener\n")),
+            "{timer} {rule}"
+        );
     }
 }
 
@@ -211,21 +218,27 @@ fn a_mapping_file_used_as_a_config_file_is_recognized_by_its_name() {
     for name in ["m.yml", "m.yaml"] {
         scratch.write(name, "mappings:\n- match: a\n  name: b\n");
         let hint = format!(
-            "{name}: if this is a mapping file of statsd_exporter, convert it first: statsidecar convert {name}\n"
+            "{name}:1:1: this is a mapping file of statsd_exporter, which is YAML, and not a config file; write one with: \
+             statsidecar convert {name}, or run with --statsd-exporter-mapping {name}\n"
         );
         for args in [&["check", name][..], &["explain", "--config", name, "a:1|c"], &["--config", name]] {
             let ended = run_in(scratch.path(), args);
-            assert!(ended.code == Some(2) && ended.stderr.ends_with(&hint), "{args:?}: {}", ended.stderr);
+            assert!(ended.code == Some(2) && ended.stderr == hint, "{args:?}: {}", ended.stderr);
         }
     }
     scratch.write("c.toml", "mappings:");
+    assert!(run_in(scratch.path(), &["check", "c.toml"]).stderr.starts_with("c.toml:1:1: this is a mapping file"));
+    scratch.write("c.toml", "mapping:");
     assert!(!run_in(scratch.path(), &["check", "c.toml"]).stderr.contains("convert"));
 }
 
 #[test]
 fn the_shipped_file_is_good() {
     let ended = run_in(env!("CARGO_MANIFEST_DIR").as_ref(), &["check", "config.toml"]);
-    assert_eq!((ended.code, ended.stdout.as_str(), ended.stderr.as_str()), (Some(0), "config.toml: good\n", ""));
+    assert_eq!(
+        (ended.code, ended.stdout.as_str(), ended.stderr.as_str()),
+        (Some(0), "config.toml: good: 0 metrics, 1 listener\n", "")
+    );
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `--statsd-exporter-mapping`: a mapping file instead of a config file.
 
-use crate::support::{Scratch, client, run_in, started};
+use crate::support::{Daemon, Scratch, client, run_in, started};
 
 /// The flag has the effect of `convert` and `--config`.
 #[test]
@@ -14,13 +14,62 @@ fn a_mapping_file_can_be_used_directly() {
     }
 }
 
+/// The settings and rules of the config file win; what it lacks is as in the mapping file.
 #[test]
-fn a_mapping_file_takes_the_place_of_a_config_file() {
+fn a_mapping_file_and_a_config_file_together() {
     let scratch = Scratch::new("convert-both");
-    let (mapping, config) = (scratch.write("m.yml", ""), scratch.write("c.toml", ""));
-    let ended = run_in(scratch.path(), &["--statsd-exporter-mapping", &mapping, "--config", &config]);
-    assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""));
-    assert!(ended.stderr.contains("cannot be used with '--config <FILE>'"), "{}", ended.stderr);
+    let mapping = "defaults: {observer_type: histogram, histogram_options: {buckets: [7]}}\n\
+                   mappings:\n- {match: a, name: of_mapping}\n- {match: b, name: b}\n";
+    let config =
+        "[labels]\nenv = \"x\"\n[defaults]\ncontainer_label = false\n[[metric]]\nmatch = \"a\"\nname = \"of_config\"\n";
+    let (mapping, config) = (scratch.write("m.yml", mapping), scratch.write("c.toml", config));
+    let daemon = started(&["--statsd-exporter-mapping", &mapping, "--config", &config]);
+    client(daemon.udp[0]).send(b"a:1|c|c:z\nb:1|c\nt:1|h").expect("a packet");
+    daemon.scrape_with(&["of_config{env=\"x\"} 1", "b{env=\"x\"} 1", "t_bucket{env=\"x\",le=\"7\"} 1"]);
+    scratch.write("m.yml", "mappings:\n- {match: a, name: of_config}\n- {match: b.c*, name: b}\n");
+    scratch.write("c.toml", "[[metric]]\nmatch = \"a\"\nname = \"0\"\n");
+    let ended = run_in(scratch.path(), &["--statsd-exporter-mapping", "m.yml", "--config", "c.toml"]);
+    let places: Vec<_> = ended.stderr.lines().map(|line| line.split(": ").next().unwrap_or_default()).collect();
+    assert_eq!((ended.code, places.as_slice()), (Some(2), &["c.toml:3:8", "m.yml:3:11"][..]), "{}", ended.stderr);
+}
+
+#[test]
+fn the_mode_of_socket_files_can_be_given() {
+    use std::os::unix::fs::PermissionsExt;
+    let scratch = Scratch::short("mode");
+    let path = scratch.file("s");
+    let _daemon = Daemon::start(&["--listen", &format!("unixgram://{path}"), "--http", "127.0.0.1:0", "--mode", "622"]);
+    assert_eq!(std::fs::metadata(&path).expect("a socket").permissions().mode() & 0o777, 0o622);
+    for wrong in ["8", "0999", "1777", "rw"] {
+        let ended = run_in(scratch.path(), &["--mode", wrong]);
+        assert!(ended.code == Some(2) && ended.stderr.contains("write octal digits such as 0660"), "{}", ended.stderr);
+    }
+}
+
+/// statsd_exporter loses the lines of such a mapping, or shows zeros; they must not fall to a later mapping.
+#[test]
+fn a_mapping_that_nobody_can_use_drops_its_lines() {
+    let scratch = Scratch::new("convert-useless");
+    for (mapping, warning) in [
+        ("{match: a.*, name: $2}", "the name is always empty"),
+        ("{match: a.*, name: n, scale: 0}", "the scale is 0"),
+        ("{match: a.*, name: n, ttl: -5s}", "no series lives for the ttl -5s"),
+        ("{match: 'a.x', match_type: regex, name: $1}", "the name is always empty"),
+    ] {
+        let file = format!("mappings:\n- {mapping}\n- {{match: '.*', match_type: regex, name: later}}\n");
+        scratch.write("m.yml", &file);
+        let ended = run_in(scratch.path(), &["convert", "m.yml"]);
+        assert!(ended.code == Some(0) && ended.stderr.contains(warning), "{mapping}: {}", ended.stderr);
+        let explained = run_in(scratch.path(), &["explain", "--statsd-exporter-mapping", "m.yml", "a.x:1|c", "b:1|c"]);
+        assert!(explained.stdout.contains("dropped  the rule says drop"), "{mapping}: {}", explained.stdout);
+        assert!(explained.stdout.contains("later (counter) adds 1"), "{mapping}: {}", explained.stdout);
+    }
+    scratch.write("m.yml", "mappings:\n- {match: '', match_type: regex, name: all, labels: {le: x}, hlep: h}\n");
+    let ended = run_in(scratch.path(), &["convert", "m.yml"]);
+    assert!(ended.stderr.contains("an empty regex matches every name"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("did you mean \"help\"?"), "{}", ended.stderr);
+    let explained = run_in(scratch.path(), &["explain", "--statsd-exporter-mapping", "m.yml", "a.x:1|c"]);
+    assert!(explained.stdout.contains("all{le=\"x\"} (counter) adds 1"), "{}", explained.stdout);
 }
 
 /// A series expires after the `ttl` of its mapping, or of the defaults; 0 is never, as the documentation of

@@ -170,17 +170,17 @@ x_sum 1
 x_count 1
 = lines=2 h=1 name_collision=1 mapped=1
 
-== one name with two sets of buckets: the first one used applies (exporter 117)
+== one name with two sets of buckets: those of the first mapping apply (exporter 117 has those of the first line)
 ~ defaults: {observer_type: histogram}
 ~ mappings:
 ~ - {match: a, name: n, histogram_options: {buckets: [1]}, labels: {by: a}}
 ~ - {match: b, name: n, histogram_options: {buckets: [2]}, labels: {by: b}}
 > b:1|h\na:1|h
-n_bucket{by="a",le="2"} 1
+n_bucket{by="a",le="1"} 1
 n_bucket{by="a",le="+Inf"} 1
 n_sum{by="a"} 1
 n_count{by="a"} 1
-n_bucket{by="b",le="2"} 1
+n_bucket{by="b",le="1"} 1
 n_bucket{by="b",le="+Inf"} 1
 n_sum{by="b"} 1
 n_count{by="b"} 1

@@ -41,6 +41,15 @@ mappings:
 
 const TOML: &str = r##"# A mapping file of statsd_exporter, by `statsidecar convert`.
 
+# Nobody reads this.
+
+# statsd_exporter listens on all addresses; 127.0.0.1 is enough for programs on the same host.
+[intake]
+listen = ["udp://0.0.0.0:9125", "tcp://0.0.0.0:9125"]
+
+[http]
+listen = "0.0.0.0:9102"
+
 [tags]
 # statsd_exporter does not parse Graphite tags. Add "graphite" to parse them.
 dialects = ["dogstatsd", "influxdb", "librato", "signalfx"]
@@ -156,4 +165,20 @@ fn a_byte_order_mark_and_carriage_returns_are_ignored() {
     let file = "\u{feff}mappings:\r\n- match: a.*\r\n  name: a\r\n  labels:\r\n    what: \"$1\"\r\n";
     let converted = converted(file);
     assert!(converted.ends_with("# Line 2.\n[[metric]]\nmatch = \"a.*\"\nname = \"a\"\nlabels = { what = \"$1\" }\n"));
+}
+
+/// A comment stays with the mapping that it stands before, or on whose line it is, also where rules have another order.
+#[test]
+fn the_comments_of_the_file_are_kept() {
+    let toml = converted(
+        "# Of the file.\ndefaults: {ttl: 0} # default\nmappings:\n# One,\n\n#  indented.\n- match: \"a(.*)\"\n  match_type: regex\n  \
+         # inside\n  name: a # \u{202e} name\n# two\n- match: b\n  name: b\n  help: |\n    # no comment\n# end\n",
+    );
+    let rules = toml.split_once("container_label = true\n").expect("the end of the defaults").1;
+    let (order, rules) = rules.split_once("wins.\n").expect("the order");
+    assert!(order.contains("(the first is on line 7)"), "{order}");
+    let expected = "\n# two\n# Line 12.\n[[metric]]\nmatch = \"b\"\nname = \"b\"\nhelp = \"# no comment\\n\"\n\n# One,\n#  indented.\n\
+                    # inside\n# \\u{202e} name\n# Line 7.\n[[metric]]\nmatch_regex = \".*?a(.*).*\"\nname = \"a\"\n\n# end\n";
+    assert_eq!(rules, expected);
+    assert!(toml.contains("\n# Of the file.\n# default\n"), "{toml}");
 }

@@ -56,7 +56,8 @@ fn configs_of_the_examples_are_right() {
     for example in ["file_ingestion", "market_data_etl"] {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(example);
         let Ended { code, stdout, stderr } = run_in(&folder, &["check", "config.toml"]);
-        assert_eq!((code, stdout.as_str()), (Some(0), "config.toml: good\n"), "{example}: {stderr}");
+        let is_good = code == Some(0) && stdout.lines().count() == 1 && stdout.starts_with("config.toml: good: ");
+        assert!(is_good, "{example}: {stdout}{stderr}");
     }
 }
 

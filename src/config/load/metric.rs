@@ -58,6 +58,12 @@ fn rule(mut table: TomlTable<'_>) -> Option<MetricRule> {
 fn pattern(table: &mut TomlTable<'_>) -> Option<RulePattern> {
     let glob = table.read("match", spanned(text)).map(RulePattern::Glob);
     let regex = table.read("match_regex", spanned(text)).map(RulePattern::Regex);
+    if let Some(RulePattern::Regex(text)) = &regex
+        && text.get_ref().contains('\u{8}')
+    {
+        let why = "has a backspace, because that is \"\\b\" in double quotes; write the regex in single quotes";
+        table.forbid("match_regex", why);
+    }
     if !table.has("match_regex") {
         table.require("match", "give the names that the rule matches, as in match = \"app.requests.*\"");
     } else if table.has("match") {

@@ -18,8 +18,8 @@ use toml::de::{DeTable, DeValue};
 
 use self::syntax::{TomlSetting, TomlTable, table};
 use self::value::{
-    account, addresses, buckets, dialects, duration, labels, mode, presets, quantiles, size, socket_address, whole,
-    window,
+    account, addresses, buckets, constant_labels, dialects, duration, mode, presets, quantiles, size, socket_address,
+    whole, window,
 };
 use super::diagnostic::Diagnostic;
 use super::preset::Preset;
@@ -32,10 +32,24 @@ const STACK: usize = 32 * 1024 * 1024;
 
 /// Reads the text of a config file. The config may be used if none of the diagnostics is an error.
 pub fn load(source: &str) -> (Config, Vec<Diagnostic>) {
+    let (mut config, diagnostics) = load_onto(source, Config::default());
+    let presets = config.presets.as_ref().map(|presets| presets.get_ref().clone());
+    add_presets(&mut config, &presets.unwrap_or_default());
+    (config, diagnostics)
+}
+
+/// Adds the rules of presets behind all others.
+pub(crate) fn add_presets(config: &mut Config, names: &[&'static str]) {
+    config.metrics.extend(names.iter().filter_map(|name| Preset::find(name)).flat_map(preset_rules));
+}
+
+/// The same with the settings of `base` where the text has none, and without the rules of presets. The rules and the relays
+/// of `base` follow those of the text.
+pub(crate) fn load_onto(source: &str, base: Config) -> (Config, Vec<Diagnostic>) {
     let read = thread::scope(|scope| {
         let reader = thread::Builder::new().name("config".to_owned()).stack_size(STACK);
         let reader = reader
-            .spawn_scoped(scope, || read(source))
+            .spawn_scoped(scope, || read(source, base))
             .map_err(|error| format!("no thread can be started: {error}"))?;
         reader.join().map_err(|_| "its reader panicked, which is a bug of this program".to_owned())
     });
@@ -44,7 +58,7 @@ pub fn load(source: &str) -> (Config, Vec<Diagnostic>) {
     })
 }
 
-fn read(source: &str) -> (Config, Vec<Diagnostic>) {
+fn read(source: &str, base: Config) -> (Config, Vec<Diagnostic>) {
     let (mut table, mut errors) = DeTable::parse_recoverable(source);
     let mended = syntax::mended(source, &errors);
     if let Cow::Owned(mended) = &mended {
@@ -55,37 +69,36 @@ fn read(source: &str) -> (Config, Vec<Diagnostic>) {
     let problems = Problems::new(syntax::diagnostics(source, &errors), usize::MAX);
     let root = Spanned::new(0..source.len(), DeValue::Table(table.into_inner()));
     let top = Setting::new("a config file", &root, &problems).table("at the top of the file", "a table");
-    let config = top.map(|top| config(top, source)).unwrap_or_default();
+    let config = top.map(|top| config(top, source, base)).unwrap_or_default();
     (config, problems.into_found())
 }
 
-fn config(mut top: TomlTable<'_>, source: &str) -> Config {
-    let mut config = Config::default();
-    top.set("http", &mut config.http, http);
-    top.set("intake", &mut config.intake, |setting| intake(setting, config.http.listen));
-    top.set("tags", &mut config.tags, tags);
-    top.set("labels", &mut config.labels, labels);
-    top.set("defaults", &mut config.defaults, defaults);
-    top.set("limits", &mut config.limits, limits);
+fn config(mut top: TomlTable<'_>, source: &str, base: Config) -> Config {
+    let Config { metrics, relays, .. } = base.clone();
+    let mut config = Config { metrics: Vec::new(), relays: Vec::new(), ..base.clone() };
+    top.set("http", &mut config.http, |setting| http(setting, base.http));
+    top.set("intake", &mut config.intake, |setting| intake(setting, config.http.listen, base.intake));
+    top.set("tags", &mut config.tags, |setting| tags(setting, base.tags));
+    top.set("labels", &mut config.labels, constant_labels);
+    top.set("defaults", &mut config.defaults, |setting| defaults(setting, base.defaults));
+    top.set("limits", &mut config.limits, |setting| limits(setting, base.limits));
     top.set("metric", &mut config.metrics, |setting| metric::rules(setting, source));
     config.presets = top.read("presets", spanned(presets));
-    let names = config.presets.iter().flat_map(Spanned::get_ref);
-    let rules: Vec<_> = names.filter_map(|name| Preset::find(name)).flat_map(preset_rules).collect();
-    config.metrics.extend(rules);
     top.set("relay", &mut config.relays, |setting| relay::relays(setting, source, &config.intake.listen));
     top.finish();
+    config.metrics.extend(metrics);
+    config.relays.extend(relays);
     config
 }
 
 /// The rules of a preset. They know the preset, because their places are not in the file of the user.
-pub(crate) fn preset_rules(preset: &'static Preset) -> Vec<MetricRule> {
-    let (config, _) = read(preset.text);
+fn preset_rules(preset: &'static Preset) -> Vec<MetricRule> {
+    let (config, _) = load_onto(preset.text, Config::default());
     config.metrics.into_iter().map(|rule| MetricRule { preset: Some(preset.name), ..rule }).collect()
 }
 
-fn intake(setting: &TomlSetting<'_>, http: SocketAddr) -> Option<IntakeConfig> {
+fn intake(setting: &TomlSetting<'_>, http: SocketAddr, mut intake: IntakeConfig) -> Option<IntakeConfig> {
     let mut table = table(setting, "[intake]")?;
-    let mut intake = IntakeConfig::default();
     let receive_buffer = size(0..=1 << 30, "a size of at most 1GiB, such as \"8MiB\"");
     let max_line = size(16..=64 * 1024, "a size from \"16B\" to \"64KiB\"");
     table.set("listen", &mut intake.listen, |setting| addresses(setting, http));
@@ -101,26 +114,23 @@ fn intake(setting: &TomlSetting<'_>, http: SocketAddr) -> Option<IntakeConfig> {
     Some(intake)
 }
 
-fn http(setting: &TomlSetting<'_>) -> Option<Http> {
+fn http(setting: &TomlSetting<'_>, mut http: Http) -> Option<Http> {
     let mut table = table(setting, "[http]")?;
-    let mut http = Http::default();
     table.set("listen", &mut http.listen, socket_address);
     table.set("max_connections", &mut http.max_connections, at_least_1());
     table.finish();
     Some(http)
 }
 
-fn tags(setting: &TomlSetting<'_>) -> Option<Tags> {
+fn tags(setting: &TomlSetting<'_>, mut tags: Tags) -> Option<Tags> {
     let mut table = table(setting, "[tags]")?;
-    let mut tags = Tags::default();
     table.set("dialects", &mut tags.dialects, dialects);
     table.finish();
     Some(tags)
 }
 
-fn defaults(setting: &TomlSetting<'_>) -> Option<Defaults> {
+fn defaults(setting: &TomlSetting<'_>, mut defaults: Defaults) -> Option<Defaults> {
     let mut table = table(setting, "[defaults]")?;
-    let mut defaults = Defaults::default();
     table.set("naming", &mut defaults.naming, word);
     table.set("negative", &mut defaults.negative, word);
     table.set("timer", &mut defaults.timer, word);
@@ -135,9 +145,8 @@ fn defaults(setting: &TomlSetting<'_>) -> Option<Defaults> {
     Some(defaults)
 }
 
-fn limits(setting: &TomlSetting<'_>) -> Option<Limits> {
+fn limits(setting: &TomlSetting<'_>, mut limits: Limits) -> Option<Limits> {
     let mut table = table(setting, "[limits]")?;
-    let mut limits = Limits::default();
     let family_series = whole(0..=usize::MAX, "a whole number, or 0 for no limit");
     table.set("series", &mut limits.series, at_least_1());
     table.set("family_series", &mut limits.family_series, |setting| family_series(setting).map(unless_0));

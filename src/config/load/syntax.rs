@@ -85,7 +85,35 @@ pub(super) fn tables<'a>(setting: &TomlSetting<'a>, header: &str, source: &str) 
 
 /// The syntax errors of `source`, in the words of a person who edits a file.
 pub(super) fn diagnostics(source: &str, errors: &[Error]) -> Vec<Diagnostic> {
-    errors.iter().map(|error| Diagnostic::error(span(error), message(source, error))).collect()
+    let mut line = None;
+    let found = errors.iter().filter_map(|error| {
+        // One backslash of a line is enough, because the remedy is the same for all of them.
+        let start = line_start(source, span(error).start);
+        if is_escape(error) && line.replace(start) == Some(start) {
+            return None;
+        }
+        Some(Diagnostic::error(span(error), message(source, error)))
+    });
+    found.collect()
+}
+
+/// Whether a backslash in double quotes is no escape of TOML.
+fn is_escape(error: &Error) -> bool {
+    error.message().starts_with("missing escaped value")
+}
+
+fn line_start(source: &str, at: usize) -> usize {
+    source.get(..at).and_then(|before| before.rfind('\n')).map_or(0, |newline| newline + 1)
+}
+
+/// The text in double quotes that has a wrong escape at `at`, written in single quotes.
+fn in_single_quotes(source: &str, at: usize) -> Option<String> {
+    let start = line_start(source, at);
+    let open = start + source.get(start..at)?.find('"')? + 1;
+    let text = source.get(open..)?.lines().next()?;
+    let text = text.get(..text.rfind('"')?)?;
+    let is_simple = !text.contains(['"', '\'']) && text.len() <= 60;
+    is_simple.then(|| format!(", as in '{text}'"))
 }
 
 fn span(error: &Error) -> Range<usize> {
@@ -95,7 +123,10 @@ fn span(error: &Error) -> Range<usize> {
 fn message(source: &str, error: &Error) -> String {
     let text = source.get(span(error)).unwrap_or_default();
     let message = error.message();
-    if message == "duplicate key" {
+    if is_escape(error) {
+        let example = in_single_quotes(source, span(error).start).unwrap_or_default();
+        format!("in double quotes, this backslash is no escape of TOML; write a regex in single quotes{example}")
+    } else if message == "duplicate key" {
         format!("{} is given twice; keep one", quoted(text))
     } else if message.starts_with("string values must be quoted") && text.is_empty() {
         "a value is missing".to_owned()

@@ -15,9 +15,11 @@ use crate::config::address::{Address, parse_socket_address};
 use crate::config::diagnostic::quoted;
 use crate::config::dialect::{Dialect, Dialects};
 use crate::config::preset::Preset;
-use crate::config::reader::{Node, bad_label_name, closest, pairs, rising, spanned, text, text_not_empty, word};
+use crate::config::reader::{
+    Node, bad_constant_label, bad_label_name, closest, pairs, rising, spanned, text, text_not_empty, word,
+};
 use crate::config::schema::Labels;
-use crate::config::units::{parse_duration, parse_size};
+use crate::config::units::{parse_duration, parse_mode, parse_size};
 
 /// Text that `parse` takes; `right` describes it, and the error of `parse` does so in more detail.
 fn parsed<T>(setting: &TomlSetting<'_>, right: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
@@ -153,9 +155,7 @@ pub(super) fn addresses(setting: &TomlSetting<'_>, http: SocketAddr) -> Option<V
 /// The permission bits of a file: text, because the numbers of TOML are decimal.
 pub(super) fn mode(setting: &TomlSetting<'_>) -> Option<u32> {
     const RIGHT: &str = "the permission bits of a file in octal digits, as text such as \"0660\"";
-    let digits = setting.value.text().filter(|text| matches!(text.len(), 3 | 4) && !text.starts_with('+'));
-    let mode = digits.and_then(|digits| u32::from_str_radix(digits, 8).ok()).filter(|mode| *mode <= 0o777);
-    mode.or_else(|| setting.must_be(RIGHT))
+    setting.value.text().and_then(|text| parse_mode(text).ok()).or_else(|| setting.must_be(RIGHT))
 }
 
 /// A user or group, which `right` describes: a name or a number.
@@ -189,6 +189,11 @@ pub(super) fn unit(setting: &TomlSetting<'_>) -> Option<String> {
 /// Names and values of labels.
 pub(super) fn labels(setting: &TomlSetting<'_>) -> Option<Labels> {
     pairs(setting, "a table such as { team = \"data\" }", "label", bad_label_name, spanned(text))
+}
+
+/// Names and values of the labels of every series.
+pub(super) fn constant_labels(setting: &TomlSetting<'_>) -> Option<Labels> {
+    pairs(setting, "a table such as { team = \"data\" }", "label", bad_constant_label, spanned(text))
 }
 
 /// Several sets of labels.

@@ -10,6 +10,6 @@ mod values;
 pub(crate) use problems::Problems;
 pub(crate) use setting::{Node, Setting, Table, closest};
 pub(crate) use values::{
-    bad_label_name, boolean, choice, factor, is_reserved_label, label_name, number, pairs, rising, spanned, text,
-    text_not_empty, word,
+    bad_constant_label, bad_label_name, boolean, choice, factor, is_reserved_label, label_name, number, pairs, rising,
+    spanned, text, text_not_empty, word,
 };

@@ -1,15 +1,15 @@
-//! The errors that were found in a file so far.
+//! The errors and warnings that were found in a file so far.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-use crate::config::diagnostic::Diagnostic;
+use crate::config::diagnostic::{Diagnostic, Severity};
 
-/// The errors of one file.
+/// The errors and warnings of one file.
 pub(crate) struct Problems {
-    /// Start, end and message of each. This is a set, because a YAML alias repeats the errors of its value.
-    found: RefCell<BTreeSet<(usize, usize, String)>>,
+    /// Start, end, message and severity of each. This is a set, because a YAML alias repeats the errors of its value.
+    found: RefCell<BTreeSet<(usize, usize, String, Severity)>>,
     limit: usize,
     /// The parts that could not be parsed, sorted and without overlaps.
     unparsed: Vec<Range<usize>>,
@@ -27,15 +27,25 @@ impl Problems {
             }
             joined
         });
-        let found = syntax.into_iter().map(|error| (error.span.start, error.span.end, error.message)).collect();
+        let found = syntax.into_iter().map(|found| (found.span.start, found.span.end, found.message, found.severity));
+        let found = found.collect();
         Self { found: RefCell::new(found), limit, unparsed }
     }
 
     /// Adds an error, except next to a syntax error, because it would only be a consequence of that.
     pub(crate) fn error(&self, span: Range<usize>, message: impl Into<String>) {
+        self.add(span, message.into(), Severity::Error);
+    }
+
+    /// Adds a warning, under the same condition.
+    pub(crate) fn warning(&self, span: Range<usize>, message: impl Into<String>) {
+        self.add(span, message.into(), Severity::Warning);
+    }
+
+    fn add(&self, span: Range<usize>, message: String, severity: Severity) {
         let mut found = self.found.borrow_mut();
         if found.len() < self.limit && !self.is_unparsed(&span) {
-            found.insert((span.start, span.end, message.into()));
+            found.insert((span.start, span.end, message, severity));
         }
     }
 
@@ -49,7 +59,7 @@ impl Problems {
         self.found
             .into_inner()
             .into_iter()
-            .map(|(start, end, message)| Diagnostic::error(start..end, message))
+            .map(|(start, end, message, severity)| Diagnostic { severity, span: start..end, message })
             .collect()
     }
 }

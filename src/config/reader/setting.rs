@@ -163,6 +163,15 @@ impl<'a, N: Node> Table<'a, N> {
 
     /// Reports every key that nothing has read.
     pub(crate) fn finish(&self) {
+        self.unknown(|key, message| self.problems.error(key, message));
+    }
+
+    /// Warns of every key that nothing has read.
+    pub(crate) fn finish_leniently(&self) {
+        self.unknown(|key, message| self.problems.warning(key, message));
+    }
+
+    fn unknown(&self, report: impl Fn(Range<usize>, String)) {
         for (key, _) in self.entries.iter().filter(|(key, _)| !self.known.contains(key.get_ref())) {
             let hint = match closest(key.get_ref(), &self.known) {
                 Some(close) => format!("did you mean {close:?}?"),
@@ -171,7 +180,7 @@ impl<'a, N: Node> Table<'a, N> {
                     format!("known are {}", known.join(", "))
                 }
             };
-            self.problems.error(key.span(), format!("unknown key {} {}; {hint}", quoted(key.get_ref()), self.place));
+            report(key.span(), format!("unknown key {} {}; {hint}", quoted(key.get_ref()), self.place));
         }
     }
 }

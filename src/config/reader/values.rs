@@ -126,7 +126,8 @@ pub(crate) fn label_name<N: Node>(setting: &Setting<'_, N>) -> Option<String> {
     }
 }
 
-/// Why `name` cannot be the name of a label, if it cannot.
+/// Why `name` cannot be the name of a label, if it cannot. Whether `le` and `quantile` can be depends on the type of the
+/// metric, so `mapping` checks these.
 ///
 /// Source: <https://prometheus.io/docs/concepts/data_model/#metric-names-and-labels>.
 pub(crate) fn bad_label_name(name: &str) -> Option<String> {
@@ -134,11 +135,20 @@ pub(crate) fn bad_label_name(name: &str) -> Option<String> {
     let quoted = quoted(name);
     if name.is_empty() || !name.chars().all(legal) || name.starts_with(|c: char| c.is_ascii_digit()) {
         Some(format!("{quoted} is not a label name; use letters, digits and _, and no digit first"))
-    } else if is_reserved_label(name) {
-        Some(format!("the label {quoted} is reserved for Prometheus itself; choose another name"))
+    } else if name.starts_with("__") {
+        Some(reserved(name))
     } else {
         None
     }
+}
+
+/// The same for a label of every series, whatever the type of its metric.
+pub(crate) fn bad_constant_label(name: &str) -> Option<String> {
+    bad_label_name(name).or_else(|| is_reserved_label(name).then(|| reserved(name)))
+}
+
+fn reserved(name: &str) -> String {
+    format!("the label {} is reserved for Prometheus itself; choose another name", quoted(name))
 }
 
 /// Whether Prometheus, or an exposition format, reserves the label `name`.

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::comments::CommentsByMapping;
 use super::mapping::{ALL, ExporterMapping, LineTypes, MappingDefaults, OBSERVERS};
 use super::observer::ObserverOptions;
 use super::pattern::{Match, PrefixTree};
@@ -19,21 +20,29 @@ const MOST_ERRORS: usize = 1000;
 pub(super) fn convert(source: &str) -> Result<(TomlWriter, Vec<Diagnostic>), Diagnostic> {
     let document = yaml::parse(source)?;
     let problems = Problems::new(document.errors, MOST_ERRORS);
-    let (mut defaults, mut mappings) = (MappingDefaults::default(), Vec::new());
+    let (mut defaults, mut mappings, mut starts) = (MappingDefaults::default(), Vec::new(), Vec::new());
     let root = document.root.as_deref().filter(|root| !root.is_null());
     let root = root.map(|root| Setting::new("a mapping file", root, &problems));
     if let Some(mut keys) = root.and_then(|root| root.table("at the top of the file", "a table")) {
         defaults = keys.read("defaults", MappingDefaults::read).unwrap_or_default();
         let elements = keys.read("mappings", |setting| setting.elements("a mapping", "a list")).into_iter().flatten();
-        mappings = elements.filter_map(|element| ExporterMapping::read(&element, &defaults)).collect();
-        keys.finish();
+        let elements: Vec<_> = elements.collect();
+        starts = elements.iter().map(|element| element.value.span().start).collect();
+        let read = |(number, element)| Some((number, ExporterMapping::read(element, &defaults)?));
+        mappings = elements.iter().enumerate().filter_map(read).collect();
+        keys.finish_leniently();
     }
     let lines = source.match_indices('\n').map(|(at, _)| at + 1).collect();
-    let mut file = ConfigFile { defaults, writer: TomlWriter::default(), lines, taken: HashMap::new() };
+    let comments = CommentsByMapping::new(source, document.comments, &starts);
+    let mut file = ConfigFile { defaults, writer: TomlWriter::default(), lines, comments, taken: HashMap::new() };
     file.head(&mappings, document.has_more);
     file.mappings(mappings);
+    file.tail();
     Ok((file.writer, problems.into_found()))
 }
+
+/// A mapping, and which one of the file it is.
+type NumberedMapping = (usize, ExporterMapping);
 
 /// The longest `summary_window`, in seconds.
 const WEEK: u128 = 7 * 24 * 60 * 60;
@@ -44,17 +53,29 @@ struct ConfigFile {
     writer: TomlWriter,
     /// The starts of the lines of the mapping file after the first.
     lines: Vec<usize>,
+    comments: CommentsByMapping,
     /// For each pattern so far: the line types that mappings have claimed, and the line of the first such mapping.
     taken: HashMap<(&'static str, String), (LineTypes, usize)>,
 }
 
 impl ConfigFile {
-    fn head(&mut self, mappings: &[ExporterMapping], has_more: bool) {
-        let Self { defaults, writer, .. } = self;
+    fn head(&mut self, mappings: &[NumberedMapping], has_more: bool) {
+        let Self { defaults, writer, comments, .. } = self;
         writer.comment("A mapping file of statsd_exporter, by `statsidecar convert`.");
         if has_more {
             writer.comment("The part after the second --- is left out, because statsd_exporter does not read it.");
         }
+        if !comments.head.is_empty() {
+            writer.gap();
+            writer.comments(&comments.head);
+        }
+        writer.gap();
+        writer.comment("statsd_exporter listens on all addresses; 127.0.0.1 is enough for programs on the same host.");
+        writer.header("[intake]", 0..0);
+        writer.key("listen", "[\"udp://0.0.0.0:9125\", \"tcp://0.0.0.0:9125\"]", 0..0);
+        writer.gap();
+        writer.header("[http]", 0..0);
+        writer.key("listen", "\"0.0.0.0:9102\"", 0..0);
         writer.gap();
         writer.header("[tags]", 0..0);
         writer.comment("statsd_exporter does not parse Graphite tags. Add \"graphite\" to parse them.");
@@ -84,12 +105,12 @@ impl ConfigFile {
     }
 
     /// Explains the order of the rules, if it is not that of the mappings.
-    fn order(&mut self, mappings: &[ExporterMapping]) {
-        let is_glob = |mapping: &&ExporterMapping| matches!(mapping.pattern.get_ref(), Match::Glob(_));
+    fn order(&mut self, mappings: &[NumberedMapping]) {
+        let is_glob = |(_, mapping): &&NumberedMapping| matches!(mapping.pattern.get_ref(), Match::Glob(_));
         let first_regex = mappings.iter().position(|mapping| !is_glob(&mapping));
         let last_glob = mappings.iter().rposition(|mapping| is_glob(&mapping));
         if first_regex < last_glob
-            && let Some(regex) = first_regex.and_then(|at| mappings.get(at))
+            && let Some((_, regex)) = first_regex.and_then(|at| mappings.get(at))
         {
             let line = self.line(regex);
             self.writer.gap();
@@ -107,17 +128,26 @@ impl ConfigFile {
     }
 
     /// All mappings, in the order in which statsd_exporter tries them.
-    fn mappings(&mut self, mut mappings: Vec<ExporterMapping>) {
+    fn mappings(&mut self, mut mappings: Vec<NumberedMapping>) {
         let is_unordered = self.defaults.is_unordered;
         // The sort is stable: globs of the same specificity, and regexes, keep their order.
-        mappings.sort_by_cached_key(|mapping| {
+        mappings.sort_by_cached_key(|(_, mapping)| {
             let pattern = mapping.pattern.get_ref();
             (matches!(pattern, Match::Regex(_)), is_unordered.then(|| pattern.specificity()))
         });
         let mut tree = PrefixTree::default();
-        for mapping in &mappings {
+        for (number, mapping) in &mappings {
             let is_prefix = matches!(mapping.pattern.get_ref(), Match::Glob(glob) if tree.add(glob));
-            self.mapping(mapping, is_prefix && !is_unordered);
+            let comments = self.comments.take(*number);
+            self.mapping(mapping, &comments, is_prefix && !is_unordered);
+        }
+    }
+
+    /// The comments after the last mapping.
+    fn tail(&mut self) {
+        if !self.comments.tail.is_empty() {
+            self.writer.gap();
+            self.writer.comments(&self.comments.tail);
         }
     }
 
@@ -126,7 +156,7 @@ impl ConfigFile {
         self.lines.partition_point(|start| *start <= mapping.pattern.span().start) + 1
     }
 
-    fn mapping(&mut self, mapping: &ExporterMapping, is_never_reached: bool) {
+    fn mapping(&mut self, mapping: &ExporterMapping, comments: &[String], is_never_reached: bool) {
         let line = self.line(mapping);
         let (key, pattern, shift) = mapping.rule_pattern();
         let mut types = mapping.lines;
@@ -136,6 +166,7 @@ impl ConfigFile {
             *is_taken |= *is_meant;
         }
         self.writer.gap();
+        self.writer.comments(comments);
         if types == [false; 3] {
             let why = format!("because line {first} has the same match, and the first one wins");
             return self.writer.comment(&format!("Line {line} is left out, {why}."));
@@ -182,7 +213,12 @@ struct RuleSource<'a> {
 impl RuleSource<'_> {
     /// Writes the differences as comments.
     fn notes(&self, writer: &mut TomlWriter) {
-        let ExporterMapping { name, labels, options, ttl, .. } = self.mapping;
+        let ExporterMapping { name, labels, options, ttl, useless, .. } = self.mapping;
+        if let Some(why) = useless {
+            writer.comment(&format!(
+                "Its lines are dropped, because {why}. statsd_exporter makes nothing useful of them."
+            ));
+        }
         let Some(name) = name else { return };
         for note in &name.get_ref().notes {
             writer.comment(&format!("In the name, {note}."));

@@ -21,6 +21,12 @@ pub(super) fn duration(setting: &YamlSetting<'_>) -> Option<Duration> {
     parse_go_duration(text).or_else(|| setting.must_be(right))
 }
 
+/// Whether it is a duration below 0: series with such a ttl expire at once.
+pub(super) fn is_past(setting: &YamlSetting<'_>) -> bool {
+    let positive = setting.value.text().and_then(|text| text.strip_prefix('-')).filter(|text| !text.starts_with('+'));
+    positive.and_then(parse_go_duration).is_some_and(|time| !time.is_zero())
+}
+
 /// Numbers with units, one after the other, that are not negative.
 ///
 /// Source: <https://pkg.go.dev/time#ParseDuration>.

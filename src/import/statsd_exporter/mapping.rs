@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::duration::duration;
+use super::duration::{duration, is_past};
 use super::observer::ObserverOptions;
 use super::pattern::{Match, MatchRegex};
 use super::template::ExporterTemplate;
@@ -33,7 +33,7 @@ impl MappingDefaults {
         let is_regex = keys.read("match_type", choice(&MATCH_TYPES)).unwrap_or_default();
         let is_unordered = keys.read("glob_disable_ordering", boolean).unwrap_or_default();
         let ttl = keys.read("ttl", spanned(duration)).filter(|ttl| !ttl.get_ref().is_zero());
-        keys.finish();
+        keys.finish_leniently();
         Some(Self { options, is_regex, is_unordered, ttl })
     }
 
@@ -71,6 +71,8 @@ pub(super) struct ExporterMapping {
     pub(super) help: Option<Spanned<String>>,
     pub(super) scale: Option<Spanned<f64>>,
     pub(super) ttl: Option<Spanned<Duration>>,
+    /// Why no metric can come from it, although statsd_exporter loads it. Then its lines are dropped.
+    pub(super) useless: Option<String>,
 }
 
 impl ExporterMapping {
@@ -91,12 +93,20 @@ impl ExporterMapping {
         let options = ObserverOptions::read(&mut keys);
         options.check(defaults.options.observer, &keys);
         let help = keys.read("help", spanned(text)).filter(|help| !help.get_ref().trim().is_empty());
-        let scale = keys.read("scale", spanned(factor)).filter(|scale| *scale.get_ref() != 1.0);
-        let ttl = keys.read("ttl", spanned(duration));
-        keys.finish();
+        let mut useless = Useless::default();
+        let scale =
+            keys.get("scale").filter(|scale| !useless.is(scale, scale.value.number() == Some(0.0), "the scale is"));
+        let scale = scale.and_then(|scale| spanned(factor)(&scale)).filter(|scale| *scale.get_ref() != 1.0);
+        let ttl = keys.get("ttl").filter(|ttl| !useless.is(ttl, is_past(ttl), "no series lives for the ttl"));
+        let ttl = ttl.and_then(|ttl| spanned(duration)(&ttl));
+        keys.finish_leniently();
 
         let name = match (name, &pattern) {
             _ if is_dropped => None,
+            (Some(name), Some(pattern)) if is_empty_name(&name, pattern.get_ref()) => {
+                useless.is(&name, true, "the name is always empty:");
+                None
+            }
             (Some(name), Some(pattern)) => Some(spanned(|name| metric_name(name, pattern.get_ref()))(&name)?),
             (Some(name), None) => {
                 // A name without references can be checked without a match.
@@ -111,7 +121,9 @@ impl ExporterMapping {
         let template = |text: Spanned<String>| Spanned::new(text.span(), pattern.get_ref().template(text.get_ref()));
         let labels = labels.unwrap_or_default().into_iter();
         let labels = labels.map(|(label, text)| (label.into_inner(), template(text))).collect();
-        Some(Self { pattern, lines: lines?, name, labels, tags_win, options, help, scale, ttl })
+        let useless = useless.0.filter(|_| !is_dropped);
+        let name = name.filter(|_| useless.is_none());
+        Some(Self { pattern, lines: lines?, name, labels, tags_win, options, help, scale, ttl, useless })
     }
 
     /// The metric type of its `ms`, `h` and `d` lines.
@@ -132,11 +144,40 @@ impl ExporterMapping {
     }
 }
 
+/// Why a mapping is useless, if it is.
+#[derive(Default)]
+struct Useless(Option<String>);
+
+impl Useless {
+    /// Gives `is_so`. If it is true, the mapping is useless because of this setting, which gets a warning.
+    fn is(&mut self, setting: &YamlSetting<'_>, is_so: bool, why: &str) -> bool {
+        if is_so {
+            let why = format!("{why} {}", setting.value.shown());
+            let effect = "statsd_exporter makes nothing useful of this mapping, so its lines are dropped";
+            setting.problems.warning(setting.value.span(), format!("{why}; {effect}"));
+            self.0.get_or_insert(why);
+        }
+        is_so
+    }
+}
+
+/// Whether a name has references only, and all of them refer to nothing.
+fn is_empty_name(name: &YamlSetting<'_>, pattern: &Match) -> bool {
+    let is_empty = |text: &str| {
+        let template = pattern.template(text);
+        template.is_empty() && !template.notes.is_empty() && braced(text, pattern).is_none()
+    };
+    name.value.text().is_some_and(is_empty)
+}
+
 fn pattern(setting: &YamlSetting<'_>, is_regex: bool) -> Option<Match> {
     let Some(text) = setting.value.text() else {
         return setting.must_be("text");
     };
-    if text.is_empty() || text.len() > LONGEST_MATCH {
+    if is_regex && text.is_empty() {
+        let what = "an empty regex matches every name";
+        setting.problems.warning(setting.value.span(), format!("match \"\": {what}; write .* if that is meant"));
+    } else if text.is_empty() || text.len() > LONGEST_MATCH {
         return setting.must_be(&format!("text of 1 to {LONGEST_MATCH} bytes"));
     }
     let pattern = if is_regex { MatchRegex::new(text).map(Match::Regex) } else { Match::glob(text) };

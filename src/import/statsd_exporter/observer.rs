@@ -31,13 +31,13 @@ impl ObserverOptions {
             quantiles = summary.get("quantiles");
             options.max_age = summary.read("max_age", spanned(duration)).filter(|age| !age.get_ref().is_zero());
             options.skip(&mut summary, ["age_buckets", "buf_cap"]);
-            summary.finish();
+            summary.finish_leniently();
         }
         if let Some(mut histogram) = keys.get("histogram_options").and_then(|histogram| table(&histogram)) {
             options.has_histogram_options = true;
             buckets = histogram.get("buckets");
             options.skip(&mut histogram, ["native_histogram_bucket_factor", "native_histogram_max_buckets"]);
-            histogram.finish();
+            histogram.finish_leniently();
         }
         let quantiles = one_of_two(quantiles, keys.get("quantiles"), "summary_options");
         options.quantiles =
@@ -91,7 +91,7 @@ fn quantile_values(setting: &YamlSetting<'_>) -> Option<Vec<f64>> {
         let value = keys.read("quantile", |quantile| number(quantile, right, |value| (0.0..=1.0).contains(&value)));
         keys.require("quantile", "give a number from 0 to 1");
         keys.read("error", |error| number(error, "a number", |_| true));
-        keys.finish();
+        keys.finish_leniently();
         value
     });
     let mut values: Vec<f64> = quantiles.collect();

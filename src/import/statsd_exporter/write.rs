@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use toml_writer::{ToTomlValue, TomlStringBuilder};
 
-use crate::config::{Spanned, push_on_one_line};
+use crate::config::{Spanned, escape_hidden};
 
 /// A TOML file that is being written.
 #[derive(Debug, Default)]
@@ -27,8 +27,17 @@ impl TomlWriter {
     pub(super) fn comment(&mut self, text: &str) {
         self.text += "# ";
         // TOML forbids control characters in a comment, and a line end would end it.
-        push_on_one_line(&mut self.text, text);
+        escape_hidden(&mut self.text, text);
         self.text.push('\n');
+    }
+
+    /// Writes comments of the mapping file, with the blanks after their `#`.
+    pub(super) fn comments(&mut self, comments: &[String]) {
+        for text in comments {
+            self.text.push('#');
+            escape_hidden(&mut self.text, text.trim_end());
+            self.text.push('\n');
+        }
     }
 
     /// Writes an empty line.

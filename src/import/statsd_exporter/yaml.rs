@@ -9,6 +9,7 @@ use std::slice;
 
 use granit_parser::{Event, Parser, ScalarStyle, ScanError, StrInput};
 
+use super::comments::YamlComment;
 use crate::config::reader::{Node, Setting, Table};
 use crate::config::{Diagnostic, Spanned, quoted};
 
@@ -139,17 +140,22 @@ pub(super) struct Document {
     pub(super) has_more: bool,
     /// Errors in spite of which the rest can be read.
     pub(super) errors: Vec<Diagnostic>,
+    /// Its comments, in file order.
+    pub(super) comments: Vec<YamlComment>,
 }
 
 /// Parses the first document. After the error of an `Err`, nothing can be parsed.
 pub(super) fn parse(source: &str) -> Result<Document, Diagnostic> {
-    let options = granit_parser::options! { flow_nesting_limit: DEPTH, block_nesting_limit: DEPTH };
+    let options = granit_parser::options! {
+        flow_nesting_limit: DEPTH, block_nesting_limit: DEPTH, max_buffered_comment_events: usize::MAX
+    };
     let parser = Parser::new_from_str_with_options(source, options);
-    let mut tree = Tree { source, parser, anchors: HashMap::new(), weight: 0, errors: Vec::new() };
+    let mut tree =
+        Tree { source, parser, anchors: HashMap::new(), weight: 0, errors: Vec::new(), comments: Vec::new() };
     let root = tree.nodes()?.pop();
     let mut rest = tree.parser.take_while(Result::is_ok);
     let has_more = rest.any(|event| matches!(event, Ok((Event::DocumentStart(..), _))));
-    Ok(Document { root, has_more, errors: tree.errors })
+    Ok(Document { root, has_more, errors: tree.errors, comments: tree.comments })
 }
 
 fn syntax(source: &str, error: &ScanError) -> Diagnostic {
@@ -169,6 +175,7 @@ struct Tree<'s> {
     /// The weight of everything so far.
     weight: usize,
     errors: Vec<Diagnostic>,
+    comments: Vec<YamlComment>,
 }
 
 impl Tree<'_> {
@@ -210,6 +217,11 @@ impl Tree<'_> {
                 let (node, weight) = known.ok_or_else(|| Diagnostic::error(span.clone(), message))?;
                 self.charge(weight, span)?;
                 return Ok(Some(node));
+            }
+            Event::Comment(text, _) => {
+                self.charge(1 + text.len(), span)?;
+                self.comments.push(YamlComment { at: span.start, text: text.into_owned() });
+                return Ok(None);
             }
             _ => return Ok(None),
         };
