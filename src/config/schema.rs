@@ -19,6 +19,8 @@ pub const DEFAULT_BUCKETS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5
 /// A whole config file; a key that the file lacks has its default.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Config {
+    /// `presets`: sets of rules that come with the program. Their rules follow those of the file in `metrics`.
+    pub presets: Option<Spanned<Vec<&'static str>>>,
     /// `[intake]`: how lines are received.
     pub intake: IntakeConfig,
     /// `[http]`: how metrics are served.
@@ -31,8 +33,6 @@ pub struct Config {
     pub limits: Limits,
     /// `[labels]`: constant labels of every series, sorted by name.
     pub labels: Labels,
-    /// `presets`: sets of rules that come with the program. Their rules follow those of the file in `metrics`.
-    pub presets: Option<Spanned<Vec<&'static str>>>,
     /// `[[metric]]`: the rules, in file order.
     pub metrics: Vec<MetricRule>,
     /// `[[relay]]`: the targets that received lines are forwarded to, in file order.
@@ -274,7 +274,7 @@ pub struct MetricRule {
     pub drop: bool,
     /// `init`: the label sets of series that exist from the start, at 0.
     pub init: Vec<Spanned<Labels>>,
-    /// The preset that the rule is of; `None`: the file has it.
+    /// The preset that the rule is of; none if the file has the rule.
     pub preset: Option<&'static str>,
 }
 

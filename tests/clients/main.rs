@@ -15,6 +15,7 @@
 mod support;
 
 mod cadence;
+mod emitters;
 mod exposition;
 
 use std::path::{Path, PathBuf};

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::markdown::page;
-use crate::support::{Daemon, Scratch, client};
+use crate::support::{Daemon, Scratch, client, run_in};
 
 /// Every key of config.toml has a row in the table of its section, and the row has the same default.
 #[test]
@@ -22,6 +22,12 @@ fn the_configuration_chapter_has_every_key() {
             if section == "[labels]" {
                 continue; // its keys are the names of labels
             }
+            if section.is_empty() {
+                let text = chapter.split("\n## ").next().unwrap();
+                assert!(text.contains(&format!("The key `{key}`")), "the chapter does not start with {key}");
+                found += 1;
+                continue;
+            }
             let heading = format!("\n## `{section}`\n");
             let (_, text) = chapter.split_once(&heading).unwrap_or_else(|| panic!("there is no heading {section}"));
             let text = text.split("\n## ").next().unwrap();
@@ -31,6 +37,22 @@ fn the_configuration_chapter_has_every_key() {
         }
     }
     assert!(found >= 40, "only {found} keys were found");
+}
+
+/// The chapter on presets has a row for each preset, as `statsidecar presets` lists them.
+#[test]
+fn the_chapter_on_presets_has_every_preset() {
+    let listed = run_in(Path::new(env!("CARGO_MANIFEST_DIR")), &["presets"]);
+    assert_eq!(listed.code, Some(0), "{}", listed.stderr);
+    let listed: Vec<String> = listed
+        .stdout
+        .lines()
+        .map(|line| line.split_once(' ').expect("a name and what it is for"))
+        .map(|(name, about)| format!("| `{name}` | {} |", about.trim()))
+        .collect();
+    let chapter = page("docs/src/presets.md").text;
+    let rows: Vec<&str> = chapter.lines().filter(|line| line.starts_with("| `")).collect();
+    assert!(rows.len() >= 20 && rows == listed, "the chapter has\n{rows:#?}\nand the program\n{listed:#?}");
 }
 
 /// Every metric of the sidecar's own has a row in the chapter, and every row is a metric; the same of reasons.
