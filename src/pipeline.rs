@@ -33,6 +33,7 @@ use memchr::{memchr, memrchr};
 use crate::mapping::TagErrors;
 use crate::parse::{self, Line};
 use crate::reject::Reject;
+use crate::telemetry::LineText;
 use general_line::GeneralLine;
 use lookahead::{Found, HashedLine, Lookahead};
 use sample::Sample;
@@ -68,8 +69,7 @@ impl<'p> Batch<'_, '_, 'p> {
             let len = match parse::simple_line(rest) {
                 Some((line, len)) if len <= self.work.pipeline.max_line => {
                     self.work.applier.stats.lines += 1;
-                    let text = rest.get(..len).unwrap_or_default();
-                    if self.waiting.push(line, text, &self.work.cache) {
+                    if self.waiting.push(line, &self.work.cache) {
                         self.apply();
                     }
                     len
@@ -116,11 +116,11 @@ impl<'w> Work<'w> {
             Some(found) => found.each(|number, route| {
                 let line = &lines[number];
                 let applied = applier.apply(cache.route(route), &line.sample());
-                applier.count(applied, line.text);
+                applier.count(applied, line.text());
             }),
             None => lines.iter().for_each(|line| {
                 let applied = self.sample(&line.sample());
-                self.applier.count(applied, line.text);
+                self.applier.count(applied, line.text());
             }),
         }
     }
@@ -136,10 +136,10 @@ impl<'w> Work<'w> {
         match parse::line(line, self.pipeline.rules.dialects, self.pipeline.max_line) {
             Line::TooLong { name } => self.applier.too_long(name, line),
             Line::Event(Ok(())) => self.applier.stats.event(),
-            Line::Event(Err(reject)) => self.applier.count(Err(general.reject(reject)), line),
+            Line::Event(Err(reject)) => self.applier.count(Err(general.reject(reject)), LineText::Raw(line)),
             Line::Groups(groups) => groups.for_each(|group| match group {
                 Ok(group) => self.group(&mut general, &group),
-                Err(reject) => self.applier.count(Err(general.reject(reject)), line),
+                Err(reject) => self.applier.count(Err(general.reject(reject)), LineText::Raw(line)),
             }),
         }
     }

@@ -12,7 +12,7 @@ mod table;
 pub(crate) use counters::WorkerStats;
 pub use counters::{Listener, Telemetry};
 pub(crate) use heavy_hitters::HeavyHitter;
-pub(crate) use losses::{Loss, LostLine};
+pub(crate) use losses::{LineText, Loss, LostLine};
 pub use snapshot::Snapshot;
 pub(crate) use snapshot::{
     Closed, DatagramSnapshot, Delivery, ListenerSnapshot, ProcessSnapshot, RelaySnapshot, SocketSnapshot,

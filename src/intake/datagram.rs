@@ -10,7 +10,7 @@ use std::time::Instant;
 use rustix::net::{self, Shutdown, sockopt};
 
 use super::bind::BoundSocket;
-use super::catch_up::{InHand, catch_up, is_readable, wait_for_packets};
+use super::catch_up::{InHand, catch_up, is_readable};
 use super::sys::{self, ReceiveBuffers, Wait};
 use crate::config::{Address, IntakeConfig};
 use crate::forward::Tap;
@@ -91,12 +91,12 @@ impl Socket {
         let (queued, before) = (self.queued(), self.listener.received());
         let is_behind = || is_readable(self.as_fd()) && self.listener.received() - before < queued as u64;
         let in_hand = self.in_hand.lock().clone();
-        catch_up(is_behind, &in_hand, deadline);
+        catch_up(is_behind, in_hand.iter().map(Arc::as_ref), deadline);
     }
 
     /// A thread that reads the socket notes here what it has in hand.
     fn add_reader(&self) -> Arc<InHand> {
-        let in_hand = Arc::new(InHand::default());
+        let in_hand = Arc::new(InHand::new());
         self.in_hand.lock().push(Arc::clone(&in_hand));
         in_hand
     }
@@ -132,27 +132,17 @@ pub(crate) fn receive(socket: &Socket, worker: Worker, tap: Option<Tap>, tickets
     let mut reader = Reader { socket, buffers: ReceiveBuffers::new(BATCH), worker, tap, in_hand };
     let lock = || tickets.map(Mutex::lock);
     let (mut lead, mut retries) = (None, Retries::new());
-    // Whether this thread has emptied the queue, so that another try would most likely find nothing.
-    let mut is_empty = true;
     while !socket.is_stopping() {
         let mut turn = lead.take().or_else(lock);
-        if is_empty && !wait_for_packets(socket.as_fd()) {
-            lead = turn;
-            continue;
-        }
-        let mut count = 0;
-        let taken = reader.take(|packets| {
-            count = packets;
+        let taken = reader.take(Wait::ForOne, |packets| {
             let ticket = turn.as_mut().map(|tickets| tickets.take());
             if packets < BATCH {
                 lead = turn.take();
             }
             ticket
         });
-        is_empty = count < BATCH;
         match taken {
             Ok(_) => retries.succeeded(),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => lead = turn,
             Err(error) => reader.pause(&mut retries, &error),
         }
     }
@@ -190,7 +180,7 @@ impl Reader<'_> {
     fn drain(&mut self, mut ticket: impl FnMut(usize) -> Option<Ticket>) {
         let mut queued = self.socket.queued();
         while queued > 0 {
-            match self.take(&mut ticket) {
+            match self.take(Wait::No, &mut ticket) {
                 Ok((packets, bytes)) => queued = queued.saturating_sub(bytes + packets * Listener::PACKET_OVERHEAD),
                 Err(_) => return,
             }
@@ -208,11 +198,12 @@ impl Reader<'_> {
         thread::sleep(pause);
     }
 
-    /// Receives the datagrams that are queued and applies them; gives their number and their bytes. `ticket` is called in
-    /// between, with the number of datagrams. A signal that arrives in between is no error.
-    fn take(&mut self, ticket: impl FnOnce(usize) -> Option<Ticket>) -> io::Result<(usize, usize)> {
+    /// Receives datagrams and applies them; gives their number and their bytes. `ticket` is called in between, with the
+    /// number of datagrams. A signal that arrives in between is no error.
+    fn take(&mut self, wait: Wait, ticket: impl FnOnce(usize) -> Option<Ticket>) -> io::Result<(usize, usize)> {
+        let received = self.buffers.receive(self.socket.as_fd(), wait);
         let _in_hand = self.in_hand.begin();
-        let packets = match self.buffers.receive(self.socket.as_fd(), Wait::No) {
+        let packets = match received {
             Ok(packets) => packets,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok((0, 0)),
             Err(error) => return Err(error),

@@ -1,5 +1,7 @@
 //! The values of samples. Numbers are decimal and finite; whole numbers are exact.
 
+use std::fmt;
+
 use super::statsd_type::StatsdType;
 use crate::reject::Reject;
 
@@ -60,6 +62,20 @@ impl Number {
             Magnitude::Real(x) => x,
         };
         if self.sign == Sign::Minus { -magnitude } else { magnitude }
+    }
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.sign {
+            Sign::None => "",
+            Sign::Plus => "+",
+            Sign::Minus => "-",
+        })?;
+        match self.magnitude {
+            Magnitude::Whole(n) => write!(f, "{n}"),
+            Magnitude::Real(x) => write!(f, "{x}"),
+        }
     }
 }
 

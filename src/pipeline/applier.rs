@@ -12,7 +12,7 @@ use crate::metric::{Sharing, Update};
 use crate::parse::tags;
 use crate::registry::Series;
 use crate::reject::Reject;
-use crate::telemetry::WorkerStats;
+use crate::telemetry::{LineText, WorkerStats};
 
 /// Updates of gauges, and totals of counters, that wait for a ticket, because the order in which they arrived counts.
 pub(super) type HeldBack = Vec<(Arc<Series>, Update<'static>)>;
@@ -83,10 +83,11 @@ impl<'w> Applier<'w> {
     fn update(&mut self, series: &Arc<Series>, plan: &Plan, sample: &Sample<'_>) -> Result<TagErrors, Reject> {
         let update = plan.conversion.update(sample.value, sample.rate?)?;
         series.touch(self.now);
-        match update {
-            Update::Set(x) if self.is_ahead => self.held_back.push((Arc::clone(series), Update::Set(x))),
-            Update::Move(x) if self.is_ahead => self.held_back.push((Arc::clone(series), Update::Move(x))),
-            Update::Total(x) if self.is_ahead => self.held_back.push((Arc::clone(series), Update::Total(x))),
+        // One test for all, because nearly always nothing is ahead.
+        match (self.is_ahead, update) {
+            (true, Update::Set(x)) => self.held_back.push((Arc::clone(series), Update::Set(x))),
+            (true, Update::Move(x)) => self.held_back.push((Arc::clone(series), Update::Move(x))),
+            (true, Update::Total(x)) => self.held_back.push((Arc::clone(series), Update::Total(x))),
             _ => series.cells.apply(update, self.sharing, self.now),
         }
         self.stats.applied(sample.key.statsd_type, plan.is_mapped);
@@ -95,7 +96,7 @@ impl<'w> Applier<'w> {
 
     /// Counts what [`apply`](Self::apply) gave for a sample of `line`.
     #[inline(always)]
-    pub(super) fn count(&mut self, applied: Result<TagErrors, Reject>, line: &[u8]) {
+    pub(super) fn count(&mut self, applied: Result<TagErrors, Reject>, line: LineText<'_>) {
         match applied {
             Ok(tag_errors) if tag_errors.is_empty() => {}
             Ok(tag_errors) => tag_errors.iter().for_each(|(error, count)| self.stats.tag_error(error, count)),
@@ -107,7 +108,7 @@ impl<'w> Applier<'w> {
     #[cold]
     pub(super) fn too_long(&mut self, name: &[u8], line: &[u8]) {
         self.stats.over_limit(name, Reject::LineTooLong);
-        self.stats.rejected(Reject::LineTooLong, line);
+        self.stats.rejected(Reject::LineTooLong, LineText::Raw(line));
     }
 
     /// Applies a sample by what its key was resolved to.

@@ -12,6 +12,7 @@ use super::slots::RouteId;
 use crate::mapping::TagErrors;
 use crate::parse::{Group, StatsdType};
 use crate::reject::Reject;
+use crate::telemetry::LineText;
 
 /// A line that the general reader reads, and what is known of the keys of its samples.
 ///
@@ -96,7 +97,7 @@ impl Work<'_> {
     pub(super) fn group<'l>(&mut self, line: &mut GeneralLine<'l>, group: &Group<'l>) {
         group.unknown_sections().for_each(|section| self.applier.stats.unknown_section(section));
         if group.is_packed() && !line.is_utf8() {
-            return self.applier.count(Err(Reject::NotUtf8), line.bytes);
+            return self.applier.count(Err(Reject::NotUtf8), LineText::Raw(line.bytes));
         }
         let key = Key::new(group, &self.pipeline.rules);
         line.enter(&key);
@@ -105,10 +106,10 @@ impl Work<'_> {
             // The hash is needed only where the route is not known.
             match value.and_then(|value| self.value(line, Sample { key, hash: 0, value, rate: group.rate })) {
                 Ok(errors) => tag_errors = errors,
-                Err(reject) => self.applier.count(Err(line.reject(reject)), line.bytes),
+                Err(reject) => self.applier.count(Err(line.reject(reject)), LineText::Raw(line.bytes)),
             }
         }
-        self.applier.count(Ok(tag_errors), line.bytes);
+        self.applier.count(Ok(tag_errors), LineText::Raw(line.bytes));
     }
 
     #[inline]

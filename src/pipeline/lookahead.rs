@@ -11,6 +11,7 @@ use super::sample::Sample;
 use super::slots::RouteId;
 use crate::metric::MetricType;
 use crate::parse::{SampleValue, SimpleLine};
+use crate::telemetry::LineText;
 
 /// How many lines are looked up together: about as many as fit a packet of 1,432 bytes.
 const LEN: usize = 32;
@@ -23,8 +24,6 @@ pub(super) struct Lookahead<'p>(ArrayVec<HashedLine<'p>, LEN>);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HashedLine<'p> {
     line: SimpleLine<'p>,
-    /// The line as it came, for people if it is rejected.
-    pub text: &'p [u8],
     hash: u32,
 }
 
@@ -32,6 +31,12 @@ impl<'p> HashedLine<'p> {
     #[inline]
     fn key(&self) -> Key<'p> {
         key(&self.line)
+    }
+
+    /// The line for people, if it is rejected.
+    #[inline]
+    pub(super) fn text(&self) -> LineText<'_> {
+        LineText::Simple(&self.line)
     }
 
     /// The one sample of the line.
@@ -51,10 +56,10 @@ fn key<'p>(line: &SimpleLine<'p>) -> Key<'p> {
 impl<'p> Lookahead<'p> {
     /// Adds a line to a batch that is not full; tells whether it is full now.
     #[inline]
-    pub(super) fn push(&mut self, line: SimpleLine<'p>, text: &'p [u8], cache: &RouteCache) -> bool {
+    pub(super) fn push(&mut self, line: SimpleLine<'p>, cache: &RouteCache) -> bool {
         let hash = cache.hash(&key(&line));
         cache.prefetch_slot(hash);
-        self.0.push(HashedLine { line, text, hash });
+        self.0.push(HashedLine { line, hash });
         self.0.is_full()
     }
 

@@ -10,7 +10,7 @@ use super::ticket::Ticket;
 use crate::metric::Sharing;
 use crate::reject::Reject;
 use crate::sync::{Mutex, MutexGuard};
-use crate::telemetry::{Listener, WorkerStats};
+use crate::telemetry::{LineText, Listener, WorkerStats};
 
 /// One thread's way from packets to series.
 #[derive(Debug)]
@@ -74,7 +74,7 @@ impl Work<'_> {
     /// Counts a line that was not received whole; `beginning` is what is left of it.
     pub fn lost_line(&mut self, reject: Reject, beginning: &[u8]) {
         self.applier.stats.lines += 1;
-        self.applier.stats.rejected(reject, beginning);
+        self.applier.stats.rejected(reject, LineText::Raw(beginning));
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::heavy_hitters::{HeavyHitter, HeavyHitters};
-use super::losses::{Loss, Losses, LostLine, NewestLines};
+use super::losses::{LineText, Loss, Losses, LostLine, NewestLines};
 use super::snapshot::{ListenerSnapshot, SocketSnapshot};
 use crate::metric::{Bounds, Histogram, Sharing};
 use crate::parse::StatsdType;
@@ -234,7 +234,7 @@ impl WorkerStats {
 
     /// Counts a rejected sample of `line`.
     #[cold]
-    pub(crate) fn rejected(&mut self, reject: Reject, line: &[u8]) {
+    pub(crate) fn rejected(&mut self, reject: Reject, line: LineText<'_>) {
         self.rare().rejected[reject as usize] += 1;
         self.newest_lines.note(Loss::Rejected(reject), line);
     }
@@ -243,7 +243,7 @@ impl WorkerStats {
     #[cold]
     pub(crate) fn collapsed(&mut self, name: &[u8], limit: Reject) {
         self.rare().collapsed[limit as usize] += 1;
-        self.newest_lines.note(Loss::Collapsed(limit), name);
+        self.newest_lines.note(Loss::Collapsed(limit), LineText::Raw(name));
         self.over_limit(name, limit);
     }
 
@@ -251,7 +251,7 @@ impl WorkerStats {
     #[cold]
     pub(crate) fn unmapped(&mut self, name: &[u8]) {
         self.is_rare = true;
-        self.newest_lines.note(Loss::Unmapped, name);
+        self.newest_lines.note(Loss::Unmapped, LineText::Raw(name));
     }
 
     /// Notes that a sample of `name` is in conflict with another metric, in addition to its outcome.

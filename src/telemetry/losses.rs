@@ -5,8 +5,10 @@
 
 use std::array;
 use std::collections::VecDeque;
+use std::io::{self, Write};
 use std::sync::Arc;
 
+use crate::parse::SimpleLine;
 use crate::reject::Reject;
 
 /// How many lines of each kind are kept.
@@ -52,12 +54,39 @@ struct Beginning {
     is_cut: bool,
 }
 
+/// A line on its way to [`NewestLines`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum LineText<'l> {
+    /// As it came.
+    Raw(&'l [u8]),
+    /// Taken apart. It is put together again from its parts, which differs from the line at most in how the number is
+    /// written and in the order of the sections.
+    Simple(&'l SimpleLine<'l>),
+}
+
 impl Beginning {
-    fn set(&mut self, line: &[u8]) {
-        let kept = line.get(..LEN).unwrap_or(line);
+    fn set(&mut self, line: LineText<'_>) {
         self.bytes.clear();
-        self.bytes.extend_from_slice(kept);
-        self.is_cut = kept.len() < line.len();
+        self.is_cut = false;
+        // It never fails.
+        let _ = match line {
+            LineText::Raw(bytes) => self.write_all(bytes),
+            LineText::Simple(line) => self.set_simple(line),
+        };
+    }
+
+    fn set_simple(&mut self, line: &SimpleLine<'_>) -> io::Result<()> {
+        let SimpleLine { name, tags, number, rate, statsd_type } = line;
+        self.write_all(name)?;
+        write!(self, ":{number}|{}", statsd_type.as_str())?;
+        if *rate != 1.0 {
+            write!(self, "|@{rate}")?;
+        }
+        if !tags.is_empty() {
+            self.write_all(b"|#")?;
+            self.write_all(tags)?;
+        }
+        Ok(())
     }
 
     /// The text, with control characters and what is not UTF-8 escaped, so that neither a terminal nor a log is confused.
@@ -76,6 +105,21 @@ impl Beginning {
             text.push_str("...");
         }
         text
+    }
+}
+
+/// Keeps the first bytes, and passes over the rest.
+impl Write for Beginning {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let room = LEN - self.bytes.len();
+        let kept = bytes.get(..room).unwrap_or(bytes);
+        self.bytes.extend_from_slice(kept);
+        self.is_cut |= kept.len() < bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -103,7 +147,7 @@ impl Default for NewestLines {
 
 impl NewestLines {
     /// Notes a line, in the place of the oldest one if there are many.
-    pub(super) fn note(&mut self, loss: Loss, line: &[u8]) {
+    pub(super) fn note(&mut self, loss: Loss, line: LineText<'_>) {
         if let Some(NewestOfKind { lines, count }) = self.kinds.get_mut(loss.index()) {
             lines[*count % KEPT].set(line);
             *count += 1;
@@ -175,6 +219,7 @@ impl Losses {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::parse::simple_line;
 
     fn texts(losses: &Losses, loss: Loss) -> Vec<String> {
         losses.of(loss).into_iter().map(|line| line.text).collect()
@@ -185,13 +230,13 @@ mod tests {
         let (mut losses, mut newest) = (Losses::default(), NewestLines::default());
         let listener: Arc<str> = "udp://a".into();
         for n in 0..10 {
-            newest.note(Loss::Rejected(Reject::BadValue), format!("a:{n}x|c").as_bytes());
+            newest.note(Loss::Rejected(Reject::BadValue), LineText::Raw(format!("a:{n}x|c").as_bytes()));
             losses.take(&mut newest, &listener, n);
         }
         let many = Loss::Rejected(Reject::UnknownType);
-        (0..10).for_each(|n| newest.note(many, format!("{n}").as_bytes()));
-        newest.note(Loss::Collapsed(Reject::SeriesLimit), b"c");
-        newest.note(Loss::Unmapped, b"u");
+        (0..10).for_each(|n| newest.note(many, LineText::Raw(format!("{n}").as_bytes())));
+        newest.note(Loss::Collapsed(Reject::SeriesLimit), LineText::Raw(b"c"));
+        newest.note(Loss::Unmapped, LineText::Raw(b"u"));
         losses.take(&mut newest, &listener, 10);
         assert!(!newest.is_any());
         assert_eq!(texts(&losses, Loss::Rejected(Reject::BadValue)), ["a:9x|c", "a:8x|c", "a:7x|c", "a:6x|c"]);
@@ -211,7 +256,18 @@ mod tests {
             (format!("x{}", "é".repeat(101)).into_bytes(), format!("x{}...", "é".repeat(99))),
             (Vec::new(), String::new()),
         ] {
-            beginning.set(&line);
+            beginning.set(LineText::Raw(&line));
+            assert_eq!(beginning.text(), expected);
+        }
+    }
+
+    #[test]
+    fn a_simple_line_is_put_together_again() {
+        for text in ["a.b:-5|c", "a:+1.5|g", "a:320|ms|@0.1|#k:v,l", &format!("a:1|d|#{}", "k".repeat(300))] {
+            let (line, _) = simple_line(text.as_bytes()).expect("a simple line");
+            let mut beginning = Beginning::default();
+            beginning.set(LineText::Simple(&line));
+            let expected = text.get(..LEN).map_or(text.to_owned(), |kept| format!("{kept}..."));
             assert_eq!(beginning.text(), expected);
         }
     }
