@@ -22,7 +22,7 @@ pub struct Retries {
 
 /// What an error asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Failure {
+pub struct NextTry {
     /// How long to wait before the next try.
     pub pause: Duration,
     /// Whether to log the error, and then how many errors were not logged since the last time.
@@ -36,15 +36,15 @@ impl Retries {
     }
 
     /// The operation failed at `now`.
-    pub fn failed(&mut self, now: Instant) -> Failure {
+    pub fn failed(&mut self, now: Instant) -> NextTry {
         let pause = self.pause;
         self.pause = (self.pause * 2).min(LONGEST);
         if self.logged.is_some_and(|logged| now.duration_since(logged) < SILENCE) {
             self.unlogged += 1;
-            return Failure { pause, log: None };
+            return NextTry { pause, log: None };
         }
         self.logged = Some(now);
-        Failure { pause, log: Some(std::mem::take(&mut self.unlogged)) }
+        NextTry { pause, log: Some(std::mem::take(&mut self.unlogged)) }
     }
 
     /// The operation succeeded, so the next error is the first in a row. The log stays silent all the same.
@@ -69,7 +69,7 @@ mod tests {
         let (mut retries, start) = (Retries::new(), Instant::now());
         let (mut now, mut logged) = (start, Vec::new());
         while now < start + SILENCE * 3 {
-            let Failure { pause, log } = retries.failed(now);
+            let NextTry { pause, log } = retries.failed(now);
             assert!((SHORTEST..=LONGEST).contains(&pause), "{pause:?}");
             logged.extend(log);
             now += pause;

@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixDatagram;
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -253,6 +254,46 @@ fn lines_for_a_closed_udp_port_fail_until_it_opens() {
     daemon.scrape_until("the counts of the relay", is_all);
 }
 
+/// A packet that fails for want of a route costs its own lines, and the next one is sent as soon as there is a route. The
+/// test runs in a network namespace of its own, and is passed over where the system allows none.
+#[test]
+fn a_udp_target_without_a_route_is_not_left_alone() {
+    const INSIDE: &str = "STATSIDECAR_OWN_NETWORK";
+    if std::env::var_os(INSIDE).is_none() {
+        let program = std::env::current_exe().expect("this test");
+        let this = ["--exact", "a_udp_target_without_a_route_is_not_left_alone"];
+        let can = Command::new("unshare").args(["-rn", "true"]).output();
+        if can.is_ok_and(|output| output.status.success()) {
+            let mut inside = Command::new("unshare");
+            let inside = inside.arg("-rn").arg(program).args(this).env(INSIDE, "1").output().expect("it starts");
+            assert!(inside.status.success(), "{}", String::from_utf8_lossy(&inside.stdout));
+        }
+        return;
+    }
+    let ip = |args: &str| Command::new("ip").args(args.split(' ')).status().is_ok_and(|status| status.success());
+    if !(ip("link set lo up") && ip("address add 10.9.9.9/32 dev lo")) {
+        return;
+    }
+    let socket = UdpSocket::bind("0.0.0.0:0").expect("a port");
+    socket.set_read_timeout(Some(PATIENCE)).expect("a time limit");
+    let target = format!("udp://10.9.9.9:{}", socket.local_addr().expect("an address").port());
+    let (daemon, mut client, _scratch) = relaying("relay-route", "unixgram", &to(&target));
+    client.send(b"a:1|c");
+    assert_eq!(receive(&socket), b"a:1|c");
+    for round in 1..6 {
+        assert!(ip("address del 10.9.9.9/32 dev lo"));
+        client.send(b"lost:1|c");
+        daemon.scrape_until("the failed line", |exposition| lines_of(exposition, &target, "failed") == round);
+        assert!(ip("address add 10.9.9.9/32 dev lo"));
+        let there = Instant::now();
+        client.send(b"a:1|c");
+        assert_eq!(receive(&socket), b"a:1|c");
+        // The third round of a doubling wait would be 0.4 s.
+        assert!(there.elapsed() < Duration::from_millis(350), "{round}: {:?}", there.elapsed());
+    }
+    counted(&daemon, &target, 6, 5, 0);
+}
+
 #[test]
 fn lines_wait_until_a_tcp_target_listens() {
     let (fd, target) = closed_tcp();
@@ -334,6 +375,41 @@ fn a_target_that_does_not_read_delays_nothing_else() {
     assert_eq!(reader.join().expect("it reads"), lines_of(&exposition, &quick, "sent"));
 }
 
+/// What a target sends is thrown away. It costs neither lines, nor other targets, nor the end.
+#[test]
+fn a_target_that_talks_delays_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let talker = format!("tcp://{}", listener.local_addr().expect("an address"));
+    let (socket, other) = udp();
+    let (daemon, mut client, _scratch) = relaying("relay-talker", "unixgram", &(to(&talker) + &to(&other)));
+    client.send(b"a:0|c");
+    assert_eq!(receive(&socket), b"a:0|c");
+    let stream = accept(&listener);
+    // It ends when the sidecar has closed the connection.
+    let output = OwnedFd::from(stream.try_clone().expect("another handle"));
+    let mut talking = Command::new("yes").stdout(output).spawn().expect("it starts");
+    let mut lines = BufReader::new(stream).lines().map(|line| line.expect("text"));
+    assert_eq!(lines.next().as_deref(), Some("a:0|c"));
+    for n in 1..20 {
+        let line = format!("a:{n}|c");
+        client.send(line.as_bytes());
+        assert_eq!(receive(&socket), line.as_bytes());
+        assert_eq!(lines.next(), Some(line));
+    }
+    client.send(b"last:1|c");
+    let stopped = Instant::now();
+    daemon.signal("TERM");
+    let ended = daemon.wait();
+    // It would wait two seconds for a target that does not take its lines.
+    assert!(stopped.elapsed() < Duration::from_millis(1900), "{:?}", stopped.elapsed());
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert_eq!(receive(&socket), b"last:1|c");
+    assert_eq!(lines.next().as_deref(), Some("last:1|c"), "unread bytes of the target do not cut the stream");
+    assert!(lines.next().is_none(), "the sidecar closes the connection");
+    drop(lines);
+    talking.wait().expect("it ends");
+}
+
 /// Queued lines are sent at the end, but the end does not wait for a target that refuses connections.
 #[test]
 fn the_end_sends_queued_lines() {
@@ -370,6 +446,50 @@ fn the_end_does_not_wait_for_a_target_that_does_not_read() {
     let received = received.iter().filter(|&&b| b == b'\n').count() as u64;
     // Shed lines are neither among the lines that were left nor among those that arrived.
     assert!(received > 0 && left.is_some_and(|left: u64| left > 0 && left + received < 15_000), "{}", ended.stderr);
+}
+
+/// A target keeps its name in the counters. A name that cannot be resolved delays neither the start nor other targets.
+#[test]
+fn targets_have_names() {
+    let (socket, address) = udp();
+    let named = address.replace("127.0.0.1", "localhost");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let stream = format!("tcp://localhost:{}", listener.local_addr().expect("an address").port());
+    let nowhere = ["udp://no-such-host.invalid:1", "tcp://no-such-host.invalid:1"];
+    let config = to(nowhere[0]) + &to(nowhere[1]) + &to(&named) + &to(&stream);
+    let (daemon, mut client, _scratch) = relaying("relay-names", "udp", &config);
+    client.send(b"a:1|c");
+    assert_eq!(receive(&socket), b"a:1|c");
+    for n in 1..3 {
+        // After the first connection, the name is resolved again.
+        assert_eq!(BufReader::new(accept(&listener)).lines().next().expect("a line").expect("text"), "a:1|c");
+        counted(&daemon, &stream, n, 0, 0);
+        client.send(b"a:1|c");
+    }
+    counted(&daemon, nowhere[0], 0, 0, 0);
+    daemon.signal("TERM");
+    let ended = daemon.wait();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    for target in nowhere {
+        let says = ended.stderr.lines().filter(|line| line.contains(&format!("target={target}")));
+        let says = says.filter(|line| line.contains("cannot resolve host no-such-host.invalid: "));
+        assert_eq!(says.count(), 1, "{}", ended.stderr);
+    }
+}
+
+/// The start resolves the name of a target, because only then a loop shows.
+#[test]
+fn a_listener_cannot_be_a_target_by_its_host_name() {
+    let scratch = Scratch::short("relay-loop-name");
+    for (listener, transport) in [("127.0.0.1", "udp"), ("0.0.0.0", "tcp")] {
+        let port = UdpSocket::bind("0.0.0.0:0").and_then(|free| free.local_addr()).expect("a port").port();
+        let (target, listener) =
+            (format!("{transport}://localhost:{port}"), format!("{transport}://{listener}:{port}"));
+        let config = scratch.write("config.toml", &to(&target));
+        let ended = run_in(scratch.path(), &["--config", &config, "--listen", &listener, "--http", "127.0.0.1:0"]);
+        let said = format!("cannot relay to {target}: it is this program's own listener {listener}");
+        assert!(ended.code == Some(1) && ended.stderr.contains(&said), "{}", ended.stderr);
+    }
 }
 
 /// A listener is recognized under any name of it, because its lines would circulate for ever.

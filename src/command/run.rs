@@ -1,13 +1,12 @@
 //! `statsidecar run`: runs the sidecar.
 
-use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use clap::Args;
 
 use super::config_file::Sources;
 use super::output::{FAILED, WRONG, fail};
-use crate::config::{Address, parse_mode, parse_socket_address};
+use crate::config::{Address, Endpoint, parse_endpoint, parse_mode};
 use crate::daemon;
 
 /// Receive StatsD and serve the metrics (also without a command)
@@ -15,13 +14,13 @@ use crate::daemon;
 pub(super) struct Run {
     #[command(flatten)]
     sources: Sources,
-    /// An address to listen on (udp://IP:PORT, tcp://IP:PORT, unixgram:///PATH, unix:///PATH, unix+dogstatsd:///PATH);
+    /// An address to listen on (udp://HOST:PORT, tcp://HOST:PORT, unixgram:///PATH, unix:///PATH, unix+dogstatsd:///PATH);
     /// repeatable; replaces all listeners of the config file
     #[arg(long, value_name = "ADDRESS")]
     listen: Vec<Address>,
     /// The address to serve /metrics on
-    #[arg(long, value_name = "IP:PORT", value_parser = parse_socket_address)]
-    http: Option<SocketAddr>,
+    #[arg(long, value_name = "HOST:PORT", value_parser = parse_endpoint)]
+    http: Option<Endpoint>,
     /// The permission bits of Unix socket files, in octal digits such as 0660
     #[arg(long, value_name = "MODE", value_parser = parse_mode)]
     mode: Option<u32>,
@@ -46,11 +45,8 @@ impl Run {
         config.http.listen = self.http.unwrap_or(config.http.listen);
         config.intake.mode = self.mode.unwrap_or(config.intake.mode);
         // The config file was checked for this without the flags.
-        if let Some((one, other)) = config.overlap() {
-            return fail(
-                &format!("{one} and {other} are in each other's way; choose another port or file for one\n"),
-                WRONG,
-            );
+        if let Some(overlap) = config.overlap() {
+            return fail(&format!("{overlap}\n"), WRONG);
         }
         match daemon::run(&config, loaded.rules) {
             Ok(()) => ExitCode::SUCCESS,

@@ -6,14 +6,15 @@ use std::path::Path;
 use std::str::FromStr;
 
 use super::diagnostic::quoted;
+use super::endpoint::Endpoint;
 
 /// A transport and an address of it, to receive lines on or to send lines to.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Address {
     /// `udp://`: datagrams of one or more lines.
-    Udp(SocketAddr),
+    Udp(Endpoint),
     /// `tcp://`: a stream of lines.
-    Tcp(SocketAddr),
+    Tcp(Endpoint),
     /// `unixgram://`: datagrams on a Unix socket.
     Unixgram(UnixName),
     /// `unix://`: a stream of lines on a Unix socket.
@@ -48,10 +49,24 @@ const MAX_UNIX_NAME: usize = 107;
 const KNOWN: &str = "use udp://, tcp://, unixgram://, unix:// or unix+dogstatsd://, as in udp://127.0.0.1:8125";
 
 impl Address {
-    /// The IP address and port; `None` for a Unix socket.
+    /// The IP address and port; `None` for a Unix socket, and for a host name.
     pub(crate) fn ip(&self) -> Option<SocketAddr> {
+        self.endpoint().and_then(Endpoint::ip)
+    }
+
+    /// The same address with the resolved host `to`; itself for a Unix socket.
+    pub(crate) fn at(&self, to: SocketAddr) -> Self {
         match self {
-            Self::Udp(socket) | Self::Tcp(socket) => Some(*socket),
+            Self::Udp(_) => Self::Udp(to.into()),
+            Self::Tcp(_) => Self::Tcp(to.into()),
+            Self::Unixgram(_) | Self::Unix(_) | Self::UnixDogstatsd(_) => self.clone(),
+        }
+    }
+
+    /// The host and port; `None` for a Unix socket.
+    pub(crate) fn endpoint(&self) -> Option<&Endpoint> {
+        match self {
+            Self::Udp(endpoint) | Self::Tcp(endpoint) => Some(endpoint),
             Self::Unixgram(_) | Self::Unix(_) | Self::UnixDogstatsd(_) => None,
         }
     }
@@ -73,16 +88,11 @@ impl Address {
         }
     }
 
-    /// Whether at most one of the two can be bound. Port 0 overlaps nothing, because each bind gets another free port.
+    /// Whether at most one of the two can be a listener for StatsD. `[::]` can share its port with IPv4 listeners, because
+    /// it then leaves IPv4 to them.
     pub(crate) fn overlaps(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Udp(one), Self::Udp(other)) | (Self::Tcp(one), Self::Tcp(other)) => {
-                let (ip, other_ip) = (one.ip().to_canonical(), other.ip().to_canonical());
-                // A wildcard overlaps every address of its IP version. `[::]` can share a port with IPv4 sockets.
-                let is_wild = ip.is_unspecified() || other_ip.is_unspecified();
-                let is_same = ip == other_ip || is_wild && ip.is_ipv4() == other_ip.is_ipv4();
-                is_same && one.port() == other.port() && one.port() != 0
-            }
+            (Self::Udp(one), Self::Udp(other)) | (Self::Tcp(one), Self::Tcp(other)) => one.overlaps(other, false),
             _ => match (self.unix(), other.unix()) {
                 (Some(UnixName::File(file)), Some(UnixName::File(other))) => Path::new(file) == Path::new(other),
                 _ => self == other,
@@ -95,6 +105,7 @@ impl Address {
     pub(crate) fn reaches(&self, listener: &Self, own: &[IpAddr]) -> bool {
         match (self, listener) {
             (Self::Udp(to), Self::Udp(at)) | (Self::Tcp(to), Self::Tcp(at)) => {
+                let (Some(to), Some(at)) = (to.ip(), at.ip()) else { return to == at };
                 let (host, bound) = (to.ip().to_canonical(), at.ip().to_canonical());
                 // An IPv6 wildcard receives IPv4 packets too.
                 let is_wild = bound.is_unspecified() && (bound.is_ipv6() || host.is_ipv4());
@@ -110,8 +121,8 @@ impl Address {
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Udp(socket) => write!(f, "udp://{socket}"),
-            Self::Tcp(socket) => write!(f, "tcp://{socket}"),
+            Self::Udp(endpoint) => write!(f, "udp://{endpoint}"),
+            Self::Tcp(endpoint) => write!(f, "tcp://{endpoint}"),
             Self::Unixgram(name) => write!(f, "unixgram://{name}"),
             Self::Unix(name) => write!(f, "unix://{name}"),
             Self::UnixDogstatsd(name) => write!(f, "unix+dogstatsd://{name}"),
@@ -136,17 +147,18 @@ impl FromStr for Address {
         let Some((scheme, rest)) = text.split_once("://") else {
             return Err(match text {
                 // The suggestion repeats the text only if that makes a complete address.
-                _ if text.parse::<SocketAddr>().is_ok() => format!("the transport is missing; write udp://{text}"),
+                _ if Endpoint::parse(text, "").is_ok() => format!("the transport is missing; write udp://{text}"),
                 _ if unix_name("unixgram", text).is_ok() => {
                     format!("the transport is missing; write unixgram://{text} or unix://{text}")
                 }
                 _ => format!("{} is not an address; {KNOWN}", quoted(text)),
             });
         };
-        let ip = || parse_socket(rest, &format!("{scheme}://127.0.0.1:8125 or {scheme}://[::1]:8125"));
+        let examples = || format!("{scheme}://127.0.0.1:8125, {scheme}://[::1]:8125 or {scheme}://localhost:8125");
+        let endpoint = || Endpoint::parse(rest, &examples());
         match scheme {
-            "udp" => ip().map(Self::Udp),
-            "tcp" => ip().map(Self::Tcp),
+            "udp" => endpoint().map(Self::Udp),
+            "tcp" => endpoint().map(Self::Tcp),
             "unixgram" => unix_name(scheme, rest).map(Self::Unixgram),
             "unix" => unix_name(scheme, rest).map(Self::Unix),
             "unix+dogstatsd" => unix_name(scheme, rest).map(Self::UnixDogstatsd),
@@ -180,17 +192,8 @@ fn unix_name(scheme: &str, text: &str) -> Result<UnixName, String> {
 }
 
 /// Reads the address of /metrics. The error says what would be right.
-pub(crate) fn parse_socket_address(text: &str) -> Result<SocketAddr, String> {
-    parse_socket(text, "127.0.0.1:9102 or [::1]:9102")
-}
-
-/// Reads `ADDRESS:PORT`. The error says that `examples` would be right.
-fn parse_socket(text: &str, examples: &str) -> Result<SocketAddr, String> {
-    let port = text.rsplit_once(':').map_or("", |(_, port)| port);
-    text.parse().map_err(|_| match port.parse::<u64>() {
-        Ok(port) if port > u64::from(u16::MAX) => format!("the port {port} is out of range; use 1 to 65535"),
-        _ => format!("{} is not an IP address with a port; write {examples}", quoted(text)),
-    })
+pub(crate) fn parse_endpoint(text: &str) -> Result<Endpoint, String> {
+    Endpoint::parse(text, "127.0.0.1:9102, [::1]:9102 or localhost:9102")
 }
 
 #[cfg(test)]
@@ -203,6 +206,7 @@ mod tests {
             ("udp://127.0.0.1:8125", None),
             ("udp://[::1]:0", None),
             ("tcp://[::]:8125", Some(Framing::Lines)),
+            ("udp://statsd.default.svc:8125", None),
             ("unixgram:///run/statsd.sock", None),
             ("unixgram://@statsd", None),
             ("unix:///run/statsd.sock", Some(Framing::Lines)),
@@ -211,7 +215,7 @@ mod tests {
         ] {
             let address: Address = text.parse().unwrap();
             assert_eq!((address.to_string().as_str(), address.framing()), (text, framing));
-            assert_eq!(address.ip().is_some(), address.unix().is_none(), "{text}");
+            assert_eq!(address.endpoint().is_some(), address.unix().is_none(), "{text}");
         }
         assert!(format!("unix:///{}", "a".repeat(106)).parse::<Address>().is_ok());
         assert!(format!("unix://@{}", "a".repeat(107)).parse::<Address>().is_ok());
@@ -224,10 +228,11 @@ mod tests {
             ("127.0.0.1:1", "the transport is missing; write udp://127.0.0.1:1"),
             ("/run/x.sock", "the transport is missing; write unixgram:///run/x.sock or unix:///run/x.sock"),
             ("@x", "write unixgram://@x or unix://@x"),
-            ("statsd:8125", "is not an address"),
+            ("statsd:8125", "the transport is missing; write udp://statsd:8125"),
+            ("statsd", "is not an address"),
             ("http://127.0.0.1:1", "the transport \"http\" is not known; use udp://"),
             ("UDP://127.0.0.1:1", "the transport \"UDP\" is not known"),
-            ("tcp://localhost:1", "write tcp://127.0.0.1:8125 or tcp://[::1]:8125"),
+            ("tcp://localhost", "write tcp://127.0.0.1:8125, tcp://[::1]:8125 or tcp://localhost:8125"),
             ("tcp://127.0.0.1:65536", "the port 65536 is out of range"),
             ("unix://", "\"\" is not the absolute path of a file; write unix:///run/"),
             ("unixgram://run/x", "\"run/x\" is not the absolute path of a file; write unixgram:///run/"),
@@ -255,6 +260,8 @@ mod tests {
             ("tcp://[::1]:1", "tcp://[::]:1", true),
             ("tcp://[::1]:1", "tcp://0.0.0.0:1", false),
             ("udp://[::ffff:127.0.0.1]:1", "udp://127.0.0.1:1", true),
+            ("udp://a:1", "udp://a:1", true),
+            ("udp://a:1", "tcp://a:1", false),
             ("udp://192.0.2.1:1", "udp://0.0.0.0:1", false),
             ("udp://192.0.2.2:1", "udp://0.0.0.0:1", true),
             ("udp://192.0.2.2:1", "udp://[::]:1", true),

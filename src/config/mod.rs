@@ -9,6 +9,7 @@
 mod address;
 mod diagnostic;
 mod dialect;
+mod endpoint;
 mod load;
 mod preset;
 pub(crate) mod re2;
@@ -16,11 +17,12 @@ pub(crate) mod reader;
 mod schema;
 mod units;
 
-pub(crate) use address::parse_socket_address;
+pub(crate) use address::parse_endpoint;
 pub use address::{Address, Framing, UnixName};
 pub use diagnostic::{Diagnostic, Severity, render};
 pub(crate) use diagnostic::{escape_hidden, quoted};
 pub use dialect::{Dialect, Dialects};
+pub use endpoint::Endpoint;
 pub use load::load;
 pub(crate) use load::{add_presets, load_onto};
 pub use preset::Preset;

@@ -9,6 +9,7 @@ use toml::Spanned;
 
 use super::address::Address;
 use super::dialect::Dialects;
+use super::endpoint::Endpoint;
 use crate::metric::MetricType;
 
 /// The default buckets of a histogram, in seconds: those of the Prometheus client libraries.
@@ -40,13 +41,28 @@ pub struct Config {
 }
 
 impl Config {
-    /// The first two listeners that cannot both be bound, if there are any.
-    pub(crate) fn overlap(&self) -> Option<(Address, Address)> {
-        let http = Address::Tcp(self.http.listen);
-        let all: Vec<&Address> = self.intake.listen.iter().chain([&http]).collect();
-        let mut pairs = all.iter().enumerate().flat_map(|(n, one)| all.iter().take(n).map(move |other| (*other, *one)));
-        pairs.find(|(one, other)| one.overlaps(other)).map(|(one, other)| (one.clone(), other.clone()))
+    /// A sentence about the first two listeners that cannot both be bound, if there are any.
+    pub(crate) fn overlap(&self) -> Option<String> {
+        let (listen, http) = (&self.intake.listen, &self.http.listen);
+        let mut pairs =
+            listen.iter().enumerate().flat_map(|(n, one)| listen.iter().take(n).map(move |other| (other, one)));
+        if let Some((one, other)) = pairs.find(|(one, other)| one.overlaps(other)) {
+            let what = if one.unix().is_some() { "socket; choose another name" } else { "port; choose another port" };
+            return Some(format!("the listeners {one} and {other} need the same {what} for one of them"));
+        }
+        listen.iter().find(|listener| is_in_the_way(listener, http)).map(|listener| {
+            format!(
+                "the listener {listener} and /metrics on {http} need the same port; choose another port for one of them \
+                 (--listen, [intake] listen; --http, [http] listen)"
+            )
+        })
     }
+}
+
+/// Whether /metrics cannot be served on `http` beside this listener. `[::]` takes IPv4 here, because the two do not know
+/// of each other when they are bound.
+pub(super) fn is_in_the_way(listener: &Address, http: &Endpoint) -> bool {
+    matches!(listener, Address::Tcp(endpoint) if endpoint.overlaps(http, true))
 }
 
 /// Names and values as the file has them: of labels, whose values may be templates, or of tags.
@@ -78,7 +94,7 @@ pub struct IntakeConfig {
 impl Default for IntakeConfig {
     fn default() -> Self {
         Self {
-            listen: vec![Address::Udp(SocketAddr::from((Ipv4Addr::LOCALHOST, 8125)))],
+            listen: vec![Address::Udp(SocketAddr::from((Ipv4Addr::LOCALHOST, 8125)).into())],
             workers: 1,
             receive_buffer: Some(8 * 1024 * 1024),
             max_line: 64 * 1024,
@@ -95,14 +111,14 @@ impl Default for IntakeConfig {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Http {
     /// `listen`: the address of `/metrics`.
-    pub listen: SocketAddr,
+    pub listen: Endpoint,
     /// `max_connections`: the most connections served at a time; a further one waits until one closes.
     pub max_connections: usize,
 }
 
 impl Default for Http {
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9102)), max_connections: 64 }
+        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9102)).into(), max_connections: 64 }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::config::{Address, UnixName};
+use crate::config::{Address, Endpoint, UnixName};
 
 /// Prints every address, and a command to try.
 pub(super) fn announce(listeners: &[Address], http: SocketAddr) -> io::Result<()> {
@@ -24,9 +24,11 @@ fn client(listener: &Address) -> String {
     const LINE: &str = "printf 'jobs.done:3|c\\n'";
     // The length of the message, 14 bytes (octal 16), comes first.
     const MESSAGE: &str = "printf '\\016\\000\\000\\000jobs.done:3|c\\n'";
-    let ip = |socket: &SocketAddr, options: &str| {
+    let ip = |endpoint: &Endpoint, options: &str| {
+        // A listener is bound, so its name is resolved.
+        let Some(socket) = endpoint.ip() else { return LINE.to_owned() };
         let v6 = if socket.is_ipv6() { "-6 " } else { "" };
-        format!("{LINE} | nc {v6}{options} {} {}", reachable(*socket), socket.port())
+        format!("{LINE} | nc {v6}{options} {} {}", reachable(socket), socket.port())
     };
     let unix = |line: &str, name: &UnixName, options: &str, socat: &str| match name {
         UnixName::File(path) => format!("{line} | nc {options} {}", quoted(path)),

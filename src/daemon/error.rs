@@ -1,9 +1,8 @@
 //! Why the sidecar could not run.
 
-use std::net::SocketAddr;
 use std::{error, fmt, io};
 
-use crate::config::Address;
+use crate::config::{Address, Endpoint};
 use crate::reject::Reject;
 
 /// Why the sidecar could not run.
@@ -12,7 +11,9 @@ pub enum Error {
     /// A listener could not be bound.
     Listen(Address, io::Error),
     /// The address for HTTP could not be bound.
-    Http(SocketAddr, io::Error),
+    Http(Endpoint, io::Error),
+    /// Two addresses need the same port, once their host names are resolved.
+    Overlap(String),
     /// A target of the relay is one of the sidecar's own listeners.
     Loop(Address, Address),
     /// A series of an `init` key could not be created.
@@ -26,11 +27,12 @@ pub enum Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Listen(address, error) if address.ip().is_some() => {
+            Self::Listen(address, error) if address.unix().is_none() => {
                 write!(f, "cannot listen for StatsD on {address}: {}", because(error))
             }
             Self::Listen(address, error) => write!(f, "cannot listen for StatsD on {address}: {error}"),
             Self::Http(address, error) => write!(f, "cannot serve metrics on http://{address}: {}", because(error)),
+            Self::Overlap(overlap) => f.write_str(overlap),
             Self::Loop(target, listener) => write!(
                 f,
                 "cannot relay to {target}: it is this program's own listener {listener}, and lines would go round for \

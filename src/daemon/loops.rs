@@ -2,25 +2,41 @@
 
 use std::net::IpAddr;
 use std::os::unix::fs::MetadataExt;
+use std::time::Duration;
 use std::{fs, io};
 
 use nix::ifaddrs::{InterfaceAddress, getifaddrs};
+use tokio::time::timeout;
 
 use crate::config::{Address, UnixName};
+use crate::forward::lookup;
 
-/// The first of `targets` that leads to one of the bound `listeners`, with that listener.
-pub(super) fn find<'a>(
-    targets: impl IntoIterator<Item = &'a Address>,
-    listeners: &'a [Address],
-) -> io::Result<Option<(&'a Address, &'a Address)>> {
-    let mut targets = targets.into_iter().peekable();
-    if targets.peek().is_none() {
-        return Ok(None);
+/// How long the start waits for the addresses of one target. The relay looks for loops again when it resolves a name.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What is needed to find loops: the bound listeners, and the addresses of this machine without loopback.
+pub(super) struct Loops {
+    listeners: Vec<Address>,
+    own: Vec<IpAddr>,
+}
+
+impl Loops {
+    pub(super) fn new(listeners: &[Address]) -> io::Result<Self> {
+        Ok(Self { listeners: listeners.to_vec(), own: getifaddrs()?.filter_map(ip).collect() })
     }
-    let own: Vec<IpAddr> = getifaddrs()?.filter_map(ip).collect();
-    let pairs = targets.flat_map(|target| listeners.iter().map(move |listener| (target, listener)));
-    let mut loops = pairs.filter(|(target, listener)| target.reaches(listener, &own) || is_same_file(target, listener));
-    Ok(loops.next())
+
+    /// The listener that `target`, whose name is resolved, leads to.
+    pub(super) fn find(&self, target: &Address) -> Option<&Address> {
+        let mut listeners = self.listeners.iter();
+        listeners.find(|listener| target.reaches(listener, &self.own) || is_same_file(target, listener))
+    }
+
+    /// The same for a target that may have a name. A name that cannot be resolved now leads nowhere.
+    pub(super) async fn find_by_name(&self, target: &Address) -> Option<&Address> {
+        let Some(endpoint) = target.endpoint() else { return self.find(target) };
+        let addresses = timeout(PATIENCE, lookup(endpoint)).await.ok()?.ok()?;
+        addresses.into_iter().find_map(|to| self.find(&target.at(to)))
+    }
 }
 
 fn ip(interface: InterfaceAddress) -> Option<IpAddr> {

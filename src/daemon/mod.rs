@@ -9,24 +9,26 @@ mod process;
 
 pub use error::Error;
 
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
 use crate::config::{Address, Config};
-use crate::forward::Relay;
+use crate::forward::{FindLoop, Relay};
 use crate::http;
 use crate::mapping::Rules;
 use crate::pipeline::Pipeline;
 use crate::telemetry::{ListenerSnapshot, Snapshot};
 use listeners::{Receivers, Sockets};
+use loops::Loops;
 use loss_log::{LossLog, Warning};
 
 /// Runs until SIGTERM, SIGINT or SIGHUP; then applies what the kernel has queued, and returns.
@@ -103,13 +105,12 @@ pub struct Daemon {
 impl Daemon {
     /// Binds every address and starts to receive. Needs a tokio runtime of a single thread.
     pub async fn start(config: &Config, rules: Rules, timing: Timing) -> Result<Self, Error> {
+        let (config, http) = &listeners::resolve(config).await?;
         let sockets = Sockets::bind(config)?;
         let listeners = sockets.addresses();
-        let http =
-            TcpListener::bind(config.http.listen).await.map_err(|error| Error::Http(config.http.listen, error))?;
-        let http_address = http.local_addr().unwrap_or(config.http.listen);
+        let (http, http_address) = listeners::bind_http(http).await?;
         let pipeline = Arc::new(pipeline(config, rules)?);
-        let relay = relay(&pipeline, &listeners)?;
+        let relay = relay(&pipeline, &listeners).await?;
         let receivers = Receivers::start(sockets.clone(), &pipeline, relay.as_ref(), config)?;
         let listened = {
             let sockets = sockets.clone();
@@ -118,8 +119,14 @@ impl Daemon {
         let snapshot = snapshot(sockets, Arc::clone(&pipeline), relay.as_ref());
         let (ready, catch_up) = (Box::new(receivers.ready()), Box::new(receivers.catch_up()));
         let state = http::ServerState::new(Arc::clone(&pipeline), Box::new(snapshot), ready, catch_up);
-        let serve_http = http::serve(http, Arc::new(state), config.http.max_connections, timing.http);
-        let serve_http = Box::pin(serve_http);
+        let (state, limit) = (Arc::new(state), config.http.max_connections);
+        let serve = |listener| http::serve(listener, Arc::clone(&state), limit, timing.http);
+        let mut servers: Vec<_> = http.into_iter().map(|listener| Box::pin(serve(listener))).collect();
+        let serve_http = Box::pin(poll_fn(move |context| {
+            // Each of them serves one address for as long as it is polled.
+            servers.iter_mut().for_each(|server| _ = server.as_mut().poll(context));
+            Poll::Pending
+        }));
         Ok(Self { pipeline, listeners, receivers, relay, listened, http: http_address, serve_http, timing })
     }
 
@@ -163,15 +170,20 @@ pub fn pipeline(config: &Config, rules: Rules) -> Result<Pipeline, Error> {
 }
 
 /// Starts the relay if the config has targets. None of them may lead back to one of `listeners`.
-fn relay(pipeline: &Arc<Pipeline>, listeners: &[Address]) -> Result<Option<Relay>, Error> {
+async fn relay(pipeline: &Arc<Pipeline>, listeners: &[Address]) -> Result<Option<Relay>, Error> {
     // `check` compares the targets with the config's listeners only. The command line may add listeners, the kernel
     // chooses ports, and a host has several addresses.
-    let targets = pipeline.rules.relay_filters.iter().map(|relay_filters| &relay_filters.target);
-    let found = loops::find(targets, listeners).map_err(|error| Error::System("list its addresses", error))?;
-    if let Some((target, listener)) = found {
-        return Err(Error::Loop(target.clone(), listener.clone()));
+    if pipeline.rules.relay_filters.is_empty() {
+        return Ok(None);
     }
-    Relay::start(pipeline).map_err(|error| Error::System("start the relay", error))
+    let loops = Loops::new(listeners).map_err(|error| Error::System("list its addresses", error))?;
+    for filter in &pipeline.rules.relay_filters {
+        if let Some(listener) = loops.find_by_name(&filter.target).await {
+            return Err(Error::Loop(filter.target.clone(), listener.clone()));
+        }
+    }
+    let find_loop: FindLoop = Arc::new(move |target| loops.find(target).cloned());
+    Relay::start(pipeline, find_loop).map_err(|error| Error::System("start the relay", error))
 }
 
 /// Reads what a scrape shows beside the counters of the pipeline.

@@ -10,10 +10,13 @@
 
 mod inbox;
 mod link;
+mod lookup;
 mod queue;
 mod relay;
 mod target;
+mod udp_link;
 
 pub(crate) use inbox::Tap;
 pub(crate) use link::unix_address;
+pub(crate) use lookup::{FindLoop, lookup};
 pub(crate) use relay::Relay;

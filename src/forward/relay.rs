@@ -12,6 +12,7 @@ use tokio::task::{JoinSet, yield_now};
 use tokio::time::timeout;
 
 use super::inbox::{Inbox, Tap};
+use super::lookup::FindLoop;
 use super::queue::{content, lines};
 use super::target::Target;
 use crate::config::Dialects;
@@ -32,8 +33,9 @@ pub(crate) struct Relay {
 }
 
 impl Relay {
-    /// Starts the relay to the targets of the rules; `None` without targets.
-    pub(crate) fn start(pipeline: &Arc<Pipeline>) -> io::Result<Option<Self>> {
+    /// Starts the relay to the targets of the rules; `None` without targets. It asks `find_loop` about each address to which
+    /// a name is resolved.
+    pub(crate) fn start(pipeline: &Arc<Pipeline>, find_loop: FindLoop) -> io::Result<Option<Self>> {
         let filters = &pipeline.rules.relay_filters;
         let targets: Vec<_> = filters.iter().map(|filter| Arc::new(Target::new(filter.clone()))).collect();
         if targets.is_empty() {
@@ -41,7 +43,7 @@ impl Relay {
         }
         let inbox = Arc::new(Inbox::new(targets.clone(), pipeline.max_line));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let run = run(Arc::clone(pipeline), Arc::clone(&inbox), targets.clone());
+        let run = run(Arc::clone(pipeline), Arc::clone(&inbox), targets.clone(), find_loop);
         let thread = thread::Builder::new().name("relay".to_owned()).spawn(move || runtime.block_on(run))?;
         Ok(Some(Self { inbox, targets, thread }))
     }
@@ -66,12 +68,12 @@ impl Relay {
     }
 }
 
-async fn run(pipeline: Arc<Pipeline>, inbox: Arc<Inbox>, targets: Vec<Arc<Target>>) {
+async fn run(pipeline: Arc<Pipeline>, inbox: Arc<Inbox>, targets: Vec<Arc<Target>>, find_loop: FindLoop) {
     let (stop, stopping) = watch::channel(false);
     let mut senders = JoinSet::new();
     for target in &targets {
-        let (target, stopping) = (Arc::clone(target), stopping.clone());
-        senders.spawn(async move { target.send_all(stopping).await });
+        let (target, find_loop, stopping) = (Arc::clone(target), Arc::clone(&find_loop), stopping.clone());
+        senders.spawn(async move { target.send_all(find_loop, stopping).await });
     }
     let (mut bytes, mut is_open) = (Vec::new(), true);
     while is_open {

@@ -8,8 +8,10 @@ use strum::EnumCount;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep};
 
-use super::link::Link;
+use super::link::{Failure, Link};
+use super::lookup::FindLoop;
 use super::queue::{LIMIT, Packing, Queue};
+use super::udp_link::UdpHost;
 use crate::config::Address;
 use crate::mapping::RelayFilter;
 use crate::sync::Mutex;
@@ -18,6 +20,10 @@ use crate::telemetry::{Delivery, RelaySnapshot};
 /// The first and the longest wait before the next attempt to connect. It doubles each time, and starts again after a
 /// connection that lasted longer than the longest wait.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// The wait before the next attempt to open a UDP socket, which costs nearly nothing, and after a packet for which the
+/// system had no memory. It is short, because the queue must not overflow meanwhile.
+const UDP_RETRY: Duration = Duration::from_millis(50);
 
 /// The log has at most one line about a target in this time.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
@@ -82,16 +88,35 @@ impl Target {
 
     /// Sends packets until the relay is stopping and the queue is empty. When the relay is stopping, a target that cannot be
     /// reached is given up.
-    pub(super) async fn send_all(&self, mut stopping: watch::Receiver<bool>) {
+    pub(super) async fn send_all(&self, find_loop: FindLoop, mut stopping: watch::Receiver<bool>) {
+        let host = match self.address() {
+            Address::Udp(endpoint) => Some(UdpHost::new(self.address(), endpoint, &find_loop)),
+            _ => None,
+        };
         let (mut link, mut backoff, mut log) = (None, Backoff(RETRY.0), FailureLog::default());
         loop {
             let sent = match self.has_packet(&mut link, &mut stopping).await {
-                Ok(true) => self.send(&mut link, &mut log).await,
-                Ok(false) => return,
+                Ok(true) => match self.open(&mut link, host.as_ref(), &find_loop).await {
+                    Ok(()) => self.send(&mut link, &mut log).await,
+                    Err(error) => Err(error),
+                },
+                Ok(false) => {
+                    if let Some((link, _)) = &mut link {
+                        link.finish().await;
+                    }
+                    return;
+                }
                 Err(closed) => Err(closed),
             };
             let Err(error) = sent else { continue };
             log.warn(self.address(), &error);
+            if let (Address::Udp(_), None) = (self.address(), &link) {
+                if *stopping.borrow() {
+                    return;
+                }
+                pause(UDP_RETRY, &mut stopping).await;
+                continue;
+            }
             let lasted = link.take().map(|(_, since): (Link, Instant)| since.elapsed());
             if lasted.is_none() && *stopping.borrow() {
                 return;
@@ -100,12 +125,24 @@ impl Target {
         }
     }
 
-    /// Sends one packet over `link`, which it opens if necessary. After an error the link is of no use.
+    /// Opens the link, unless it is open.
+    async fn open(
+        &self,
+        link: &mut Option<(Link, Instant)>,
+        host: Option<&UdpHost>,
+        find_loop: &FindLoop,
+    ) -> io::Result<()> {
+        if link.is_none() {
+            *link = Some((Link::open(self.address(), host, find_loop).await?, Instant::now()));
+        }
+        Ok(())
+    }
+
+    /// Sends one packet over `link`. After an error the link is of no use.
+    ///
+    /// A UDP packet that fails costs the lines in it and no wait, except for a moment if the system has no memory.
     async fn send(&self, link: &mut Option<(Link, Instant)>, log: &mut FailureLog) -> io::Result<()> {
-        let (open, _) = match link {
-            Some(open) => open,
-            None => link.insert((Link::open(self.address()).await?, Instant::now())),
-        };
+        let Some((open, _)) = link else { return Ok(()) };
         let Some(packet) = self.queue.lock().take() else { return Ok(()) };
         self.in_flight.store(packet.lines, Ordering::Relaxed);
         let sent = open.send(&packet.bytes).await;
@@ -114,8 +151,11 @@ impl Target {
             Ok(()) => self.count(Delivery::Sent, 1, packet.lines),
             Err(error) => {
                 self.count(Delivery::Failed, 1, packet.lines);
-                if !open.survives(&error) {
-                    return Err(error);
+                match open.failure(&error) {
+                    Failure::Link => return Err(error),
+                    Failure::Packet => {}
+                    Failure::Memory => sleep(UDP_RETRY).await,
+                    Failure::Route => *link = None,
                 }
                 log.warn(self.address(), &error);
             }
@@ -159,19 +199,24 @@ async fn closed(link: &mut Option<(Link, Instant)>) -> io::Error {
     }
 }
 
+/// Waits; stopping the relay ends the wait.
+async fn pause(wait: Duration, stopping: &mut watch::Receiver<bool>) {
+    tokio::select! {
+        () = sleep(wait) => {}
+        _ = stopping.wait_for(|stopping| *stopping) => {}
+    }
+}
+
 /// The wait before the next attempt to connect.
 struct Backoff(Duration);
 
 impl Backoff {
-    /// Waits after a link that `lasted` this long, or that could not be opened (`None`). Stopping the relay ends the wait.
+    /// Waits after a link that `lasted` this long, or that could not be opened (`None`).
     async fn wait(&mut self, lasted: Option<Duration>, stopping: &mut watch::Receiver<bool>) {
         if lasted.is_some_and(|lasted| lasted > RETRY.1) {
             self.0 = RETRY.0;
         }
-        tokio::select! {
-            () = sleep(self.0) => {}
-            _ = stopping.wait_for(|stopping| *stopping) => {}
-        }
+        pause(self.0, stopping).await;
         self.0 = RETRY.1.min(self.0 * 2);
     }
 }

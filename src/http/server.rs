@@ -16,7 +16,7 @@ use tokio_io_timeout::TimeoutWriter;
 use super::answer::{Body, text};
 use super::state::ServerState;
 use super::{scrape, status};
-use crate::retries::{Failure, Retries};
+use crate::retries::{NextTry, Retries};
 
 /// When the connection of a slow client is closed.
 #[derive(Clone, Copy, Debug)]
@@ -43,7 +43,7 @@ pub async fn serve(listener: TcpListener, state: Arc<ServerState>, max_connectio
             Ok((stream, _)) => stream,
             Err(error) => {
                 // Most likely too many files are open, so that other connections must close first.
-                let Failure { pause, log } = retries.failed(Instant::now());
+                let NextTry { pause, log } = retries.failed(Instant::now());
                 if let Some(unlogged) = log {
                     tracing::warn!(
                         %error, more_since_the_last_warning = unlogged,

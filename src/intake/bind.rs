@@ -16,7 +16,7 @@ use rustix::net::addr::SocketAddrArg;
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
 use rustix::process::geteuid;
 
-use crate::config::{Address, IntakeConfig, UnixName};
+use crate::config::{Address, Endpoint, IntakeConfig, UnixName};
 
 /// How many connections may wait to be accepted.
 const BACKLOG: i32 = 1024;
@@ -98,6 +98,7 @@ fn socket(address: &Address, intake: &IntakeConfig) -> io::Result<OwnedFd> {
 fn is_ipv4_of(address: &Address, other: &Address) -> bool {
     match (address, other) {
         (Address::Udp(six), Address::Udp(four)) | (Address::Tcp(six), Address::Tcp(four)) => {
+            let (Some(six), Some(four)) = (six.ip(), four.ip()) else { return false };
             six.is_ipv6() && six.ip().is_unspecified() && four.is_ipv4() && six.port() == four.port()
         }
         _ => false,
@@ -119,9 +120,11 @@ fn bind_to(fd: &OwnedFd, name: &impl SocketAddrArg) -> Result<(), Errno> {
     Ok(())
 }
 
-fn bind_ip(fd: &OwnedFd, socket: &SocketAddr) -> io::Result<SocketAddr> {
-    bind_to(fd, socket)?;
-    Ok(net::getsockname(fd)?.try_into().unwrap_or(*socket))
+/// Binds a host whose name is resolved already.
+fn bind_ip(fd: &OwnedFd, endpoint: &Endpoint) -> io::Result<Endpoint> {
+    let socket = endpoint.ip().ok_or(io::ErrorKind::AddrNotAvailable)?;
+    bind_to(fd, &socket)?;
+    Ok(Endpoint::Ip(SocketAddr::try_from(net::getsockname(fd)?).unwrap_or(socket)))
 }
 
 fn bind_name(fd: &OwnedFd, name: &str) -> io::Result<()> {

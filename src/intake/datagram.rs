@@ -15,7 +15,7 @@ use super::sys::{self, ReceiveBuffers, Wait};
 use crate::config::{Address, IntakeConfig};
 use crate::forward::Tap;
 use crate::pipeline::{Ticket, TicketOrder, Worker};
-use crate::retries::{Failure, Retries};
+use crate::retries::{NextTry, Retries};
 use crate::sync::Mutex;
 use crate::telemetry::{DatagramSnapshot, Listener, ListenerSnapshot, SocketSnapshot};
 
@@ -190,7 +190,7 @@ impl Reader<'_> {
     /// Waits after an error, longer each time, so that an error that stays costs little.
     #[cold]
     fn pause(&self, retries: &mut Retries, error: &io::Error) {
-        let Failure { pause, log } = retries.failed(Instant::now());
+        let NextTry { pause, log } = retries.failed(Instant::now());
         if let Some(unlogged) = log {
             let listener = self.socket.address();
             tracing::warn!(%listener, %error, more_since_the_last_warning = unlogged, "receiving failed; going on");

@@ -27,7 +27,7 @@ use crate::config::{Address, Framing, IntakeConfig};
 use crate::forward::Tap;
 use crate::pipeline::{Work, Worker};
 use crate::reject::Reject;
-use crate::retries::{Failure, Retries};
+use crate::retries::{NextTry, Retries};
 use crate::sync::Mutex;
 use crate::telemetry::{Closed, Listener, ListenerSnapshot, SocketSnapshot, StreamSnapshot};
 
@@ -210,7 +210,7 @@ async fn accept(socket: Arc<StreamSocket>, acceptor: AsyncFd<OwnedFd>, shared: A
             }
             Err(error) => {
                 // Most likely too many files are open, so that other connections must close first.
-                let Failure { pause, log } = retries.failed(Instant::now());
+                let NextTry { pause, log } = retries.failed(Instant::now());
                 if let Some(unlogged) = log {
                     let listener = socket.address();
                     tracing::warn!(

@@ -5,7 +5,7 @@
 
 use std::array;
 use std::collections::VecDeque;
-use std::io::{self, Write};
+use std::fmt::{self, Write};
 use std::sync::Arc;
 
 use crate::parse::SimpleLine;
@@ -68,25 +68,32 @@ impl Beginning {
     fn set(&mut self, line: LineText<'_>) {
         self.bytes.clear();
         self.is_cut = false;
-        // It never fails.
-        let _ = match line {
-            LineText::Raw(bytes) => self.write_all(bytes),
+        match line {
+            LineText::Raw(bytes) => self.push(bytes),
             LineText::Simple(line) => self.set_simple(line),
-        };
+        }
     }
 
-    fn set_simple(&mut self, line: &SimpleLine<'_>) -> io::Result<()> {
+    fn set_simple(&mut self, line: &SimpleLine<'_>) {
         let SimpleLine { name, tags, number, rate, statsd_type } = line;
-        self.write_all(name)?;
-        write!(self, ":{number}|{}", statsd_type.as_str())?;
+        self.push(name);
+        // Writing to it never fails.
+        let _ = write!(self, ":{number}|{}", statsd_type.as_str());
         if *rate != 1.0 {
-            write!(self, "|@{rate}")?;
+            let _ = write!(self, "|@{rate}");
         }
         if !tags.is_empty() {
-            self.write_all(b"|#")?;
-            self.write_all(tags)?;
+            self.push(b"|#");
+            self.push(tags);
         }
-        Ok(())
+    }
+
+    /// Keeps the first bytes, and passes over the rest.
+    fn push(&mut self, bytes: &[u8]) {
+        let room = LEN - self.bytes.len();
+        let kept = bytes.get(..room).unwrap_or(bytes);
+        self.bytes.extend_from_slice(kept);
+        self.is_cut |= kept.len() < bytes.len();
     }
 
     /// The text, with control characters and what is not UTF-8 escaped, so that neither a terminal nor a log is confused.
@@ -108,17 +115,9 @@ impl Beginning {
     }
 }
 
-/// Keeps the first bytes, and passes over the rest.
 impl Write for Beginning {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let room = LEN - self.bytes.len();
-        let kept = bytes.get(..room).unwrap_or(bytes);
-        self.bytes.extend_from_slice(kept);
-        self.is_cut |= kept.len() < bytes.len();
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.push(text.as_bytes());
         Ok(())
     }
 }

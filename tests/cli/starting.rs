@@ -34,17 +34,65 @@ fn addresses_that_collide_are_reported() {
     for (args, one, other) in [
         ([listen("udp://127.0.0.1:1"), listen("udp://127.0.0.1:1")], "udp://127.0.0.1:1", "udp://127.0.0.1:1"),
         ([listen("udp://[::]:1"), listen("udp://[::1]:1")], "udp://[::]:1", "udp://[::1]:1"),
-        ([listen("tcp://127.0.0.1:1"), ["--http", "127.0.0.1:1"]], "tcp://127.0.0.1:1", "tcp://127.0.0.1:1"),
+        ([listen("tcp://127.0.0.1:1"), ["--http", "127.0.0.1:1"]], "tcp://127.0.0.1:1", "127.0.0.1:1"),
+        ([listen("tcp://0.0.0.0:1"), ["--http", "[::]:1"]], "tcp://0.0.0.0:1", "[::]:1"),
+        ([listen("tcp://[::]:1"), ["--http", "127.0.0.1:1"]], "tcp://[::]:1", "127.0.0.1:1"),
+        ([listen("udp://0.0.0.0:1"), listen("udp://127.0.0.1:1")], "udp://0.0.0.0:1", "udp://127.0.0.1:1"),
+        ([listen("udp://localhost:1"), listen("udp://localhost:1")], "udp://localhost:1", "udp://localhost:1"),
         ([listen("unix:///a"), listen("unixgram:///./a")], "unix:///a", "unixgram:///./a"),
     ] {
         let ended = run(args.as_flattened());
-        let expected = format!("{one} and {other} are in each other's way; choose another port or file for one\n");
+        let expected = match other.split_once("://") {
+            None => format!(
+                "the listener {one} and /metrics on {other} need the same port; choose another port for one of them \
+                 (--listen, [intake] listen; --http, [http] listen)\n"
+            ),
+            Some(("udp" | "tcp", _)) => {
+                format!("the listeners {one} and {other} need the same port; choose another port for one of them\n")
+            }
+            Some(_) => {
+                format!("the listeners {one} and {other} need the same socket; choose another name for one of them\n")
+            }
+        };
         assert_eq!((ended.code, ended.stderr.as_str(), ended.stdout.as_str()), (Some(2), expected.as_str(), ""));
     }
-    let ended = run(&["--http", "localhost:1"]);
+    let ended = run(&["--http", "localhost"]);
     assert_eq!(ended.code, Some(2));
-    let right = "\"localhost:1\" is not an IP address with a port; write 127.0.0.1:9102 or [::1]:9102";
+    let right = "\"localhost\" is not a host with a port; write 127.0.0.1:9102, [::1]:9102 or localhost:9102";
     assert!(ended.stderr.contains(right), "{}", ended.stderr);
+}
+
+/// A host name is compared with the other addresses after it is resolved.
+#[test]
+fn host_names_that_collide_are_reported() {
+    for (args, one, other) in [
+        (["--listen", "udp://localhost:1", "--listen", "udp://127.0.0.1:1"], "udp://127.0.0.1:1", "udp://127.0.0.1:1"),
+        (["--listen", "tcp://127.0.0.1:1", "--http", "localhost:1"], "tcp://127.0.0.1:1", "/metrics on 127.0.0.1:1"),
+    ] {
+        let ended = run(&args);
+        let found = said(&ended);
+        assert!(ended.code == Some(1) && found.contains(&format!("{one} and {other} need the same port")), "{found}");
+        assert!(found.ends_with("; localhost:1 is 127.0.0.1:1 here\n"), "{found}");
+    }
+}
+
+/// Listeners may have names; every address of the name is bound.
+#[test]
+fn listeners_have_names() {
+    let listen = ["--listen", "udp://localhost:0", "--listen", "tcp://localhost:0", "--http", "localhost:0"];
+    let daemon = Daemon::start(&listen);
+    assert!(daemon.listeners.contains(&format!("udp://{}", daemon.udp[0])) && daemon.http.ip().is_loopback());
+    crate::support::Client::connect(&daemon.listeners[0]).send(b"a:1|c");
+    daemon.scrape_with(&["a_total 1"]);
+    let wrong = "no-such-host.invalid:1";
+    for (args, says) in [
+        (["--listen", &format!("udp://{wrong}"), "--http", "127.0.0.1:0"], "cannot listen for StatsD on udp"),
+        (["--listen", "udp://127.0.0.1:0", "--http", wrong], "cannot serve metrics on http"),
+    ] {
+        let ended = run(&args);
+        let expected = format!("{says}://{wrong}: cannot resolve host no-such-host.invalid: ");
+        assert!(ended.code == Some(1) && said(&ended).starts_with(&expected), "{}", ended.stderr);
+    }
 }
 
 #[test]

@@ -264,13 +264,14 @@ fn wrong_arguments_get_a_hint() {
         (&["check", "a", "b"], "unexpected argument 'b'"),
         (&["explain"], "<LINE>"),
         (&["--config"], "--config <FILE>"),
-        (&["--http", "9102"], "'9102' for '--http <IP:PORT>'"),
+        (&["--http", "9102"], "'9102' for '--http <HOST:PORT>'"),
         (&["--listen", "127.0.0.1:8125"], "the transport is missing; write udp://127.0.0.1:8125"),
         (
             &["--listen", "http://127.0.0.1:8125"],
             "the transport \"http\" is not known; use udp://, tcp://, unixgram://",
         ),
-        (&["--listen", "udp://localhost:8125"], "\"localhost:8125\" is not an IP address with a port"),
+        (&["--listen", "udp://localhost"], "\"localhost\" is not a host with a port"),
+        (&["--listen", "localhost:8125"], "the transport is missing; write udp://localhost:8125"),
         (&["run", "--listen", "udp://127.0.0.1:70000"], "the port 70000 is out of range"),
     ] {
         let ended = run(args);

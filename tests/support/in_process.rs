@@ -51,7 +51,7 @@ impl InProcess {
         diagnostics.extend(more);
         assert!(diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error), "{diagnostics:?}");
         config.intake.listen = listen.iter().map(|address| address.parse().expect("a listener")).collect();
-        config.http.listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        config.http.listen = SocketAddr::from(([127, 0, 0, 1], 0)).into();
 
         let (started, addresses) = mpsc::channel();
         let (stop, stopped) = oneshot::channel();

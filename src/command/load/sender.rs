@@ -1,7 +1,7 @@
 //! A client of every transport.
 
 use std::io::{self, Write};
-use std::net::{TcpStream, UdpSocket};
+use std::net::{TcpStream, ToSocketAddrs, UdpSocket};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 
 use rustix::io::Errno;
@@ -21,7 +21,9 @@ impl Sender {
     /// Connects to `target`.
     pub(super) fn connect(target: &Address) -> io::Result<Self> {
         let stream: Box<dyn Write> = match target {
-            Address::Udp(socket) => {
+            Address::Udp(endpoint) => {
+                let host = endpoint.to_string();
+                let socket = host.to_socket_addrs()?.next().ok_or(io::ErrorKind::AddrNotAvailable)?;
                 let udp = UdpSocket::bind(if socket.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" })?;
                 udp.connect(socket)?;
                 return Ok(Self::Udp(udp));
@@ -31,8 +33,8 @@ impl Sender {
                 net::connect(&unixgram, &unix_address(name)?)?;
                 return Ok(Self::Unixgram(unixgram));
             }
-            Address::Tcp(socket) => {
-                let tcp = TcpStream::connect(socket)?;
+            Address::Tcp(endpoint) => {
+                let tcp = TcpStream::connect(endpoint.to_string())?;
                 tcp.set_nodelay(true)?;
                 Box::new(tcp)
             }

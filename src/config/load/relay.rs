@@ -28,7 +28,7 @@ fn target(setting: &TomlSetting<'_>, listen: &[Address]) -> Option<Address> {
         Address::Unix(_) | Address::UnixDogstatsd(_) => {
             return setting.fail(format!("{target} cannot be a target; use udp://, tcp:// or unixgram://"));
         }
-        Address::Udp(socket) | Address::Tcp(socket) if socket.ip().is_unspecified() || socket.port() == 0 => {
+        Address::Udp(to) | Address::Tcp(to) if to.port() == 0 || to.ip().is_some_and(|to| to.ip().is_unspecified()) => {
             return setting.fail(format!("nothing can be sent to {target}; write the address and the port of a host"));
         }
         _ => {}

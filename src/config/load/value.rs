@@ -3,7 +3,6 @@
 //! A reader knows the kind of a value, but not its key. Names, globs and templates are text here: `mapping` checks them.
 
 use std::collections::HashSet;
-use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -11,14 +10,15 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::syntax::TomlSetting;
-use crate::config::address::{Address, parse_socket_address};
+use crate::config::address::{Address, parse_endpoint};
 use crate::config::diagnostic::quoted;
 use crate::config::dialect::{Dialect, Dialects};
+use crate::config::endpoint::Endpoint;
 use crate::config::preset::Preset;
 use crate::config::reader::{
     Node, bad_constant_label, bad_label_name, closest, pairs, rising, spanned, text, text_not_empty, word,
 };
-use crate::config::schema::Labels;
+use crate::config::schema::{Labels, is_in_the_way};
 use crate::config::units::{parse_duration, parse_mode, parse_size};
 
 /// Text that `parse` takes; `right` describes it, and the error of `parse` does so in more detail.
@@ -130,17 +130,17 @@ pub(super) fn quantiles(setting: &TomlSetting<'_>) -> Option<Vec<f64>> {
 }
 
 /// The addresses to receive on: no two that overlap, and none that overlaps `http`.
-pub(super) fn addresses(setting: &TomlSetting<'_>, http: SocketAddr) -> Option<Vec<Address>> {
+pub(super) fn addresses(setting: &TomlSetting<'_>, http: &Endpoint) -> Option<Vec<Address>> {
     let right = "a list of addresses such as [\"udp://127.0.0.1:8125\"]";
     let mut listen: Vec<Address> = Vec::new();
     let addresses = elements(setting, "an address", right)?.into_iter().map(|element| {
         let address = address(&element)?;
         let wrong = match listen.iter().find(|other| address.overlaps(other)) {
-            _ if address.overlaps(&Address::Tcp(http)) => {
+            _ if is_in_the_way(&address, http) => {
                 format!("overlaps the address of /metrics, {http}; choose another port here or in [http] listen")
             }
             Some(other) if *other == address => "is in the list twice; keep one".to_owned(),
-            Some(other) if address.ip().is_some() => format!("has the port of {other}; keep one of them"),
+            Some(other) if address.unix().is_none() => format!("has the port of {other}; keep one of them"),
             Some(other) => format!("has the file of {other}; give each socket a file of its own"),
             None => {
                 listen.push(address.clone());
@@ -175,8 +175,8 @@ pub(super) fn address(setting: &TomlSetting<'_>) -> Option<Address> {
 }
 
 /// The address of /metrics.
-pub(super) fn socket_address(setting: &TomlSetting<'_>) -> Option<SocketAddr> {
-    parsed(setting, "an address such as \"127.0.0.1:9102\"", parse_socket_address)
+pub(super) fn endpoint(setting: &TomlSetting<'_>) -> Option<Endpoint> {
+    parsed(setting, "an address such as \"127.0.0.1:9102\"", parse_endpoint)
 }
 
 /// The unit of a metric, which becomes a part of a line of the exposition.
