@@ -1,6 +1,6 @@
 //! The tables of the config file as structs, with the defaults of their keys.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::Range;
 use std::time::Duration;
 
@@ -71,7 +71,8 @@ pub type Labels = Vec<(Spanned<String>, Spanned<String>)>;
 /// `[intake]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct IntakeConfig {
-    /// `listen`: the addresses to receive lines on; never empty.
+    /// `listen`: the addresses to receive lines on; never empty. Of the default, an address that the machine does not have
+    /// is left out.
     pub listen: Vec<Address>,
     /// `workers`: the number of threads that read each datagram listener.
     pub workers: usize,
@@ -91,10 +92,20 @@ pub struct IntakeConfig {
     pub group: Option<String>,
 }
 
+impl IntakeConfig {
+    /// Whether the listeners are those of the default.
+    pub(crate) fn listens_by_default(&self) -> bool {
+        self.listen == Self::default().listen
+    }
+}
+
 impl Default for IntakeConfig {
     fn default() -> Self {
         Self {
-            listen: vec![Address::Udp(SocketAddr::from((Ipv4Addr::LOCALHOST, 8125)).into())],
+            // Some clients resolve `localhost` to the second of the two.
+            listen: [SocketAddr::from((Ipv4Addr::LOCALHOST, 8125)), SocketAddr::from((Ipv6Addr::LOCALHOST, 8125))]
+                .map(|address| Address::Udp(address.into()))
+                .into(),
             workers: 1,
             receive_buffer: Some(8 * 1024 * 1024),
             max_line: 64 * 1024,

@@ -86,7 +86,13 @@ impl Sockets {
                 tracing::info!(listener = %stream.address(), "listening");
                 sockets.streams.push(Arc::new(stream));
             } else {
-                let socket = Socket::bind(address, &config.intake).map_err(failed)?;
+                let socket = match Socket::bind(address, &config.intake) {
+                    Err(error) if config.intake.listens_by_default() && is_missing(&error) => {
+                        tracing::info!(%address, "this machine has no such address; going on without it");
+                        continue;
+                    }
+                    bound => bound.map_err(failed)?,
+                };
                 tracing::info!(listener = %socket.address(), receive_buffer_bytes = socket.receive_buffer(), "listening");
                 sockets.datagrams.push(Arc::new(socket));
             }
@@ -105,6 +111,12 @@ impl Sockets {
         let datagrams = self.datagrams.iter().map(|socket| socket.snapshot());
         datagrams.chain(self.streams.iter().map(|socket| socket.snapshot())).collect()
     }
+}
+
+/// Whether a machine does not have the address, or no addresses of its family.
+fn is_missing(error: &io::Error) -> bool {
+    let family = rustix::io::Errno::AFNOSUPPORT.raw_os_error();
+    error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(family)
 }
 
 /// Lives as long as a thread that reads a socket.
@@ -141,11 +153,15 @@ impl Receivers {
         config: &Config,
     ) -> Result<Self, Error> {
         let workers = config.intake.workers;
-        let threads = sockets.datagrams.len() * workers;
+        // The two sockets of the default share a worker, because few clients use the second. Cells that only one worker
+        // updates need no locked instructions.
+        let shares = workers == 1 && config.intake.listens_by_default();
+        let datagram_workers = if shares { 1 } else { sockets.datagrams.len() * workers };
         // All streams together have one worker.
-        let is_alone = threads + usize::from(!sockets.streams.is_empty()) == 1;
+        let is_alone = datagram_workers + usize::from(!sockets.streams.is_empty()) == 1;
         let sharing = if is_alone { Sharing::SingleWriter } else { Sharing::Shared };
         let worker = move |pipeline| Worker::new(pipeline, sharing);
+        let shared = shares.then(|| Arc::new(Mutex::new(worker(Arc::clone(pipeline)))));
         let streams = if sockets.streams.is_empty() {
             None
         } else {
@@ -158,10 +174,11 @@ impl Receivers {
         for socket in receivers.sockets.datagrams.clone() {
             let tickets = Arc::new(Mutex::new(Tickets::default()));
             for _ in 0..workers {
-                let (socket, pipeline) = (Arc::clone(&socket), Arc::clone(pipeline));
-                let (tap, tickets) = (relay.map(Relay::tap), Arc::clone(&tickets));
+                let own = || Arc::new(Mutex::new(worker(Arc::clone(pipeline))));
+                let worker = shared.clone().unwrap_or_else(own);
+                let (socket, tap, tickets) = (Arc::clone(&socket), relay.map(Relay::tap), Arc::clone(&tickets));
                 receivers.spawn(move || {
-                    intake::receive(&socket, worker(pipeline), tap, (workers > 1).then_some(&*tickets));
+                    intake::receive(&socket, worker, tap, (workers > 1).then_some(&*tickets));
                 })?;
             }
         }

@@ -51,7 +51,7 @@ impl InHand {
     fn has_applied(&self, before: u64) -> bool {
         let now = self.mark();
         // It has received at least once since, or it sleeps and has nothing in hand.
-        now >= before.next_multiple_of(2) + 2 || now % 2 == 0 && self.is_asleep() && self.mark() == now
+        now >= before.next_multiple_of(2) + 2 || now.is_multiple_of(2) && self.is_asleep() && self.mark() == now
     }
 
     /// Whether the thread waits in the kernel. Unknown counts as awake.

@@ -127,7 +127,9 @@ impl AsFd for Socket {
 /// With `tickets`, several threads share the datagrams of the socket, those of a single sender too. One thread waits for
 /// datagrams; the others wait for their turn. The next thread takes over only when a whole batch arrived, because more is
 /// likely to be queued then. So a load that one worker bears costs no more than with one worker.
-pub(crate) fn receive(socket: &Socket, worker: Worker, tap: Option<Tap>, tickets: Option<&Mutex<Tickets>>) {
+///
+/// The threads of several sockets may share a worker, which then applies one batch at a time.
+pub(crate) fn receive(socket: &Socket, worker: Arc<Mutex<Worker>>, tap: Option<Tap>, tickets: Option<&Mutex<Tickets>>) {
     let in_hand = socket.add_reader();
     let mut reader = Reader { socket, buffers: ReceiveBuffers::new(BATCH), worker, tap, in_hand };
     let lock = || tickets.map(Mutex::lock);
@@ -169,7 +171,7 @@ impl Tickets {
 struct Reader<'a> {
     socket: &'a Socket,
     buffers: ReceiveBuffers,
-    worker: Worker,
+    worker: Arc<Mutex<Worker>>,
     tap: Option<Tap>,
     in_hand: Arc<InHand>,
 }
@@ -208,7 +210,9 @@ impl Reader<'_> {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok((0, 0)),
             Err(error) => return Err(error),
         };
-        let mut work = self.worker.begin(&self.socket.listener, ticket(packets.len()));
+        let ticket = ticket(packets.len());
+        let mut worker = self.worker.lock();
+        let mut work = worker.begin(&self.socket.listener, ticket);
         let mut batch = work.batch();
         let (mut count, mut bytes) = (0, 0);
         for packet in packets {

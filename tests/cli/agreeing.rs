@@ -68,13 +68,13 @@ fn a_collision_is_a_warning_if_neither_metric_has_an_init_series() {
     let (code, said) =
         check("warned", &[r#"match = "a", name = "x", type = "summary""#, r#"match = "b", name = "x_sum""#]);
     let warning = "c.toml:3:25: warning: name \"x_sum\": the summary x exposes x_sum itself; rename one of the two\n";
-    assert_eq!((code, said), (0, format!("{warning}c.toml: good: 2 metrics, 1 listener\n")));
+    assert_eq!((code, said), (0, format!("{warning}c.toml: good: 2 metrics, 2 listeners\n")));
 }
 
 /// A key that a rule leaves out agrees with any value.
 #[test]
 fn only_keys_that_both_rules_have_can_differ() {
-    let good = (0, "c.toml: good: 3 metrics, 1 listener\n".to_owned());
+    let good = (0, "c.toml: good: 3 metrics, 2 listeners\n".to_owned());
     let rules = [
         r#"match = "a", name = "x""#,
         r#"match = "b", name = "x", help = "H""#,
@@ -91,7 +91,7 @@ fn only_keys_that_both_rules_have_can_differ() {
         ],
     );
     let expected = "c.toml:5:37: warning: x has another help in an earlier rule, and the first one in the file counts; \
-                    write the same in both rules\nc.toml: good: 4 metrics, 1 listener\n";
+                    write the same in both rules\nc.toml: good: 4 metrics, 2 listeners\n";
     assert_eq!((code, said.as_str()), (0, expected));
 }
 

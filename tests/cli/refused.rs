@@ -74,5 +74,5 @@ c.toml:21:7: "ttl": "1w" is not a duration; write whole numbers with d, h, m, s 
 #[test]
 fn days_are_a_unit_and_a_rule_needs_no_name() {
     let config = "[[metric]]\nmatch = \"a\"\nttl = \"1d\"\n";
-    assert_eq!(checked("right", config), (Some(0), "c.toml: good: 1 metric, 1 listener\n".to_owned(), String::new()));
+    assert_eq!(checked("right", config), (Some(0), "c.toml: good: 1 metric, 2 listeners\n".to_owned(), String::new()));
 }

@@ -3,7 +3,7 @@
 use std::net::{TcpListener, UdpSocket};
 
 use crate::run;
-use crate::support::{Daemon, Ended, Scratch, started};
+use crate::support::{Daemon, Ended, Scratch, client, started};
 
 #[test]
 fn a_udp_port_in_use_is_reported() {
@@ -150,4 +150,17 @@ fn warnings_about_the_file_are_logged_and_the_program_runs() {
 fn said(ended: &Ended) -> String {
     let is_log = |line: &&str| line.starts_with(|c: char| c.is_ascii_digit()) && line.contains("Z  INFO ");
     ended.stderr.lines().filter(|line| !is_log(line)).flat_map(|line| [line, "\n"]).collect()
+}
+
+/// Some clients resolve `localhost` to the address of IPv6. The two sockets share a worker, so both feed one counter.
+#[test]
+fn the_default_listens_on_both_addresses_of_localhost() {
+    let daemon = Daemon::start(&["--http", "127.0.0.1:0"]);
+    assert_eq!(daemon.listeners, ["udp://127.0.0.1:8125", "udp://[::1]:8125"]);
+    let clients = daemon.udp.iter().map(|address| client(*address)).collect::<Vec<_>>();
+    for round in 1..=200 {
+        clients.iter().for_each(|client| _ = client.send(b"a:1|c").expect("a packet"));
+        let exposition = daemon.scrape();
+        assert!(exposition.lines().any(|line| line == format!("a_total {}", 2 * round)), "{round}: {exposition}");
+    }
 }

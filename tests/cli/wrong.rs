@@ -133,7 +133,7 @@ fn a_file_with_warnings_is_good() {
     let ended = run_in(scratch.path(), &["check", "good.toml"]);
     assert_eq!(
         (ended.code, ended.stdout.as_str(), ended.stderr.as_str()),
-        (Some(0), "good.toml: good: 1 metric, 1 listener\n", "")
+        (Some(0), "good.toml: good: 1 metric, 2 listeners\n", "")
     );
 
     let rules = r#"[[metric]]
@@ -170,7 +170,7 @@ odd.toml:10:8: warning: a has another help in an earlier rule, and the first one
 odd.toml:14:8: warning: name "c_total": by convention only the name of a counter ends in _total
 odd.toml:19:8: warning: name "d": by convention it ends in its unit, _seconds
 odd.toml:26:11: warning: d has other buckets in an earlier rule, and the first one in the file counts; write the same in both rules
-odd.toml: good: 5 metrics, 1 listener
+odd.toml: good: 5 metrics, 2 listeners
 "#;
     assert_eq!((ended.code, ended.stdout.as_str(), ended.stderr.as_str()), (Some(0), expected, ""));
 }
@@ -206,7 +206,7 @@ fn check_warns_of_options_without_effect() {
         let warning = if warning.is_empty() { String::new() } else { format!("c.toml:4:{at}: warning: {warning}\n") };
         assert_eq!(
             (ended.code, ended.stdout),
-            (Some(0), format!("{warning}c.toml: good: 1 metric, 1 listener\n")),
+            (Some(0), format!("{warning}c.toml: good: 1 metric, 2 listeners\n")),
             "{timer} {rule}"
         );
     }
@@ -237,7 +237,7 @@ fn the_shipped_file_is_good() {
     let ended = run_in(env!("CARGO_MANIFEST_DIR").as_ref(), &["check", "config.toml"]);
     assert_eq!(
         (ended.code, ended.stdout.as_str(), ended.stderr.as_str()),
-        (Some(0), "config.toml: good: 0 metrics, 1 listener\n", "")
+        (Some(0), "config.toml: good: 0 metrics, 2 listeners\n", "")
     );
 }
 
