@@ -200,6 +200,27 @@ fn airflow_with_tags_counts_each_event_once_and_keeps_no_task() {
     }
 }
 
+/// The flag adds a preset to a file, and a preset that the file has is not there twice.
+#[test]
+fn a_preset_may_be_a_flag() {
+    use crate::support::{Client, Scratch, listening, run_in};
+    let scratch = Scratch::new("preset-flag");
+    let config = scratch.write("config.toml", "presets = [\"uwsgi\"]\n[[metric]]\nmatch = \"own\"\nname = \"mine\"\n");
+    let flags = ["--config", &config, "--preset", "gunicorn", "--preset", "uwsgi"];
+    let daemon = listening("udp", &flags);
+    let lines = b"own:1|g\ngunicorn.workers:4|g\nuwsgi.worker.1.requests:5|c\nuwsgi.worker.1.requests:5|c";
+    Client::connect(&daemon.listeners[0]).send(lines);
+    daemon.scrape_with(&["mine 1", "gunicorn_workers 4", "uwsgi_worker_requests_total{worker=\"1\"} 5"]);
+    let explained = run_in(scratch.path(), &["explain", "--preset", "gunicorn", "gunicorn.workers:4|g"]);
+    assert!(explained.stdout.contains("rule     of the preset gunicorn (match_regex = "), "{}", explained.stdout);
+    let wrong = run_in(scratch.path(), &["--preset", "gunicron"]);
+    assert!(wrong.code == Some(2) && wrong.stderr.contains("there is no such preset"), "{}", wrong.stderr);
+    let contradiction = "[[metric]]\nmatch = \"x\"\nname = \"gunicorn_workers\"\ntype = \"counter\"\n";
+    scratch.write("other.toml", contradiction);
+    let wrong = run_in(scratch.path(), &["--config", "other.toml", "--preset", "gunicorn"]);
+    assert!(wrong.code == Some(2) && wrong.stderr.contains("--preset: "), "{}", wrong.stderr);
+}
+
 /// The rules of the user come first.
 #[test]
 fn the_users_rules_override_a_preset() {
