@@ -93,12 +93,6 @@ const DIFFERENCES: &[Difference] = &[
         mend: Mend::Lines(in_order),
     },
     Difference {
-        name: "a # before a later tag",
-        why: "some clients write `#a:1,#b:2`, and mean the keys a and b",
-        example: "a:1|c|#k:v,#l:w",
-        mend: Mend::Lines(|line| mend_tags(line, |tag| Some(tag.strip_prefix('#').unwrap_or(tag).to_owned()))),
-    },
-    Difference {
         name: "blanks around a tag",
         why: "SEMANTICS: they are cut",
         example: "a:1|c|#k:v, l : w",
@@ -107,6 +101,14 @@ const DIFFERENCES: &[Difference] = &[
                 let (key, value) = tag.split_once(':').map_or((tag, None), |(key, value)| (key, Some(value)));
                 Some(key.trim().to_owned() + &value.map(|value| format!(":{}", value.trim())).unwrap_or_default())
             })
+        }),
+    },
+    Difference {
+        name: "a # before a later tag",
+        why: "some clients write `#a:1,#b:2`, and mean the keys a and b",
+        example: "a:1|c|#k:v,#l:w",
+        mend: Mend::Lines(|line| {
+            mend_tags(line, |tag| Some(tag.strip_prefix('#').map_or(tag, str::trim_start).to_owned()))
         }),
     },
     Difference {
