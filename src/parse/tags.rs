@@ -3,7 +3,6 @@
 //! This is done once a series and worker, because the received bytes identify a known series.
 
 use std::borrow::Cow;
-use std::iter;
 
 use memchr::{memchr, memchr2, memchr3, memrchr};
 use strum::{EnumCount, IntoStaticStr, VariantArray};
@@ -79,8 +78,8 @@ impl<'a> Tagged<'a> {
     /// Reads the name of a group and its `#` sections ([`Group::tags`](super::Group::tags)).
     ///
     /// The name ends at the first `,`, `;` or `#` outside of brackets that a tag follows. The rest is tags of that one
-    /// dialect, because their values may contain the characters of the others. Pieces and brackets without a `=` are part of
-    /// the name. So are tags of dialects that are not in `dialects`; without DogStatsD, `#` sections are ignored.
+    /// dialect, because their values may contain the characters of the others. Before the first tag, pieces and brackets
+    /// without a `=` are part of the name. So are tags of dialects that are not in `dialects`; without DogStatsD, `#` sections are ignored.
     pub fn new(name: &'a str, sections: &'a str, dialects: Dialects) -> Self {
         let mut tags = Vec::new();
         let name = take_tags(name, dialects, &mut tags);
@@ -100,8 +99,11 @@ fn take_tags<'a>(text: &'a str, dialects: Dialects, tags: &mut Vec<Tag<'a>>) -> 
         name += before;
         match mark {
             Mark::Tags(_, dialect) => {
-                let of_name = add_in_name(tags, dialect, marked);
-                return if of_name.is_empty() { name } else { Cow::Owned(name.into_owned() + &of_name) };
+                let after = marked.get(1..).unwrap_or_default();
+                if !after.trim().is_empty() {
+                    add(tags, dialect, after.split(separator(dialect)).map(|tag| pair(tag, '=')));
+                }
+                return name;
             }
             Mark::Brackets(_, len) => {
                 let (inside, after) = marked.split_at(len);
@@ -116,23 +118,6 @@ fn take_tags<'a>(text: &'a str, dialects: Dialects, tags: &mut Vec<Tag<'a>>) -> 
         }
     }
     name + rest
-}
-
-/// Adds the tags of `marked`, which begins with the mark before the first of them. Returns the pieces that are part of the
-/// name, because they have no `=`, each with its mark.
-fn add_in_name<'a>(tags: &mut Vec<Tag<'a>>, dialect: Dialect, marked: &'a str) -> String {
-    let mut of_name = String::new();
-    let mut characters = marked.chars();
-    let Some(mark) = characters.next().filter(|_| !characters.as_str().trim().is_empty()) else { return of_name };
-    for piece in characters.as_str().split(separator(dialect)) {
-        if piece.contains('=') || piece.trim().is_empty() {
-            add(tags, dialect, iter::once(pair(piece, '=')));
-        } else {
-            of_name.push(mark);
-            of_name.push_str(piece);
-        }
-    }
-    of_name
 }
 
 fn add<'a>(tags: &mut Vec<Tag<'a>>, dialect: Dialect, pairs: impl Iterator<Item = Pair<'a>>) {
@@ -373,12 +358,12 @@ mod tests {
             // Brackets and another dialect.
             ("a[k=v],l=w", "a{k=v,l=w}"),
             ("a[k=v]b;l=w", "ab{k=v,l=w}"),
-            // Pieces and brackets without a value are part of the name.
+            // Before the first tag, pieces and brackets without a value are part of the name.
             ("a,prod", "a,prod{}"),
             ("svc,b_c.x", "svc,b_c.x{}"),
             ("a,prod,k=v", "a,prod{k=v}"),
-            ("a,k=v,prod,l=w", "a,prod{k=v,l=w}"),
-            ("a;prod;k=v;x", "a;prod;x{k=v}"),
+            ("a,k=v,prod,l=w", "a{k=v,prod=true,l=w}"),
+            ("a;prod;k=v;x", "a;prod{k=v,x=true}"),
             ("Class#method", "Class#method{}"),
             ("Class#method,k=v", "Class#method{k=v}"),
             ("a,b;k=v", "a,b{k=v}"),

@@ -223,13 +223,14 @@ fn explain_shows_the_tags_with_their_dialect() {
         &["a[b=1]c,url=http://x:80,d:2|c|#b:3", "e]f;k=v:1|g"],
         r#"
 a[b=1]c,url=http://x:80,d:2|c|#b:3
-  parsed   name "ac,d", value "2", type c
+  parsed   name "ac", value "2", type c
   tag      "b" is "1" (signalfx)
   tag      "url" is "http://x:80" (influxdb)
+  tag      "d" is "true" (influxdb)
   tag      "b" is "3" (dogstatsd)
   rule     none matches; the name is the line's own
   tags     1 with duplicate_key: the last tag with the key counts
-  series   ac_d_total{b="3",url="http://x:80"} (counter) adds 2
+  series   ac_total{b="3",d="true",url="http://x:80"} (counter) adds 2
 e]f;k=v:1|g
   parsed   name "e]f;k=v", value "1", type g
   rule     none matches; the name is the line's own
