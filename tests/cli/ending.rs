@@ -13,7 +13,11 @@ fn everything_that_the_kernel_holds_at_the_signal_is_applied() {
     const PACKETS: usize = 150;
     const LINES: usize = 60;
     for signal in ["TERM", "INT", "HUP"] {
-        let daemon = started(&[]);
+        // The tests may run under `nohup`, whose children start with SIGHUP ignored.
+        let daemon = Daemon::start_by(
+            "exec env --default-signal=HUP \"$@\"",
+            &["--listen", "udp://127.0.0.1:0", "--http", "127.0.0.1:0"],
+        );
         let client = UdpSocket::bind("127.0.0.1:0").expect("a port");
         daemon.signal("STOP");
         daemon.wait_until_stopped();

@@ -306,16 +306,20 @@ fn ended(mut process: Process, stdout: &Receiver<String>, stderr: &Receiver<Stri
 pub struct Scratch(std::path::PathBuf);
 
 impl Scratch {
-    /// An empty folder. No other test may use the same `name`.
+    /// An empty folder of this value alone.
     pub fn new(name: &str) -> Self {
-        let path = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).expect("a folder can be made");
-        Self(path)
+        Self::within(std::path::Path::new(env!("CARGO_TARGET_TMPDIR")), name)
     }
 
     /// The same in the system's folder for temporary files, so that its path is short enough for Unix sockets.
     pub fn short(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("statsidecar-{name}-{}", std::process::id()));
+        Self::within(&std::env::temp_dir(), &format!("statsidecar-{name}"))
+    }
+
+    fn within(parent: &std::path::Path, name: &str) -> Self {
+        static FOLDERS: AtomicUsize = AtomicUsize::new(0);
+        let n = FOLDERS.fetch_add(1, Ordering::Relaxed);
+        let path = parent.join(format!("{name}-{}-{n}", std::process::id()));
         std::fs::create_dir_all(&path).expect("a folder can be made");
         Self(path)
     }
