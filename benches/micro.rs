@@ -14,7 +14,9 @@ use criterion::{BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput
 use statsidecar::config::{DEFAULT_BUCKETS, Dialects};
 use statsidecar::http;
 use statsidecar::mapping::Context;
-use statsidecar::metric::{Bounds, Cells, Counter, Gauge, Histogram, Quantiles, Set, Sharing, Summary, Update, Window};
+use statsidecar::metric::{
+    Bounds, Cells, Counter, Gauge, Histogram, MemoryBudget, Quantiles, Set, Sharing, Summary, Update, Window,
+};
 use statsidecar::parse::tags::Tagged;
 use statsidecar::parse::{self, StatsdType, tags, value};
 use statsidecar::pipeline::Worker;
@@ -89,9 +91,9 @@ fn cells(criterion: &mut Criterion) {
     let bounds = Bounds::new(&DEFAULT_BUCKETS).expect("the bounds rise");
     let (counter, gauge) = (Cells::Counter(Counter::new()), Cells::Gauge(Gauge::new()));
     let histogram = Cells::Histogram(Histogram::new(bounds));
-    let set = Cells::Set(Set::new(Window::new(60)).into());
+    let set = Cells::Set(Set::new(Window::new(60), MemoryBudget::UNLIMITED).into());
     let quantiles = Quantiles::new(&[0.5, 0.99]).expect("they rise");
-    let summary = Cells::Summary(Summary::new(quantiles, Window::new(600)).into());
+    let summary = Cells::Summary(Summary::new(quantiles, Window::new(600), MemoryBudget::UNLIMITED).into());
     let mut group = criterion.benchmark_group("cells");
     for (name, cells, change) in [
         ("counter, whole", &counter, Update::Count(1)),

@@ -79,6 +79,7 @@
 //! import/        mapping files of statsd_exporter as config files
 //! command/       run, check, explain, convert, load
 //! clock.rs       the time by which series expire
+//! memory.rs      the allocator that counts; unsafe
 //! sync.rs        the lock and the atomics, or the model checker's
 //! prefetch.rs    memory asked for ahead of its use; unsafe
 //! workload.rs    lines to measure with
@@ -89,7 +90,7 @@
 //!
 //! | layer | modules | may use |
 //! |---|---|---|
-//! | leaves | `clock` `prefetch` `sync` `metric` `reject` `config` `workload` | std and data crates; `config` the types of `metric` |
+//! | leaves | `clock` `memory` `prefetch` `sync` `metric` `reject` `config` `workload` | std and data crates; `config` the types of `metric` |
 //! | pure | `parse` `telemetry` `expose` `mapping` | leaves; `mapping` and `telemetry` what `parse` gives |
 //! | state | `registry` | leaves, what `mapping` gives, the label text of `expose` |
 //! | join | `pipeline` | the above |
@@ -112,7 +113,7 @@
 //!    is counted as one event. No sample is lost to a series that expires.
 //! 7. `/metrics` is always valid, whatever was sent. Every family has one header.
 //! 8. Output is sorted and byte-stable.
-//! 9. `unsafe` is in `intake/sys.rs` and `prefetch.rs` alone, each block with its argument.
+//! 9. `unsafe` is in `intake/sys.rs`, `memory.rs` and `prefetch.rs` alone, each block with its argument.
 
 #![warn(unreachable_pub)]
 
@@ -126,6 +127,7 @@ pub mod http;
 pub mod import;
 pub mod intake;
 pub mod mapping;
+pub mod memory;
 pub mod metric;
 pub mod parse;
 pub mod pipeline;

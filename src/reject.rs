@@ -46,11 +46,16 @@ rejects! {
     EmptyName = "empty_name", "write a name before the first ':', or in the name of the rule";
     /// The name already has as many series as `[limits] family_series` allows.
     FamilySeriesLimit = "family_series_limit", "send fewer label values under this name, or raise [limits] family_series";
+    /// The value of a label is longer than `[limits] label_value`.
+    LabelTooLong = "label_too_long", "send shorter tag values, drop the tag in a rule (drop_tags), or raise [limits] label_value";
     /// The line is longer than `[intake] max_line`.
     LineTooLong = "line_too_long", "shorten the line, or raise [intake] max_line";
     /// The line has no `:` after its name or no `|type` after its value, a service check is incomplete, or an event is
     /// not as long as it says.
     MalformedLine = "malformed_line", "write name:value|type, and after it |@rate or |#tag:value if needed; _sc|name|status; or _e{5,4}:title|text";
+    /// The process has as much memory in use as `[limits] memory` allows, and the sample needs more: for a new series, or a
+    /// set or a summary that must grow.
+    MemoryLimit = "memory_limit", "send fewer different names and label values, set a ttl, or raise [limits] memory";
     /// Another metric already exposes a series of this name: for example `x_count` of the histogram `x`, or `up_total`, which
     /// the counter `up` became.
     NameCollision = "name_collision", "rename one of the two metrics, or name one in a rule: a counter gets _total, an ms timer _seconds, and a histogram also exposes its name with _bucket, _sum and _count";
@@ -62,6 +67,8 @@ rejects! {
     ReservedName = "reserved_name", "choose another name: those that start with statsidecar_, and the process_ metrics, belong to the sidecar itself";
     /// There are already as many series as `[limits] series` allows.
     SeriesLimit = "series_limit", "send fewer different names and label values, or raise [limits] series";
+    /// The name and the labels of the series are together longer than `[limits] series_length`.
+    SeriesTooLong = "series_too_long", "send shorter names or fewer tags, drop tags in a rule (drop_tags), or raise [limits] series_length";
     /// The line has more tags than `[limits] tags` allows.
     TagLimit = "tag_limit", "send fewer tags in one line, or raise [limits] tags";
     /// The metric has a type that this line cannot feed.

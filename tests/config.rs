@@ -31,7 +31,7 @@ fn the_shipped_file_names_every_key() {
     let example = with_examples(SHIPPED);
     let file = DeTable::parse(&example).expect("the examples are TOML").into_inner();
     let keys = documented_keys();
-    assert_eq!(keys.len(), 8 + 51, "a key was added or removed, or the docs have another form: {keys:?}");
+    assert_eq!(keys.len(), 8 + 54, "a key was added or removed, or the docs have another form: {keys:?}");
     for (table, key) in keys {
         if table.is_empty() {
             assert!(file.get(key.as_str()).is_some(), "config.toml lacks {key:?}");
@@ -131,6 +131,9 @@ fn every_key_is_read() {
         [tags]
         dialects = ["signalfx", "influxdb"]
         [limits]
+        memory = "1MiB"
+        label_value = 1
+        series_length = 65536
         series = 5_000
         family_series = 7
         tags = 1
@@ -154,6 +157,10 @@ fn every_key_is_read() {
     assert_eq!(config.tags.dialects, [Dialect::InfluxDb, Dialect::SignalFx].into_iter().collect());
     assert_eq!((config.limits.series, config.limits.family_series, config.limits.tags), (5000, Some(7), 1));
     assert_eq!(config.limits.overflow, Overflow::Collapse);
+    assert_eq!(
+        (config.limits.memory, config.limits.label_value, config.limits.series_length),
+        (Some(1 << 20), 1, 65536)
+    );
     let labels: Vec<_> = config.labels.iter().map(|(k, v)| (k.get_ref().as_str(), v.get_ref().as_str())).collect();
     assert_eq!(labels, [("a", "1"), ("b", "2")]);
     assert_eq!(config.defaults.ttl, Some(Duration::from_secs(90)));

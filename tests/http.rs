@@ -230,7 +230,8 @@ fn a_client_that_reads_nothing_is_disconnected_and_a_slow_one_is_not() {
     assert_eq!(Timeouts::default().write, Duration::from_secs(30));
     const LIMIT: Duration = Duration::from_millis(400);
     let timing = Timing { http: Timeouts { write: LIMIT, ..Timeouts::default() }, ..Timing::default() };
-    let daemon = InProcess::start("[http]\nmax_connections = 1\n", &["tcp://127.0.0.1:0"], timing);
+    let config = "http.max_connections = 1\nlimits = { label_value = 8192, series_length = 8192 }\n";
+    let daemon = InProcess::start(config, &["tcp://127.0.0.1:0"], timing);
     // Far more bytes than the kernel buffers for a connection.
     let tag = "x".repeat(7000);
     let lines: String = (0..2000).map(|n| format!("a{n}:1|c|#tag:{tag}\n")).collect();

@@ -15,6 +15,7 @@ use source::Source;
 const LAYERS: &[(&str, May)] = &[
     ("retries", May::Use(&[])),
     ("clock", May::Use(&[])),
+    ("memory", May::Use(&[])),
     ("prefetch", May::Use(&[])),
     ("sync", May::Use(&[])),
     ("metric", May::Use(&["prefetch", "sync"])),
@@ -111,7 +112,7 @@ const IMPURE_WORDS: [&str; 20] = [
 ];
 
 /// The only files with `unsafe` code.
-const UNSAFE: [&str; 2] = ["intake/sys.rs", "prefetch.rs"];
+const UNSAFE: [&str; 3] = ["intake/sys.rs", "memory.rs", "prefetch.rs"];
 
 const MAX_MAIN_LINES: usize = 60;
 const MAX_PIPELINE_LINES: usize = 180;

@@ -234,19 +234,34 @@ pub enum Timer {
 /// `[limits]`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
+    /// `memory`: the most memory that may be in use beyond what the start took, in bytes; `None` (`0` in the file) is no
+    /// limit.
+    pub memory: Option<usize>,
     /// `series`: the most series of all metrics together.
     pub series: usize,
     /// `family_series`: the most series of one metric name; `None` (`0` in the file) is no limit.
     pub family_series: Option<usize>,
+    /// `label_value`: the longest value of a label, in bytes.
+    pub label_value: usize,
+    /// `series_length`: the longest name of a series with its labels as the text format writes them, in bytes.
+    pub series_length: usize,
     /// `tags`: the most tags of one line.
     pub tags: usize,
-    /// `overflow`: what happens to a sample whose new series would exceed `series` or `family_series`.
+    /// `overflow`: what happens to a sample whose new series would exceed `series`, `family_series` or `memory`.
     pub overflow: Overflow,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { series: 100_000, family_series: None, tags: 64, overflow: Overflow::Reject }
+        Self {
+            memory: Some(256 << 20),
+            series: 100_000,
+            family_series: None,
+            label_value: 1024,
+            series_length: 4096,
+            tags: 64,
+            overflow: Overflow::Reject,
+        }
     }
 }
 

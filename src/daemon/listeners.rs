@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, Weak, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -171,17 +171,23 @@ impl Receivers {
             Some(streams.map_err(|error| Error::System("wait for connections", error))?)
         };
         let mut receivers = Self { sockets, streams, ..Self::default() };
+        let (started, has_started) = mpsc::channel();
         for socket in receivers.sockets.datagrams.clone() {
             let tickets = Arc::new(Mutex::new(Tickets::default()));
             for _ in 0..workers {
                 let own = || Arc::new(Mutex::new(worker(Arc::clone(pipeline))));
                 let worker = shared.clone().unwrap_or_else(own);
                 let (socket, tap, tickets) = (Arc::clone(&socket), relay.map(Relay::tap), Arc::clone(&tickets));
+                let started = started.clone();
                 receivers.spawn(move || {
-                    intake::receive(&socket, worker, tap, (workers > 1).then_some(&*tickets));
+                    let started = || drop(started);
+                    intake::receive(&socket, worker, tap, (workers > 1).then_some(&*tickets), started);
                 })?;
             }
         }
+        drop(started);
+        // Each thread drops its sender when it has its buffers, which are part of what the start takes.
+        let _: Result<(), _> = has_started.recv();
         Ok(receivers)
     }
 

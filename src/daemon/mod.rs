@@ -25,6 +25,7 @@ use crate::config::{Address, Config};
 use crate::forward::{FindLoop, Relay};
 use crate::http;
 use crate::mapping::Rules;
+use crate::memory;
 use crate::pipeline::Pipeline;
 use crate::telemetry::{ListenerSnapshot, Snapshot};
 use listeners::{Receivers, Sockets};
@@ -112,6 +113,8 @@ impl Daemon {
         let pipeline = Arc::new(pipeline(config, rules)?);
         let relay = relay(&pipeline, &listeners).await?;
         let receivers = Receivers::start(sockets.clone(), &pipeline, relay.as_ref(), config)?;
+        // Once more, because the buffers to receive with are no client's.
+        memory::started();
         let listened = {
             let sockets = sockets.clone();
             Box::new(move || sockets.snapshot())
@@ -163,6 +166,7 @@ impl Daemon {
 /// The pipeline of a config whose rules are compiled, with the series of its `init` keys.
 pub fn pipeline(config: &Config, rules: Rules) -> Result<Pipeline, Error> {
     let pipeline = Pipeline::new(config, rules);
+    memory::started();
     for metric in &pipeline.rules.initial {
         pipeline.registry.get_or_create(metric, 0).map_err(|reject| Error::Initial(metric.name.clone(), reject))?;
     }
@@ -199,6 +203,8 @@ fn snapshot(
             series: counts.series,
             families: counts.families,
             series_limit: pipeline.registry.limit(),
+            memory: pipeline.registry.budget().used(),
+            memory_limit: pipeline.registry.budget().limit(),
             series_expired: pipeline.registry.expired(),
             merged_names: pipeline.registry.merged(),
             listeners: sockets.snapshot(),

@@ -129,9 +129,18 @@ impl AsFd for Socket {
 /// likely to be queued then. So a load that one worker bears costs no more than with one worker.
 ///
 /// The threads of several sockets may share a worker, which then applies one batch at a time.
-pub(crate) fn receive(socket: &Socket, worker: Arc<Mutex<Worker>>, tap: Option<Tap>, tickets: Option<&Mutex<Tickets>>) {
+///
+/// `started` is called when the thread has its buffers.
+pub(crate) fn receive(
+    socket: &Socket,
+    worker: Arc<Mutex<Worker>>,
+    tap: Option<Tap>,
+    tickets: Option<&Mutex<Tickets>>,
+    started: impl FnOnce(),
+) {
     let in_hand = socket.add_reader();
     let mut reader = Reader { socket, buffers: ReceiveBuffers::new(BATCH), worker, tap, in_hand };
+    started();
     let lock = || tickets.map(Mutex::lock);
     let (mut lead, mut retries) = (None, Retries::new());
     while !socket.is_stopping() {

@@ -7,6 +7,7 @@ mod counter;
 mod float;
 mod gauge;
 mod histogram;
+mod memory_budget;
 mod set;
 mod sharing;
 mod sketch;
@@ -16,6 +17,7 @@ mod window;
 pub use counter::{Counter, Total};
 pub use gauge::Gauge;
 pub use histogram::{Bounds, Histogram};
+pub use memory_budget::MemoryBudget;
 pub use set::Set;
 pub use sharing::Sharing;
 pub use summary::{Quantiles, Summary};
@@ -131,10 +133,11 @@ impl Cells {
         }
     }
 
-    /// Applies an update at the time `now`, in seconds. An update for another type does nothing; conversions never make
-    /// one.
+    /// Applies an update at the time `now`, in seconds; `false` if a set or a summary needs memory for it that it may not
+    /// have, and then nothing changes. An update for another type does nothing; conversions never make one.
     #[inline(always)]
-    pub fn apply(&self, update: Update<'_>, sharing: Sharing, now: u32) {
+    #[must_use]
+    pub fn apply(&self, update: Update<'_>, sharing: Sharing, now: u32) -> bool {
         match (self, update) {
             (Self::Counter(counter), Update::Count(n)) => counter.add_whole(n, sharing),
             (Self::Counter(counter), Update::Add(x)) => counter.add(x, sharing),
@@ -144,9 +147,10 @@ impl Cells {
             (Self::Histogram(histogram), Update::Observe { value, weight }) => {
                 histogram.observe(value, weight, sharing)
             }
-            (Self::Set(set), Update::Member(member)) => set.add(member, now),
-            (Self::Summary(summary), Update::Observe { value, weight }) => summary.observe(value, weight, now),
+            (Self::Set(set), Update::Member(member)) => return set.add(member, now),
+            (Self::Summary(summary), Update::Observe { value, weight }) => return summary.observe(value, weight, now),
             _ => debug_assert!(false, "{update:?} on a {}", self.type_of().as_str()),
         }
+        true
     }
 }

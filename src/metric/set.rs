@@ -6,6 +6,7 @@ use std::hash::BuildHasher;
 use datasketches::hll::{HllSketch, HllType, HllUnion};
 use foldhash::quality::SeedableRandomState;
 
+use super::memory_budget::MemoryBudget;
 use super::window::Window;
 use crate::sync::Mutex;
 
@@ -32,6 +33,7 @@ pub struct Set {
     /// Randomly seeded, so that no client can choose members with equal hashes. The probability that two of 1,024 members
     /// have the same hash is 1 in 10^13.
     hasher: SeedableRandomState,
+    budget: MemoryBudget,
     seen: Mutex<Seen>,
 }
 
@@ -46,27 +48,32 @@ struct Seen {
 }
 
 impl Set {
-    /// A set without members.
-    pub fn new(window: Window) -> Self {
-        Self { window, hasher: SeedableRandomState::random(), seen: Mutex::default() }
+    /// A set without members, which grows as long as `budget` has room.
+    pub fn new(window: Window, budget: MemoryBudget) -> Self {
+        Self { window, hasher: SeedableRandomState::random(), budget, seen: Mutex::default() }
     }
 
-    /// Adds a member that is seen at the time `now`, in seconds.
-    pub(crate) fn add(&self, member: &[u8], now: u32) {
+    /// Adds a member that is seen at the time `now`, in seconds; `false` if there is no memory for a new one.
+    pub(crate) fn add(&self, member: &[u8], now: u32) -> bool {
         let (hash, pane) = (self.hasher.hash_one(member), self.window.pane(now));
         let mut seen = self.seen.lock();
         if let Some(last) = seen.members.get_mut(&hash) {
             // Another thread may already have seen it at a later time.
             *last = pane.max(*last);
-            return;
+            return true;
         }
         if seen.members.len() == EXACT {
             seen.sweep(self.window, pane);
         }
-        if seen.members.len() == EXACT {
+        let is_full = seen.members.len() == EXACT;
+        if (is_full || seen.members.len() == seen.members.capacity()) && !self.budget.has_room() {
+            return false;
+        }
+        if is_full {
             seen.fold();
         }
         seen.members.insert(hash, pane);
+        true
     }
 
     /// The number of members in the window that ends at the time `now`, in seconds.
@@ -118,11 +125,11 @@ mod tests {
 
     /// A set whose hashes are the same in every run.
     fn set() -> Set {
-        Set { hasher: SeedableRandomState::fixed(), ..Set::new(Window::new(60)) }
+        Set { hasher: SeedableRandomState::fixed(), ..Set::new(Window::new(60), MemoryBudget::UNLIMITED) }
     }
 
     fn add_all(set: &Set, members: std::ops::Range<u32>, now: u32) {
-        members.for_each(|member| set.add(format!("member {member}").as_bytes(), now));
+        members.for_each(|member| assert!(set.add(format!("member {member}").as_bytes(), now)));
     }
 
     /// Whether a count is off by at most four standard errors.
@@ -135,13 +142,12 @@ mod tests {
         let set = set();
         assert_eq!(set.count(0), 0.0);
         for n in 1..=1024 {
-            set.add(n.to_string().as_bytes(), 7);
-            set.add(n.to_string().as_bytes(), 8);
+            assert!(set.add(n.to_string().as_bytes(), 7) && set.add(n.to_string().as_bytes(), 8));
             assert_eq!(set.count(9), f64::from(n));
         }
-        set.add(b"1", 9);
+        assert!(set.add(b"1", 9));
         assert_eq!(set.count(9), 1024.0, "a known member adds nothing");
-        set.add(b"one more", 9);
+        assert!(set.add(b"one more", 9));
         assert!(is_near(set.count(9), 1025));
     }
 
@@ -164,7 +170,7 @@ mod tests {
         add_all(&set, 2..4, 30);
         assert_eq!(set.count(60), 4.0);
         assert_eq!(set.count(70), 2.0, "the window no longer covers 0 and 1");
-        set.add(b"member 2", 75);
+        assert!(set.add(b"member 2", 75));
         assert_eq!(set.count(99), 2.0);
         assert_eq!(set.count(100), 1.0);
         assert_eq!(set.count(150), 0.0);
@@ -204,6 +210,24 @@ mod tests {
         assert!(set.seen.lock().sketches.values().all(|sketch| sketch.estimated_size() < 5 << 10));
         assert_eq!(set.count(1000), 0.0);
         assert!(set.seen.lock().sketches.is_empty() && set.seen.lock().members.capacity() <= 64);
+    }
+
+    #[test]
+    fn without_memory_only_known_members_are_added() {
+        const FULL: MemoryBudget = MemoryBudget::UNLIMITED.at_its_end();
+        let set = Set { budget: FULL, ..set() };
+        assert!(!set.add(b"a", 0));
+        let set = {
+            let roomy = self::set();
+            add_all(&roomy, 0..1000, 0);
+            Set { budget: FULL, ..roomy }
+        };
+        let before = set.seen.lock().members.capacity();
+        let added = (1000..3000).filter(|member: &u32| set.add(format!("member {member}").as_bytes(), 1)).count();
+        assert_eq!((added, set.count(1)), (EXACT - 1000, EXACT as f64), "there was room for so many already");
+        assert!(set.add(b"member 7", 50), "a known member needs none");
+        assert_eq!(set.count(71), 1.0);
+        assert!(set.seen.lock().members.capacity() <= before && set.seen.lock().sketches.is_empty());
     }
 
     #[test]

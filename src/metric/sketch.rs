@@ -48,6 +48,12 @@ impl Sketch {
         }
     }
 
+    /// Whether observing a value takes more memory.
+    pub(super) fn must_grow_for(&self, value: f64) -> bool {
+        let is_full = self.bins.len() == self.bins.capacity() && self.bins.len() < MAX_BINS;
+        is_full && self.bins.binary_search_by_key(&bin(value), |(bin, _)| *bin).is_err()
+    }
+
     /// Merges the bin of the smallest absolute values into the next larger bin of the same sign. The bin of 0 remains.
     fn collapse(&mut self) {
         let negative = self.bins.partition_point(|(bin, _)| *bin < 0);

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::float::{Carry, Sum};
+use super::memory_budget::MemoryBudget;
 use super::sharing::Sharing;
 use super::sketch::Sketch;
 use super::window::Window;
@@ -34,6 +35,7 @@ impl Quantiles {
 pub struct Summary {
     quantiles: Quantiles,
     window: Window,
+    budget: MemoryBudget,
     observed: Mutex<Observed>,
 }
 
@@ -47,10 +49,10 @@ struct Observed {
 }
 
 impl Summary {
-    /// An empty summary.
-    pub fn new(quantiles: Quantiles, window: Window) -> Self {
+    /// An empty summary, which grows as long as `budget` has room.
+    pub fn new(quantiles: Quantiles, window: Window, budget: MemoryBudget) -> Self {
         let observed = Observed { count: 0, sum: Sum::new(), carry: Carry::new(), panes: VecDeque::new() };
-        Self { quantiles, window, observed: Mutex::new(observed) }
+        Self { quantiles, window, budget, observed: Mutex::new(observed) }
     }
 
     /// Its quantiles.
@@ -60,10 +62,15 @@ impl Summary {
 
     /// Observes `value` `weight` times at the time `now`, in seconds; `weight` is at least 1 and need not be whole.
     ///
-    /// Counts are whole, and the fraction of a weight is carried to the next observation, as in a histogram.
-    pub(crate) fn observe(&self, value: f64, weight: f64, now: u32) {
+    /// Counts are whole, and the fraction of a weight is carried to the next observation, as in a histogram. `false` if
+    /// there is no memory for the observation; then it is not counted either.
+    pub(crate) fn observe(&self, value: f64, weight: f64, now: u32) -> bool {
         let pane = self.window.pane(now);
         let mut observed = self.observed.lock();
+        let sketch = observed.sketch(pane, self.window);
+        if sketch.is_some_and(|sketch| sketch.must_grow_for(value)) && !self.budget.has_room() {
+            return false;
+        }
         // The lock makes this thread the only writer.
         let times = observed.carry.whole(weight, Sharing::SingleWriter);
         observed.count = observed.count.saturating_add(times);
@@ -71,6 +78,7 @@ impl Summary {
         if let Some(sketch) = observed.sketch(pane, self.window) {
             sketch.add(value, times);
         }
+        true
     }
 
     /// Replaces the content of `values` by the quantiles at the time `now`, in seconds, and returns the sum and the count. A
@@ -109,7 +117,7 @@ mod tests {
     use std::thread;
 
     fn summary(quantiles: &[f64]) -> Summary {
-        Summary::new(Quantiles::new(quantiles).expect("they rise"), Window::new(600))
+        Summary::new(Quantiles::new(quantiles).expect("they rise"), Window::new(600), MemoryBudget::UNLIMITED)
     }
 
     fn read(summary: &Summary, now: u32) -> (Vec<f64>, f64, u64) {
@@ -122,14 +130,14 @@ mod tests {
     fn quantiles_cover_the_window_only() {
         let summary = summary(&[0.5, 1.0]);
         assert!(read(&summary, 0).0.iter().all(|value| value.is_nan()));
-        summary.observe(8.0, 1.0, 0);
-        summary.observe(2.0, 1.0, 100);
+        assert!(summary.observe(8.0, 1.0, 0));
+        assert!(summary.observe(2.0, 1.0, 100));
         assert_eq!(read(&summary, 600), (vec![2.0, 8.0], 10.0, 2));
         assert_eq!(read(&summary, 700), (vec![2.0, 2.0], 10.0, 2), "the window no longer covers 8");
         let (values, sum, count) = read(&summary, 800);
         assert!(values.len() == 2 && values.iter().all(|value| value.is_nan()), "{values:?}");
         assert_eq!((sum, count), (10.0, 2), "the sum and the count never fall");
-        summary.observe(4.0, 1.0, 2000);
+        assert!(summary.observe(4.0, 1.0, 2000));
         assert_eq!(read(&summary, 2000), (vec![4.0, 4.0], 14.0, 3));
     }
 
@@ -138,12 +146,12 @@ mod tests {
         let summary = summary(&[0.5]);
         let counts: Vec<u64> = (0..3)
             .map(|_| {
-                summary.observe(1.0, 1.0 / 0.3, 0);
+                assert!(summary.observe(1.0, 1.0 / 0.3, 0));
                 read(&summary, 0).2
             })
             .collect();
         assert_eq!(counts, [3, 6, 10], "as in a histogram");
-        summary.observe(3.0, 1e9, 0);
+        assert!(summary.observe(3.0, 1e9, 0));
         assert_eq!(read(&summary, 0).2, 1_000_000_010);
         let median = read(&summary, 0).0[0];
         assert!((median - 3.0).abs() <= 0.03, "{median}: more observations of 3 than of 1");
@@ -155,7 +163,7 @@ mod tests {
     fn a_summary_has_at_most_seven_panes() {
         let summary = summary(&[0.5]);
         for now in (0..100_000).step_by(50) {
-            summary.observe(f64::from(now), 1.0, now);
+            assert!(summary.observe(f64::from(now), 1.0, now));
         }
         let observed = summary.observed.lock();
         assert_eq!(observed.panes.len(), 7);
@@ -165,8 +173,8 @@ mod tests {
     #[test]
     fn an_observation_at_an_earlier_time_is_counted() {
         let summary = summary(&[1.0]);
-        summary.observe(1.0, 1.0, 700);
-        summary.observe(2.0, 1.0, 599);
+        assert!(summary.observe(1.0, 1.0, 700));
+        assert!(summary.observe(2.0, 1.0, 599));
         assert_eq!(read(&summary, 600), (vec![2.0], 3.0, 2));
     }
 
@@ -179,7 +187,7 @@ mod tests {
                 thread::spawn(move || {
                     let mut last = 0;
                     for now in 0..5_000 {
-                        summary.observe(f64::from(n + 1), 1.5, now / 10);
+                        assert!(summary.observe(f64::from(n + 1), 1.5, now / 10));
                         let (values, sum, count) = read(&summary, now / 10);
                         assert!(values.iter().all(|value| (1.0..=4.0).contains(value)), "{values:?}");
                         // Every value is 1 to 4, which bounds the sum by the count.

@@ -73,7 +73,9 @@ impl<'w> Applier<'w> {
         // A bomb of tags is one name, wherever the tags are. Of a long name, the start is enough.
         let name = || tags::before_tags(name.get(..256).unwrap_or(name), self.dialects);
         match reject {
-            Reject::TagLimit => self.stats.over_limit(name(), reject),
+            Reject::TagLimit | Reject::LabelTooLong | Reject::MemoryLimit | Reject::SeriesTooLong => {
+                self.stats.over_limit(name(), reject)
+            }
             Reject::TypeConflict | Reject::NameCollision => self.stats.in_conflict(name(), reject),
             _ => {}
         }
@@ -88,10 +90,18 @@ impl<'w> Applier<'w> {
             (true, Update::Set(x)) => self.held_back.push((Arc::clone(series), Update::Set(x))),
             (true, Update::Move(x)) => self.held_back.push((Arc::clone(series), Update::Move(x))),
             (true, Update::Total(x)) => self.held_back.push((Arc::clone(series), Update::Total(x))),
-            _ => series.cells.apply(update, self.sharing, self.now),
+            _ if series.cells.apply(update, self.sharing, self.now) => {}
+            _ => return Err(self.no_memory(sample.key.name)),
         }
         self.stats.applied(sample.key.statsd_type, plan.is_mapped);
         Ok(plan.tag_errors)
+    }
+
+    /// Notes the name of a sample for which its set or its summary has no memory.
+    #[cold]
+    fn no_memory(&mut self, name: &[u8]) -> Reject {
+        self.note(Reject::MemoryLimit, name);
+        Reject::MemoryLimit
     }
 
     /// Counts what [`apply`](Self::apply) gave for a sample of `line`.
@@ -137,7 +147,8 @@ impl<'w> Applier<'w> {
         ticket.wait();
         self.is_ahead = false;
         for (series, update) in self.held_back.drain(..) {
-            series.cells.apply(update, self.sharing, self.now);
+            // Gauges and counters need no more memory.
+            let _ = series.cells.apply(update, self.sharing, self.now);
         }
     }
 }

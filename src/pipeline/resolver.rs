@@ -98,7 +98,7 @@ impl<'p> Resolver<'p> {
         let plan = Plan { conversion, tag_errors: mapping.tag_errors, is_mapped: mapping.rule.is_some() };
         match self.registry.get_or_create(metric, now) {
             Ok(series) => Ok(Route::Apply { series, plan }),
-            Err(limit @ (Reject::SeriesLimit | Reject::FamilySeriesLimit)) => {
+            Err(limit @ (Reject::SeriesLimit | Reject::FamilySeriesLimit | Reject::MemoryLimit)) => {
                 // The totals of several emitters in one series would each look like a restart of the one before.
                 let may_collapse = !conversion.is_total();
                 let overflow = || self.registry.get_or_create_overflow(metric, &self.rules.constants, now);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::key::{Key, KeyHasher};
 use super::route::{Plan, Route, RouteRef};
 use super::slots::{RouteId, Slots};
-use crate::metric::MetricType;
+use crate::metric::{MemoryBudget, MetricType};
 use crate::prefetch::prefetch;
 use crate::registry::Series;
 use crate::reject::Reject;
@@ -22,6 +22,7 @@ pub(super) struct RouteCache {
     entries: Vec<Entry>,
     plans: Plans,
     hasher: KeyHasher,
+    budget: MemoryBudget,
     max_routes: usize,
     /// Bytes of all keys that are too long for their entry.
     long_key_bytes: usize,
@@ -63,6 +64,10 @@ enum Stored {
 /// How many bytes of long keys the cache holds for each route that it may have.
 const KEY_BYTES: usize = 256;
 
+/// The longest key that is kept without a series of its own, in bytes. To resolve a longer one again costs little beside
+/// reading it, and a flood of them would take the memory of the series.
+const LONGEST_WITHOUT_SERIES: usize = 1024;
+
 /// How many entries [`RouteCache::forget_due`] looks at.
 pub(super) const FORGET_CHUNK: usize = 1024;
 
@@ -71,13 +76,15 @@ pub(super) const CLASSES: usize = NO_SERIES + 1;
 const NO_SERIES: usize = MetricType::ALL.len();
 
 impl RouteCache {
-    /// An empty cache for a registry of at most `series` series, each of which may come under two spellings.
-    pub(super) fn new(series: usize) -> Self {
+    /// An empty cache for a registry of at most `series` series, each of which may come under two spellings. It grows as long
+    /// as `budget` has room.
+    pub(super) fn new(series: usize, budget: MemoryBudget) -> Self {
         Self {
             slots: Slots::new(),
             entries: Vec::new(),
             plans: Plans::default(),
             hasher: KeyHasher::new(),
+            budget,
             // 2^24 routes: their indexes fit a slot with room to spare.
             max_routes: series.saturating_mul(2).clamp(1024, 1 << 24),
             long_key_bytes: 0,
@@ -160,12 +167,16 @@ impl RouteCache {
     /// Keeps the route of a key, resolved when `expired` series had expired.
     pub(super) fn insert(&mut self, key: &Key<'_>, hash: u32, route: Route, expired: u32) {
         let Some(route) = self.stored(route, expired) else { return };
+        let leads_to_series = matches!(route, Stored::Apply { .. });
+        if !leads_to_series && key.len() > LONGEST_WITHOUT_SERIES {
+            return;
+        }
         if let Some(old) = self.slots.find(hash, |route| self.entries[route.index()].matches(key)) {
             self.entries[old.index()].route = route;
             return;
         }
         while self.is_full(key.len()) {
-            if self.entries.is_empty() || !matches!(route, Stored::Apply { .. }) {
+            if self.entries.is_empty() || !leads_to_series {
                 return;
             }
             self.victim = (self.victim + 1) % self.entries.len();
@@ -214,7 +225,9 @@ impl RouteCache {
 
     fn is_full(&self, key_len: usize) -> bool {
         let more = if key_len > SHORT { key_len } else { 0 };
-        self.entries.len() >= self.max_routes || self.long_key_bytes + more > self.max_routes * KEY_BYTES
+        self.entries.len() >= self.max_routes
+            || self.long_key_bytes + more > self.max_routes * KEY_BYTES
+            || !self.budget.has_room()
     }
 
     fn forget(&mut self, route: RouteId) {
@@ -369,7 +382,7 @@ mod tests {
         let (rules, _) = Rules::compile(&config);
         let mapping = rules.map(Context { name, statsd_type: StatsdType::Counter, tags: &[], container: "" });
         let Ok(Outcome::Feed(metric, _)) = mapping.outcome else { panic!("{mapping:?}") };
-        Registry::new(Limits::default()).get_or_create(&metric, 0).expect("there is room")
+        Registry::new(Limits::default(), MemoryBudget::UNLIMITED).get_or_create(&metric, 0).expect("there is room")
     }
 
     fn plan() -> Plan {
@@ -388,7 +401,7 @@ mod tests {
 
     #[test]
     fn keys_differ_by_every_part() {
-        let mut cache = RouteCache::new(10);
+        let mut cache = RouteCache::new(10, MemoryBudget::UNLIMITED);
         insert(&mut cache, key(b"ab", b"c"), Route::Drop);
         assert!(knows(&cache, key(b"ab", b"c")));
         assert!(!knows(&cache, key(b"a", b"bc")));
@@ -399,7 +412,7 @@ mod tests {
 
     #[test]
     fn keys_with_one_hash_have_routes_of_their_own() {
-        let mut cache = RouteCache::new(10);
+        let mut cache = RouteCache::new(10, MemoryBudget::UNLIMITED);
         cache.insert(&key(b"one", b""), 7, Route::Drop, 0);
         cache.insert(&key(b"two", b""), 7, Route::Reject(Reject::EmptyName), 0);
         assert!(matches!(cache.find(&key(b"one", b""), 7, 0), Some(Route::Drop)));
@@ -409,7 +422,7 @@ mod tests {
 
     #[test]
     fn a_cache_is_bounded_in_routes_and_in_bytes() {
-        let (mut cache, series) = (RouteCache::new(1), series("a"));
+        let (mut cache, series) = (RouteCache::new(1, MemoryBudget::UNLIMITED), series("a"));
         let names: Vec<String> = (0..10_000).map(|n| format!("{}name{n}", "long".repeat(n % 20))).collect();
         for name in &names {
             insert(&mut cache, key(name.as_bytes(), b""), apply(&series));
@@ -431,7 +444,7 @@ mod tests {
         let names: Vec<String> = (0..5000).map(|n| format!("name{n}")).collect();
         let (own, other) = names.split_at(1000);
         for route in [overflow(&series), Route::Drop, Route::Reject(Reject::TypeConflict)] {
-            let mut cache = RouteCache::new(1);
+            let mut cache = RouteCache::new(1, MemoryBudget::UNLIMITED);
             own.iter().for_each(|name| insert(&mut cache, key(name.as_bytes(), b""), apply(&series)));
             other.iter().for_each(|name| insert(&mut cache, key(name.as_bytes(), b""), route.clone()));
             assert!(own.iter().all(|name| knows(&cache, key(name.as_bytes(), b""))));
@@ -457,7 +470,7 @@ mod tests {
 
     #[test]
     fn a_route_that_depends_on_other_series_holds_until_one_expires() {
-        let (mut cache, series) = (RouteCache::new(1), series("a"));
+        let (mut cache, series) = (RouteCache::new(1, MemoryBudget::UNLIMITED), series("a"));
         for (name, route, holds) in [
             (&b"apply"[..], apply(&series), true),
             (b"drop", Route::Drop, true),
@@ -479,7 +492,8 @@ mod tests {
     /// others.
     #[test]
     fn due_routes_are_forgotten_in_bounded_chunks() {
-        let (mut cache, idle, busy) = (RouteCache::new(10_000), series("idle"), series("busy"));
+        let (mut cache, idle, busy) =
+            (RouteCache::new(10_000, MemoryBudget::UNLIMITED), series("idle"), series("busy"));
         let name = |n: usize| format!("{}name{n}", "long".repeat(n % 20));
         for n in 0..5000 {
             let series = if n % 10 == 0 { &idle } else { &busy };
@@ -508,7 +522,7 @@ mod tests {
 
     #[test]
     fn memory_of_forgotten_routes_is_given_back() {
-        let (mut cache, series) = (RouteCache::new(10_000), series("a"));
+        let (mut cache, series) = (RouteCache::new(10_000, MemoryBudget::UNLIMITED), series("a"));
         (0..10_000).for_each(|n| {
             let route = apply(&series);
             insert(&mut cache, key(format!("name{n}").as_bytes(), b""), route);

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use super::resolver::Resolver;
 use super::sweep::RouteCaches;
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Limits};
 use crate::mapping::Rules;
+use crate::memory;
+use crate::metric::MemoryBudget;
 use crate::registry::{Registry, Series};
 use crate::telemetry::Telemetry;
 
@@ -26,12 +28,17 @@ pub struct Pipeline {
     pub(super) route_caches: RouteCaches,
 }
 
+/// The memory that `limits` allow.
+fn budget(limits: &Limits) -> MemoryBudget {
+    limits.memory.map_or(MemoryBudget::UNLIMITED, |limit| MemoryBudget::new(limit, memory::in_use))
+}
+
 impl Pipeline {
     /// A pipeline without series.
     pub fn new(config: &Config, rules: Rules) -> Self {
         Self {
             rules,
-            registry: Registry::new(config.limits.clone()),
+            registry: Registry::new(config.limits.clone(), budget(&config.limits)),
             telemetry: Telemetry::new(),
             max_line: config.intake.max_line,
             clock: Clock::default(),

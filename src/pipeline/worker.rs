@@ -25,7 +25,7 @@ pub struct Worker {
 impl Worker {
     /// A worker with an empty cache. `sharing` says whether other workers of the pipeline exist.
     pub fn new(pipeline: Arc<Pipeline>, sharing: Sharing) -> Self {
-        let cache = pipeline.route_caches.add(RouteCache::new(pipeline.registry.limit()));
+        let cache = pipeline.route_caches.add(RouteCache::new(pipeline.registry.limit(), pipeline.registry.budget()));
         Self { pipeline, cache, stats: WorkerStats::default(), held_back: HeldBack::new(), sharing }
     }
 

@@ -19,7 +19,7 @@ use foldhash::quality::RandomState;
 
 use crate::config::{Limits, Overflow};
 use crate::mapping::Metric;
-use crate::metric::MetricType;
+use crate::metric::{MemoryBudget, MetricType};
 use crate::reject::Reject;
 use crate::sync::{AtomicU64, Mutex, Ordering};
 use expiry_queue::ExpiryQueue;
@@ -36,6 +36,7 @@ pub struct Registry {
     /// How many series have expired. What was decided because of other series may be decided anew when this changes.
     expired: AtomicU64,
     limits: Limits,
+    budget: MemoryBudget,
     /// The families as they were in the order of their names when a scrape last asked.
     in_order: Mutex<InOrder>,
     merged_names: Mutex<MergedNames>,
@@ -78,13 +79,14 @@ const OVERFLOW: &str = "overflow";
 const REMOVED_AT_ONCE: usize = 256;
 
 impl Registry {
-    /// A registry without series, which takes as many as `limits` says.
-    pub fn new(limits: Limits) -> Self {
+    /// A registry without series, which takes as many as `limits` says, and as `budget` has room for.
+    pub fn new(limits: Limits, budget: MemoryBudget) -> Self {
         Self {
             families: DashMap::with_hasher(RandomState::default()),
             population: Mutex::default(),
             expired: AtomicU64::new(0),
             limits,
+            budget,
             in_order: Mutex::default(),
             merged_names: Mutex::default(),
         }
@@ -94,6 +96,7 @@ impl Registry {
     /// limit forbids it.
     pub fn get_or_create(&self, metric: &Metric, now: u32) -> Result<Arc<Series>, Reject> {
         let text = series::text(metric);
+        self.admit_length(metric, &text)?;
         if let Some(series) = self.find(metric, &text, now)? {
             return Ok(series);
         }
@@ -110,14 +113,17 @@ impl Registry {
         if self.limits.family_series.is_some_and(|limit| len() >= limit) {
             return Err(Reject::FamilySeriesLimit);
         }
+        if !self.budget.has_room_for_series() {
+            return Err(Reject::MemoryLimit);
+        }
         Ok(self.create(&mut population, family, metric, text, false, now))
     }
 
     /// The series that takes the samples of `metric`'s family that are over a limit, touched at `now`; made if it does not
     /// exist. It has the labels `constants` and `overflow="true"`.
     ///
-    /// There is none if the limits say to reject such samples. There is none either if the family does not exist, so that
-    /// there are never more families than the limit on series allows.
+    /// There is none if the limits say to reject such samples. None is made if the family does not exist, so that there are
+    /// never more families than the limit on series allows, or if there is no memory for it.
     pub fn get_or_create_overflow(
         &self,
         metric: &Metric,
@@ -140,12 +146,28 @@ impl Registry {
             return Some(series);
         }
         let family = self.admit(&metric).ok()??;
+        if !self.budget.has_room_for_series() {
+            return None;
+        }
         Some(self.create(&mut population, Some(family), &metric, text, true, now))
     }
 
     /// Why `metric` cannot exist beside the families that do, however much room is left.
     pub fn conflict(&self, metric: &Metric) -> Option<Reject> {
         self.admit(metric).err()
+    }
+
+    /// The memory that the series and the routes to them may take.
+    pub(crate) fn budget(&self) -> MemoryBudget {
+        self.budget
+    }
+
+    /// Whether the text of a series is as long as it may be.
+    fn admit_length(&self, metric: &Metric, text: &str) -> Result<(), Reject> {
+        if metric.labels.iter().any(|(_, value)| value.len() > self.limits.label_value) {
+            return Err(Reject::LabelTooLong);
+        }
+        if text.len() > self.limits.series_length { Err(Reject::SeriesTooLong) } else { Ok(()) }
     }
 
     /// Whether series may have expired by `now`.
@@ -300,7 +322,7 @@ impl Registry {
         let metric_type = metadata.metric_type() as usize;
         let name = family.as_ref().map_or_else(|| metric.name.as_str().into(), |family| Arc::clone(family.name()));
         let text = if metric.labels.is_empty() { Arc::clone(&name) } else { text.into() };
-        let series = Arc::new(Series::new(metric, text, &metadata.spec, is_overflow, now));
+        let series = Arc::new(Series::new(metric, text, &metadata.spec, is_overflow, now, self.budget));
         match family {
             Some(family) => family.insert(Arc::clone(&series)),
             None => {
@@ -370,7 +392,7 @@ mod tests {
     #[test]
     fn an_overflow_series_takes_no_place_and_expires_as_others_do() {
         let limits = Limits { family_series: Some(1), overflow: Overflow::Collapse, ..Limits::default() };
-        let registry = Registry::new(limits);
+        let registry = Registry::new(limits, MemoryBudget::UNLIMITED);
         let over = Some(Reject::FamilySeriesLimit);
         assert_eq!((any(&registry, &metric("a", 1), 0), any(&registry, &metric("a", 2), 0)), (None, over));
         assert_eq!(any(&registry, &metric("a", 2), 9), over);
@@ -386,7 +408,7 @@ mod tests {
     #[test]
     fn makers_that_meet_at_the_limit_make_one_overflow_series() {
         let limits = Limits { series: 4, overflow: Overflow::Collapse, ..Limits::default() };
-        let registry = Registry::new(limits);
+        let registry = Registry::new(limits, MemoryBudget::UNLIMITED);
         let collapsed: usize = thread::scope(|scope| {
             let makers: Vec<_> = (0..4)
                 .map(|_| {
@@ -405,7 +427,7 @@ mod tests {
 
     #[test]
     fn families_are_in_order_and_an_old_list_of_them_stays_as_it_was() {
-        let registry = Registry::new(Limits::default());
+        let registry = Registry::new(Limits::default(), MemoryBudget::UNLIMITED);
         for (name, n) in [("ab", 1), ("a", 2), ("b", 1), ("a", 1), ("ab", 0), ("a", 3)] {
             registry.get_or_create(&metric(name, n), 0).expect("there is room");
         }
@@ -422,7 +444,7 @@ mod tests {
 
     #[test]
     fn copies_go_on_behind_any_series() {
-        let registry = Registry::new(Limits::default());
+        let registry = Registry::new(Limits::default(), MemoryBudget::UNLIMITED);
         (0..10).for_each(|n| _ = registry.get_or_create(&metric("a", n), 0).expect("there is room"));
         let family = Arc::clone(&registry.families()[0]);
         let mut copied: Vec<Arc<Series>> = Vec::new();
@@ -438,7 +460,7 @@ mod tests {
 
     #[test]
     fn a_name_belongs_to_one_type_until_its_family_is_empty() {
-        let registry = Registry::new(Limits::default());
+        let registry = Registry::new(Limits::default(), MemoryBudget::UNLIMITED);
         let gauge = metric_of(MetricSpec::Gauge, "a", 1);
         registry.get_or_create(&metric("a", 1), 0).expect("there is room");
         assert_eq!(registry.get_or_create(&gauge, 0).err(), Some(Reject::TypeConflict));

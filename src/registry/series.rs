@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::expose::text::label;
 use crate::mapping::{Metric, MetricSpec};
-use crate::metric::{Cells, Counter, Gauge, Histogram, Set, Summary};
+use crate::metric::{Cells, Counter, Gauge, Histogram, MemoryBudget, Set, Summary};
 use crate::prefetch::prefetch;
 use crate::sync::{AtomicU32, Ordering};
 
@@ -31,13 +31,22 @@ const FOREVER: u32 = u32::MAX;
 
 impl Series {
     /// The series of `metric` with the value 0, made as its family has it. `text` is the one of the metric.
-    pub(super) fn new(metric: &Metric, text: Arc<str>, spec: &MetricSpec, is_overflow: bool, now: u32) -> Self {
+    pub(super) fn new(
+        metric: &Metric,
+        text: Arc<str>,
+        spec: &MetricSpec,
+        is_overflow: bool,
+        now: u32,
+        budget: MemoryBudget,
+    ) -> Self {
         let cells = match spec {
             MetricSpec::Counter => Cells::Counter(Counter::new()),
             MetricSpec::Gauge => Cells::Gauge(Gauge::new()),
             MetricSpec::Histogram(bounds) => Cells::Histogram(Histogram::new(bounds.clone())),
-            MetricSpec::Set(window) => Cells::Set(Set::new(*window).into()),
-            MetricSpec::Summary(quantiles, window) => Cells::Summary(Summary::new(quantiles.clone(), *window).into()),
+            MetricSpec::Set(window) => Cells::Set(Set::new(*window, budget).into()),
+            MetricSpec::Summary(quantiles, window) => {
+                Cells::Summary(Summary::new(quantiles.clone(), *window, budget).into())
+            }
         };
         // The clock tells whole seconds, so a fraction of one is rounded up.
         let seconds = |ttl: Duration| u32::try_from(ttl.as_millis().div_ceil(1000)).unwrap_or(FOREVER);

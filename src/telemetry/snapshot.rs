@@ -15,6 +15,10 @@ pub struct Snapshot {
     pub(crate) families: [u64; MetricType::ALL.len()],
     /// How many series there may be.
     pub(crate) series_limit: usize,
+    /// The memory that is in use beyond what the start took, in bytes.
+    pub(crate) memory: usize,
+    /// How much of it there may be; `usize::MAX` is no limit.
+    pub(crate) memory_limit: usize,
     /// How many series have expired.
     pub(crate) series_expired: u64,
     /// How many names of lines became the name of another metric because characters were replaced.

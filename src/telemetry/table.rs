@@ -65,6 +65,10 @@ own_metrics! {
         "Packets that the kernel dropped because the receive buffer of the socket was full.";
     "statsidecar_lines_total", Counter, |_, snapshot| by_listener(snapshot, |listener| Some(listener.lines)),
         "Lines received, without empty ones.";
+    "statsidecar_memory_bytes", Gauge, |_, snapshot| one(snapshot.memory as u64),
+        "Memory that has been allocated since the start and not given back: names, labels and values of series, routes, connections.";
+    "statsidecar_memory_limit_bytes", Gauge, |_, snapshot| limited(snapshot.memory_limit),
+        "The configured limit on memory; -1 is no limit.";
     "statsidecar_merged_names_total", Counter, |_, snapshot| one(snapshot.merged_names),
         "Names of lines that became the name of another metric because characters were replaced by _; counted up to 1024.";
     "statsidecar_packets_total", Counter, |_, snapshot| by_listener(snapshot, |listener| Some(listener.packets)),
@@ -174,6 +178,12 @@ fn by<const N: usize>(
 
 fn process(snapshot: &Snapshot, read: impl Fn(&ProcessSnapshot) -> f64) -> Vec<OwnRow> {
     snapshot.process.iter().map(|process| row([], OwnValue::Number(Total::Real(read(process))))).collect()
+}
+
+/// A limit, of which `usize::MAX` is none.
+fn limited(limit: usize) -> Vec<OwnRow> {
+    let limit = if limit == usize::MAX { Total::Real(-1.0) } else { Total::Whole(limit as u64) };
+    vec![row([], OwnValue::Number(limit))]
 }
 
 /// A row for each listener that has the value.

@@ -320,6 +320,11 @@ fn explain_has_a_remedy_for_every_reason() {
             &["a:1|c|#k:1", "a:1|c|#k:2"],
             "family_series_limit (1): send fewer label values under this name, or raise [limits] family_series",
         ),
+        (
+            "[limits]\nlabel_value = 1",
+            &["a:1|c|#k:ab"],
+            "label_too_long (1): send shorter tag values, drop the tag in a rule (drop_tags), or raise [limits] label_value",
+        ),
         ("[intake]\nmax_line = 16", &["a:1|c|#key:value"], ""),
         (
             "[intake]\nmax_line = 16",
@@ -330,6 +335,11 @@ fn explain_has_a_remedy_for_every_reason() {
             "",
             &["a 1"],
             "malformed_line (a 1): write name:value|type, and after it |@rate or |#tag:value if needed; _sc|name|status; or _e{5,4}:title|text",
+        ),
+        (
+            "[limits]\nmemory = 1",
+            &["a:1|c"],
+            "memory_limit (1): send fewer different names and label values, set a ttl, or raise [limits] memory",
         ),
         (
             "",
@@ -350,6 +360,11 @@ fn explain_has_a_remedy_for_every_reason() {
             "[limits]\nseries = 1",
             &["a:1|c", "b:1|c"],
             "series_limit (1): send fewer different names and label values, or raise [limits] series",
+        ),
+        (
+            "[limits]\nseries_length = 6",
+            &["a:1|c"],
+            "series_too_long (1): send shorter names or fewer tags, drop tags in a rule (drop_tags), or raise [limits] series_length",
         ),
         ("[limits]\ntags = 1", &["a:1|c|#k,l"], "tag_limit (1): send fewer tags in one line, or raise [limits] tags"),
         (

@@ -1,6 +1,7 @@
 //! The running program over real sockets, for everything that takes more than one row of `tests/conformance`.
 
 mod arrivals;
+mod budget;
 mod contract;
 mod expiry;
 mod limits;

@@ -148,8 +148,13 @@ fn defaults(setting: &TomlSetting<'_>, mut defaults: Defaults) -> Option<Default
 fn limits(setting: &TomlSetting<'_>, mut limits: Limits) -> Option<Limits> {
     let mut table = table(setting, "[limits]")?;
     let family_series = whole(0..=usize::MAX, "a whole number, or 0 for no limit");
+    let memory = size(0..=usize::MAX >> 1, "a size, such as \"256MiB\", or 0 for no limit");
+    let length = || whole(1..=64 << 10, "a whole number from 1 to 65536");
+    table.set("memory", &mut limits.memory, |setting| memory(setting).map(unless_0));
     table.set("series", &mut limits.series, at_least_1());
     table.set("family_series", &mut limits.family_series, |setting| family_series(setting).map(unless_0));
+    table.set("label_value", &mut limits.label_value, length());
+    table.set("series_length", &mut limits.series_length, length());
     table.set("tags", &mut limits.tags, at_least_1());
     table.set("overflow", &mut limits.overflow, word);
     table.finish();

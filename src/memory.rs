@@ -1,0 +1,103 @@
+//! How much memory the process has in use: an allocator that counts.
+
+#![allow(unsafe_code, reason = "an allocator cannot be written without it")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// The system's allocator, which also counts the bytes that [`in_use`] gives. Only the program uses it: in any other
+/// process nothing is counted.
+#[derive(Debug)]
+pub struct CountingAllocator;
+
+/// The bytes that the allocator has given out and not got back, with what it needs itself for each piece. `Relaxed`:
+/// nothing is read because of these numbers.
+static IN_USE: AtomicUsize = AtomicUsize::new(0);
+
+/// What of it the start took.
+static START: AtomicUsize = AtomicUsize::new(0);
+
+/// Takes what is in use now for what the start takes. Called again when more of the start is done.
+pub(crate) fn started() {
+    START.store(IN_USE.load(Ordering::Relaxed), Ordering::Relaxed);
+}
+
+/// The bytes in use beyond what the start took.
+pub fn in_use() -> usize {
+    IN_USE.load(Ordering::Relaxed).saturating_sub(START.load(Ordering::Relaxed))
+}
+
+/// What a piece of `size` bytes takes. glibc rounds a piece and its header of 8 bytes up to 16, and takes 32 at least.
+///
+/// Source: <https://sourceware.org/glibc/wiki/MallocInternals>.
+fn taken(size: usize) -> usize {
+    (size.saturating_add(8 + 15) & !15).max(32)
+}
+
+fn add(layout: Layout, given: *mut u8) -> *mut u8 {
+    if !given.is_null() {
+        IN_USE.fetch_add(taken(layout.size()), Ordering::Relaxed);
+    }
+    given
+}
+
+// SAFETY: every call goes to the system's allocator unchanged.
+unsafe impl GlobalAlloc for CountingAllocator {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: the caller keeps the contract of this method, which is that of the system's.
+        add(layout, unsafe { System.alloc(layout) })
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as above.
+        add(layout, unsafe { System.alloc_zeroed(layout) })
+    }
+
+    unsafe fn realloc(&self, old: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: as above.
+        let new = unsafe { System.realloc(old, layout, size) };
+        if !new.is_null() {
+            IN_USE.fetch_add(taken(size), Ordering::Relaxed);
+            IN_USE.fetch_sub(taken(layout.size()), Ordering::Relaxed);
+        }
+        new
+    }
+
+    unsafe fn dealloc(&self, old: *mut u8, layout: Layout) {
+        IN_USE.fetch_sub(taken(layout.size()), Ordering::Relaxed);
+        // SAFETY: as above.
+        unsafe { System.dealloc(old, layout) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_rounded_up_with_their_header() {
+        for (size, expected) in [(1, 32), (24, 32), (25, 48), (40, 48), (41, 64), (1000, 1008), (usize::MAX, !15)] {
+            assert_eq!(taken(size), expected, "{size}");
+        }
+    }
+
+    #[test]
+    fn what_is_given_back_is_no_longer_in_use() {
+        let layout = Layout::from_size_align(1000, 8).expect("a layout");
+        let larger = Layout::from_size_align(5000, 8).expect("a layout");
+        let before = in_use();
+        // SAFETY: each piece is given back with the layout that it was taken or resized with.
+        unsafe {
+            let piece = CountingAllocator.alloc(layout);
+            assert_eq!(in_use() - before, 1008);
+            let piece = CountingAllocator.realloc(piece, layout, larger.size());
+            assert_eq!(in_use() - before, 5008);
+            CountingAllocator.dealloc(piece, larger);
+            assert_eq!(in_use(), before);
+            let zeroed = CountingAllocator.alloc_zeroed(layout);
+            assert_eq!(in_use() - before, 1008);
+            CountingAllocator.dealloc(zeroed, layout);
+        }
+        assert_eq!(in_use(), before);
+    }
+}
