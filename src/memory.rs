@@ -1,4 +1,4 @@
-//! How much memory the process has in use: an allocator that counts.
+//! How much memory the process has in use: an allocator that counts. And how it gives free memory back to the system.
 
 #![allow(unsafe_code, reason = "an allocator cannot be written without it")]
 
@@ -25,6 +25,39 @@ pub(crate) fn started() {
 /// The bytes in use beyond what the start took.
 pub fn in_use() -> usize {
     IN_USE.load(Ordering::Relaxed).saturating_sub(START.load(Ordering::Relaxed))
+}
+
+/// Finds out when much memory has become free.
+#[derive(Debug, Default)]
+pub(crate) struct Ebb {
+    /// The most bytes that were in use since the last ebb.
+    most: usize,
+}
+
+/// Less free memory than this stays with the process for what comes next, in bytes.
+const KEPT: usize = 4 << 20;
+
+impl Ebb {
+    /// Whether less than half is in use of what was, and then a new count begins. To be asked now and then.
+    pub(crate) fn has_come(&mut self) -> bool {
+        let now = in_use();
+        self.most = self.most.max(now);
+        let has_come = now < self.most / 2 && self.most - now > KEPT;
+        if has_come {
+            self.most = now;
+        }
+        has_come
+    }
+}
+
+/// Gives the free pages of the allocator back to the system. It holds the allocator's locks meanwhile, some milliseconds
+/// for 100 MiB.
+pub(crate) fn give_back() {
+    // SAFETY: the function may be called at any time, from any thread.
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    unsafe {
+        nix::libc::malloc_trim(0);
+    }
 }
 
 /// What a piece of `size` bytes takes. glibc rounds a piece and its header of 8 bytes up to 16, and takes 32 at least.

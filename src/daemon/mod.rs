@@ -214,8 +214,8 @@ fn snapshot(
     }
 }
 
-/// Moves the pipeline's clock on by a second each `tick`, for ever. Removes the series that have expired, and writes the
-/// warnings that are due to the log.
+/// Moves the pipeline's clock on by a second each `tick`, for ever. Removes the series that have expired, gives their
+/// memory back to the system, and writes the warnings that are due to the log.
 async fn advance_clock(
     pipeline: &Arc<Pipeline>,
     Timing { tick, clock, .. }: Timing,
@@ -224,6 +224,7 @@ async fn advance_clock(
     let start = Instant::now();
     let mut sweep: Option<JoinHandle<_>> = None;
     let mut log: Option<JoinHandle<_>> = None;
+    let mut ebb = memory::Ebb::default();
     let mut ticks = tokio::time::interval(tick);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -234,6 +235,9 @@ async fn advance_clock(
             let pipeline = Arc::clone(pipeline);
             // The sweep waits for workers, which this thread must not.
             sweep = Some(tokio::task::spawn_blocking(move || pipeline.sweep()));
+        }
+        if ebb.has_come() {
+            tokio::task::spawn_blocking(memory::give_back);
         }
         if log.as_ref().is_none_or(JoinHandle::is_finished) {
             let warnings = warnings(now);

@@ -212,6 +212,12 @@ impl Registry {
         if self.families.len() * 4 < self.families.capacity() {
             self.families.shrink_to_fit();
         }
+        let mut in_order = self.in_order.lock();
+        if in_order.generation != self.population.lock().generation {
+            // It would keep families that are gone until the next scrape.
+            *in_order = InOrder::default();
+        }
+        drop(in_order);
         removed
     }
 

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::support::{Client, Daemon, Scratch, sum};
 use crate::{clients, listening};
@@ -152,6 +154,26 @@ fn expired_series_make_room_for_new_ones() {
     daemon.scrape_with(&[&format!("statsidecar_series_expired_total {made}")]);
     client.send(b"new:1|c");
     assert_eq!(clients(&daemon.scrape_with(&["new_total 1"])), ["new_total 1"]);
+}
+
+/// The system gets the memory of names that came and went.
+#[test]
+fn memory_of_expired_series_is_given_back() {
+    let scratch = Scratch::new("budget-churn");
+    let config = scratch.write("config.toml", "limits.series = 1_000_000\ndefaults.ttl = \"1s\"\n");
+    let daemon = listening("unixgram", &["--config", &config]);
+    let mut client = Client::connect(&daemon.listeners[0]);
+    let before = resident(&daemon);
+    send(&mut client, (0..150_000).map(|n| format!("some.job{n}.took:1|c|#host:web{n}")));
+    let most = resident(&daemon);
+    assert!(most > before + 2 * BESIDE, "{} KiB", (most - before) / 1024);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while resident(&daemon) > before + BESIDE {
+        let kept = (resident(&daemon) - before) / 1024;
+        assert!(Instant::now() < deadline, "{kept} KiB are kept of {} KiB", (most - before) / 1024);
+        // Nothing tells when the system has the memory back.
+        thread::sleep(Duration::from_millis(50));
+    }
 }
 
 #[test]
