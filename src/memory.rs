@@ -50,6 +50,17 @@ impl Ebb {
     }
 }
 
+/// Lets all threads take their memory from one place. By default glibc gives each thread a place of its own, and what one
+/// thread frees is of no use to the others: a scrape that shrinks many sets would add to the memory of the process. To be
+/// called before the first other thread starts.
+pub(crate) fn share() {
+    // SAFETY: the call only stores a number.
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    unsafe {
+        nix::libc::mallopt(nix::libc::M_ARENA_MAX, 1);
+    }
+}
+
 /// Gives the free pages of the allocator back to the system. It holds the allocator's locks meanwhile, some milliseconds
 /// for 100 MiB.
 pub(crate) fn give_back() {

@@ -34,6 +34,7 @@ use loss_log::{LossLog, Warning};
 
 /// Runs until SIGTERM, SIGINT or SIGHUP; then applies what the kernel has queued, and returns.
 pub(crate) fn run(config: &Config, rules: Rules) -> Result<(), Error> {
+    memory::share();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
