@@ -199,7 +199,7 @@ mod tests {
         for target in targets {
             let snapshot = target.snapshot();
             assert_eq!(snapshot.lines[Delivery::Shed as usize], expected);
-            assert_eq!((snapshot.lines[Delivery::Sent as usize], snapshot.packets), (0, [0; 3]));
+            assert_eq!((snapshot.lines[Delivery::Sent as usize], snapshot.packets), (0, [0; 4]));
         }
         assert_eq!(taken(&inbox), (packet.repeat(fit), true));
         tap.lines(&packet);

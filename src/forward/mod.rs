@@ -15,6 +15,7 @@ mod queue;
 mod relay;
 mod target;
 mod udp_link;
+mod watermark;
 
 pub(crate) use inbox::Tap;
 pub(crate) use link::unix_address;

@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use std::io;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio::task::{JoinSet, yield_now};
@@ -15,14 +15,18 @@ use super::inbox::{Inbox, Tap};
 use super::lookup::FindLoop;
 use super::queue::{content, lines};
 use super::target::Target;
+use super::watermark::{self, Watermark};
 use crate::config::Dialects;
 use crate::parse::tags::Tagged;
 use crate::parse::{event, groups};
 use crate::pipeline::Pipeline;
-use crate::telemetry::RelaySnapshot;
+use crate::telemetry::{Delivery, RelaySnapshot};
 
 /// How long the relay goes on sending what is queued after it was stopped.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How long after its start the relay first looks for loops, and how often then.
+const MARK_INTERVAL: Duration = Duration::from_secs(10);
 
 /// The running relay.
 #[derive(Debug)]
@@ -75,10 +79,11 @@ async fn run(pipeline: Arc<Pipeline>, inbox: Arc<Inbox>, targets: Vec<Arc<Target
         let (target, find_loop, stopping) = (Arc::clone(target), Arc::clone(&find_loop), stopping.clone());
         senders.spawn(async move { target.send_all(find_loop, stopping).await });
     }
+    let mut routes: Vec<_> = targets.iter().map(|target| TargetRoute::new(Arc::clone(target))).collect();
     let (mut bytes, mut is_open) = (Vec::new(), true);
     while is_open {
         is_open = inbox.take(&mut bytes).await;
-        distribute(&bytes, &pipeline, &targets);
+        distribute(&bytes, &pipeline, &mut routes);
         yield_now().await;
     }
     stop.send_replace(true);
@@ -94,21 +99,69 @@ async fn run(pipeline: Arc<Pipeline>, inbox: Arc<Inbox>, targets: Vec<Arc<Target
 }
 
 /// Adds each line to the queues of the targets whose filters accept it.
-fn distribute(bytes: &[u8], pipeline: &Pipeline, targets: &[Arc<Target>]) {
+fn distribute(bytes: &[u8], pipeline: &Pipeline, routes: &mut [TargetRoute]) {
     let dialects = pipeline.rules.dialects;
+    if watermark::any(bytes) {
+        routes.iter_mut().for_each(|route| route.find_loop(bytes));
+    }
+    let now = Instant::now();
     for line in lines(bytes, pipeline.max_line) {
         let found = OnceCell::new();
-        for target in targets {
-            let name = match target.filter.asks_for_names() {
+        for route in &mut *routes {
+            let name = match route.target.filter.asks_for_names() {
                 true => found.get_or_init(|| name(content(line), dialects)).as_deref(),
                 false => None,
             };
-            if target.filter.takes(name) {
-                target.push(line);
+            if route.target.filter.takes(name) {
+                route.push(line, now);
             }
         }
     }
-    targets.iter().for_each(|target| target.wake());
+    routes.iter().for_each(|route| route.target.wake());
+}
+
+/// The way to a target, which ends when it leads back to this sidecar.
+#[derive(Debug)]
+struct TargetRoute {
+    target: Arc<Target>,
+    mark: Watermark,
+    /// When the next line is marked.
+    mark_next: Instant,
+    /// Whether a marked line came back. From then on the target gets nothing, because each line would come back without
+    /// an end, and be counted each time.
+    leads_back: bool,
+}
+
+impl TargetRoute {
+    fn new(target: Arc<Target>) -> Self {
+        let mark = Watermark::new(fastrand::u64(..));
+        Self { target, mark, mark_next: Instant::now() + MARK_INTERVAL, leads_back: false }
+    }
+
+    fn push(&mut self, line: &[u8], now: Instant) {
+        if self.leads_back {
+            return self.target.count(Delivery::Looped, 0, 1);
+        }
+        if now >= self.mark_next
+            && let Some(marked) = self.mark.mark(line)
+        {
+            self.mark_next = now + MARK_INTERVAL;
+            return self.target.push(&marked);
+        }
+        self.target.push(line);
+    }
+
+    /// Looks for a line that went to the target among lines that have arrived.
+    fn find_loop(&mut self, arrived: &[u8]) {
+        if !self.leads_back && self.mark.is_in(arrived) {
+            self.leads_back = true;
+            tracing::error!(
+                target = %self.target.address(),
+                "lines that are relayed there come back, so nothing more is relayed there; take one of the [[relay]] tables \
+                 on the way out, and restart"
+            );
+        }
+    }
 }
 
 /// The name of a line without its tags; `None` for events, for lines without a name, and for names that are not UTF-8.

@@ -105,6 +105,8 @@ pub(crate) struct RelaySnapshot {
 pub(crate) enum Delivery {
     /// The system refused it, or a connection broke while it was written.
     Failed,
+    /// It was not sent, because the target leads back to this sidecar.
+    Looped,
     /// The system accepted it.
     Sent,
     /// It was dropped because there was no room to keep it until the target accepts it.

@@ -78,7 +78,7 @@ own_metrics! {
     "statsidecar_rejected_samples_total", Counter, |own, _| by("reason", Reject::ALL.map(Reject::reason), &own.counts.rejected),
         "Samples that were not applied, by reason.";
     "statsidecar_relay_lines_total", Counter, |_, snapshot| deliveries(snapshot, |relay| relay.lines),
-        "Lines for a relay target, by outcome: sent, failed by an error, or shed because the queue was full.";
+        "Lines for a relay target, by outcome: sent, failed by an error, shed because the queue was full, or looped because the target leads back here.";
     "statsidecar_relay_packets_total", Counter, |_, snapshot| deliveries(snapshot, |relay| relay.packets),
         "Packets for a relay target, by outcome; on a stream, a packet is what is written at once.";
     "statsidecar_samples_total", Counter, |own, _| by("type", StatsdType::ALL.map(StatsdType::as_str), &own.counts.samples),

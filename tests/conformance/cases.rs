@@ -26,7 +26,7 @@ pub fn trials() -> Vec<Trial> {
 fn each_has_a_row_or_a_test_with_its_number() {
     let mut named = BTreeSet::new();
     let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
-    for place in ["cli", "conformance", "convert", "daemon", "relay.rs"] {
+    for place in ["cli", "conformance", "convert", "daemon", "relay"] {
         sources(&tests.join(place)).iter().for_each(|source| named_in(source, &mut named));
     }
     for (kind, last) in [("exporter", 126), ("trap", 16)] {

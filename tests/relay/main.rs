@@ -1,20 +1,20 @@
 //! The relay over real sockets: every line is counted once, as sent, failed or shed.
 
+mod loops;
+#[path = "../support/mod.rs"]
 mod support;
 
 use std::io::{BufRead, BufReader, Read};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::ifaddrs::getifaddrs;
 use rustix::net::sockopt::set_socket_recv_buffer_size;
 use rustix::net::{AddressFamily, SocketType, bind, getsockname, listen, socket};
-use support::{Client, Daemon, PATIENCE, Scratch, run_in, sum};
+use support::{Client, Daemon, PATIENCE, Scratch, sum};
 
 /// Starts a sidecar with this config and a listener on `transport`; returns it with a client and the folder of its
 /// files.
@@ -474,52 +474,5 @@ fn targets_have_names() {
         let says = ended.stderr.lines().filter(|line| line.contains(&format!("target={target}")));
         let says = says.filter(|line| line.contains("cannot resolve host no-such-host.invalid: "));
         assert_eq!(says.count(), 1, "{}", ended.stderr);
-    }
-}
-
-/// The start resolves the name of a target, because only then a loop shows.
-#[test]
-fn a_listener_cannot_be_a_target_by_its_host_name() {
-    let scratch = Scratch::short("relay-loop-name");
-    for (listener, transport) in [("127.0.0.1", "udp"), ("0.0.0.0", "tcp")] {
-        let port = UdpSocket::bind("0.0.0.0:0").and_then(|free| free.local_addr()).expect("a port").port();
-        let (target, listener) =
-            (format!("{transport}://localhost:{port}"), format!("{transport}://{listener}:{port}"));
-        let config = scratch.write("config.toml", &to(&target));
-        let ended = run_in(scratch.path(), &["--config", &config, "--listen", &listener, "--http", "127.0.0.1:0"]);
-        let said = format!("cannot relay to {target}: it is this program's own listener {listener}");
-        assert!(ended.code == Some(1) && ended.stderr.contains(&said), "{}", ended.stderr);
-    }
-}
-
-/// A listener is recognized under any name of it, because its lines would circulate for ever.
-#[test]
-fn a_listener_cannot_be_a_target() {
-    let scratch = Scratch::short("relay-loop");
-    let path = scratch.file("in");
-    let folder = scratch.path().display();
-    symlink(scratch.path(), scratch.file("link")).expect("a link");
-    let listener = format!("unixgram://{path}");
-    for target in
-        [format!("unixgram://{path}"), format!("unixgram://{folder}/./in"), format!("unixgram://{folder}/link/in")]
-    {
-        let config = scratch.write("config.toml", &to(&target));
-        let ended = run_in(scratch.path(), &["--config", &config, "--listen", &listener, "--http", "127.0.0.1:0"]);
-        assert_eq!(ended.code, Some(1));
-        let said = format!("cannot relay to {target}: it is this program's own listener {listener}");
-        assert!(ended.stderr.contains(&said), "{}", ended.stderr);
-    }
-    // The port is very probably free on every address of this machine.
-    let own = getifaddrs().expect("there are some").filter_map(|interface| {
-        let address = interface.address?;
-        Some(IpAddr::from(address.as_sockaddr_in()?.ip()))
-    });
-    for host in own {
-        let port = UdpSocket::bind("0.0.0.0:0").and_then(|free| free.local_addr()).expect("a port").port();
-        let (target, listener) = (format!("udp://{host}:{port}"), format!("udp://0.0.0.0:{port}"));
-        let config = scratch.write("config.toml", &to(&target));
-        let ended = run_in(scratch.path(), &["--config", &config, "--listen", &listener, "--http", "127.0.0.1:0"]);
-        let said = format!("cannot relay to {target}: it is this program's own listener {listener}");
-        assert!(ended.stderr.contains(&said), "{}", ended.stderr);
     }
 }
