@@ -51,12 +51,16 @@
 //! | thread | does | may block on |
 //! |---|---|---|
 //! | intake, one or more for each datagram socket | receives and applies packets | `recvmmsg`; the lock of its route cache while the sweeper has it; the ticket of an earlier batch; for a new series the registry's locks |
-//! | main | the runtime of tokio: streams, HTTP, signals, the clock | the same locks, for its streams; `/proc` for the status page |
-//! | blocking pool | writes expositions, sweeps | slow clients, workers |
+//! | main | the runtime of tokio: streams, signals, the clock | the same locks, for its streams |
+//! | http | the connections of HTTP clients | nothing |
+//! | pages | makes expositions and status pages, piece by piece in turn | `/proc`; the lock of a family while some handles are copied |
+//! | arrivals | waits until what arrived before a scrape is applied | workers, 100 ms at most |
+//! | blocking pool | sweeps | workers |
 //! | relay, if there is one | sends lines on | its targets |
 //!
-//! All streams share one worker, and a connection yields after each read, so that none holds up the others. One
-//! exposition is written at any moment, some series at a time, and never while a lock of the registry is held. Workers copy
+//! All streams share one worker, and a connection yields after each read, so that none holds up the others. One thread
+//! writes all expositions, some series at a time, and never while a lock of the registry is held. Clients that wait at the
+//! same moment share an exposition; a slow one gets one of its own, which holds no series while it waits. Workers copy
 //! packets to the relay's inbox and never wait for a target.
 //!
 //! # Where things are
@@ -73,7 +77,7 @@
 //! expose/        values to text: pure
 //! telemetry.rs   the sidecar's own metrics: one table, and the counters behind it
 //! forward/       the relay: lines sent on as they came
-//! http/          server, routes, scrape, exposition, status page
+//! http/          connections, routes, the thread of pages, exposition, status page
 //! daemon/        start, drain, clock, signals, limits of the process
 //! config/        structs and defaults, the reader of TOML files, addresses, units, diagnostics
 //! import/        mapping files of statsd_exporter as config files

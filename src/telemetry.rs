@@ -15,7 +15,7 @@ pub(crate) use heavy_hitters::HeavyHitter;
 pub(crate) use losses::{LineText, Loss, LostLine};
 pub use snapshot::Snapshot;
 pub(crate) use snapshot::{
-    Closed, DatagramSnapshot, Delivery, ListenerSnapshot, ProcessSnapshot, RelaySnapshot, SocketSnapshot,
+    Closed, DatagramSnapshot, Delivery, HttpClosed, ListenerSnapshot, ProcessSnapshot, RelaySnapshot, SocketSnapshot,
     StreamSnapshot,
 };
 pub(crate) use table::{OwnFamily, OwnValue, is_reserved};

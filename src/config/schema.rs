@@ -123,7 +123,7 @@ impl Default for IntakeConfig {
 pub struct Http {
     /// `listen`: the address of `/metrics`.
     pub listen: Endpoint,
-    /// `max_connections`: the most connections served at a time; a further one waits until one closes.
+    /// `max_connections`: the most open connections; at the limit, a new one takes the place of an idle one.
     pub max_connections: usize,
 }
 

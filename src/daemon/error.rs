@@ -20,6 +20,8 @@ pub enum Error {
     Initial(String, Reject),
     /// What reads a listener has panicked.
     Panicked,
+    /// The thread of HTTP has panicked.
+    HttpPanicked,
     /// A system call failed: for a thread or a signal handler.
     System(&'static str, io::Error),
 }
@@ -45,6 +47,11 @@ impl fmt::Display for Error {
                 f,
                 "what reads a listener has panicked, which is a bug of this program; all that the other listeners had \
                  received was applied, and the program ends so that it can be started again"
+            ),
+            Self::HttpPanicked => write!(
+                f,
+                "the HTTP server has panicked, which is a bug of this program; all that had arrived was applied, and the \
+                 program ends so that it can be started again"
             ),
             Self::System(what, error) => write!(f, "cannot {what}: {error}"),
         }

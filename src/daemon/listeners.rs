@@ -1,14 +1,12 @@
 //! The StatsD listeners: their sockets, and the threads and tasks that read them.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Weak, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
-
-use tokio::net::TcpListener;
 
 use super::error::Error;
 use super::process;
@@ -55,13 +53,13 @@ pub(super) async fn resolve(config: &Config) -> Result<(Config, Vec<SocketAddr>)
 
 /// Binds every address for HTTP; gives the first one, with the port that the kernel chose. If that is port 0, the others
 /// get the same port.
-pub(super) async fn bind_http(addresses: &[SocketAddr]) -> Result<(Vec<TcpListener>, SocketAddr), Error> {
+pub(super) fn bind_http(addresses: &[SocketAddr]) -> Result<(Vec<TcpListener>, SocketAddr), Error> {
     let mut first: Option<SocketAddr> = None;
     let mut listeners = Vec::new();
     for address in addresses {
         let failed = |error| Error::Http(Endpoint::Ip(*address), error);
         let port = first.filter(|_| address.port() == 0).map_or(address.port(), |first| first.port());
-        let listener = TcpListener::bind(SocketAddr::new(address.ip(), port)).await.map_err(failed)?;
+        let listener = TcpListener::bind(SocketAddr::new(address.ip(), port)).map_err(failed)?;
         first = first.or(Some(listener.local_addr().map_err(failed)?));
         listeners.push(listener);
     }

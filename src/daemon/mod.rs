@@ -9,12 +9,9 @@ mod process;
 
 pub use error::Error;
 
-use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{SignalKind, signal};
@@ -91,7 +88,7 @@ impl Default for Timing {
     }
 }
 
-/// A sidecar that receives StatsD. [`Daemon::serve_until`] serves HTTP too, and stops it.
+/// A sidecar that receives StatsD and serves HTTP. [`Daemon::serve_until`] moves its clock, and stops it.
 pub struct Daemon {
     pipeline: Arc<Pipeline>,
     listeners: Vec<Address>,
@@ -100,17 +97,17 @@ pub struct Daemon {
     /// Reads what each listener has received.
     listened: Box<dyn Fn() -> Vec<ListenerSnapshot>>,
     http: SocketAddr,
-    serve_http: Pin<Box<dyn Future<Output = ()>>>,
+    server: http::Server,
     timing: Timing,
 }
 
 impl Daemon {
-    /// Binds every address and starts to receive. Needs a tokio runtime of a single thread.
+    /// Binds every address, and starts to receive and to serve. Needs a tokio runtime of a single thread.
     pub async fn start(config: &Config, rules: Rules, timing: Timing) -> Result<Self, Error> {
         let (config, http) = &listeners::resolve(config).await?;
         let sockets = Sockets::bind(config)?;
         let listeners = sockets.addresses();
-        let (http, http_address) = listeners::bind_http(http).await?;
+        let (http, http_address) = listeners::bind_http(http)?;
         let pipeline = Arc::new(pipeline(config, rules)?);
         let relay = relay(&pipeline, &listeners).await?;
         let receivers = Receivers::start(sockets.clone(), &pipeline, relay.as_ref(), config)?;
@@ -123,15 +120,9 @@ impl Daemon {
         let snapshot = snapshot(sockets, Arc::clone(&pipeline), relay.as_ref());
         let (ready, catch_up) = (Box::new(receivers.ready()), Box::new(receivers.catch_up()));
         let state = http::ServerState::new(Arc::clone(&pipeline), Box::new(snapshot), ready, catch_up);
-        let (state, limit) = (Arc::new(state), config.http.max_connections);
-        let serve = |listener| http::serve(listener, Arc::clone(&state), limit, timing.http);
-        let mut servers: Vec<_> = http.into_iter().map(|listener| Box::pin(serve(listener))).collect();
-        let serve_http = Box::pin(poll_fn(move |context| {
-            // Each of them serves one address for as long as it is polled.
-            servers.iter_mut().for_each(|server| _ = server.as_mut().poll(context));
-            Poll::Pending
-        }));
-        Ok(Self { pipeline, listeners, receivers, relay, listened, http: http_address, serve_http, timing })
+        let server = http::Server::start(http, state, config.http.max_connections, timing.http)
+            .map_err(|error| Error::System("start the HTTP server", error))?;
+        Ok(Self { pipeline, listeners, receivers, relay, listened, http: http_address, server, timing })
     }
 
     /// Where it receives StatsD, with the ports that the kernel chose: datagrams first, then streams.
@@ -144,18 +135,19 @@ impl Daemon {
         self.http
     }
 
-    /// Serves HTTP and moves the clock until `stop` is ready; then applies what the kernel has queued, and returns. If a
-    /// thread or a task that reads a listener panics, that is an error, and ends the sidecar in the same way.
-    pub async fn serve_until(self, stop: impl Future<Output = ()>) -> Result<(), Error> {
+    /// Moves the clock until `stop` is ready; then applies what the kernel has queued, and returns. If a thread or a task
+    /// that reads a listener panics, or the thread of HTTP, that is an error, and ends the sidecar in the same way.
+    pub async fn serve_until(mut self, stop: impl Future<Output = ()>) -> Result<(), Error> {
         let mut losses = LossLog::default();
         let ended = tokio::select! {
             () = advance_clock(&self.pipeline, self.timing, |now| losses.due(&self.pipeline, &(self.listened)(), now)) => {
                 Ok(())
             }
-            () = self.serve_http => Ok(()),
+            () = self.server.failed() => Err(Error::HttpPanicked),
             () = self.receivers.failed() => Err(Error::Panicked),
             () = stop => Ok(()),
         };
+        self.server.stop();
         let lines = self.receivers.stop().await;
         self.relay.into_iter().for_each(Relay::stop);
         losses.due(&self.pipeline, &(self.listened)(), u32::MAX).iter().for_each(Warning::log);

@@ -14,22 +14,43 @@ use tokio::sync::mpsc;
 /// The body of an answer: whole and with a length, or piece by piece.
 pub(super) type Body = Either<Full<Bytes>, Pieces>;
 
-/// Pieces up to [`END`]. Without [`END`] the connection breaks, so that no client mistakes a part for the whole.
-#[derive(Debug)]
-pub(super) struct Pieces(pub(super) mpsc::Receiver<Option<Bytes>>);
+/// A part of a body.
+pub(super) struct BodyPiece {
+    pub(super) bytes: Bytes,
+    pub(super) is_last: bool,
+}
 
-/// Follows the last piece.
-pub(super) const END: Option<Bytes> = None;
+/// Pieces up to the last one. Without it the connection breaks, so that no client mistakes a part for the whole.
+pub(super) struct Pieces {
+    receiver: mpsc::Receiver<BodyPiece>,
+    is_whole: bool,
+}
+
+impl Pieces {
+    pub(super) fn new(receiver: mpsc::Receiver<BodyPiece>) -> Self {
+        Self { receiver, is_whole: false }
+    }
+}
 
 impl hyper::body::Body for Pieces {
     type Data = Bytes;
     type Error = io::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
-        Poll::Ready(match ready!(self.0.poll_recv(context)) {
-            Some(piece) => piece.map(|piece| Ok(Frame::data(piece))),
-            None => Some(Err(io::Error::other("the rest of the exposition could not be written"))),
-        })
+        if self.is_whole {
+            return Poll::Ready(None);
+        }
+        Poll::Ready(Some(match ready!(self.receiver.poll_recv(context)) {
+            Some(piece) => {
+                self.is_whole = piece.is_last;
+                Ok(Frame::data(piece.bytes))
+            }
+            None => Err(io::Error::other("the rest of the exposition could not be written")),
+        }))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.is_whole
     }
 }
 
@@ -45,7 +66,7 @@ pub(super) fn text(status: StatusCode, text: &'static str) -> Response<Body> {
     answer(status, "text/plain; charset=utf-8", Either::Left(text.into()))
 }
 
-pub(super) fn html(html: String) -> Response<Body> {
+pub(super) fn html(html: Bytes) -> Response<Body> {
     answer(StatusCode::OK, "text/html; charset=utf-8", Either::Left(html.into()))
 }
 
@@ -56,17 +77,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pieces_without_an_end_are_an_error() {
+    fn pieces_without_the_last_are_an_error() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
         runtime.block_on(async {
-            for (is_whole, last) in [(true, Some(END)), (false, None)] {
+            for is_whole in [true, false] {
                 let (sender, receiver) = mpsc::channel(2);
-                sender.send(Some(Bytes::from_static(b"a 1\n"))).await.expect("there is room");
-                if let Some(last) = last {
-                    sender.send(last).await.expect("there is room");
+                for is_last in [false, is_whole] {
+                    let piece = BodyPiece { bytes: Bytes::from_static(b"a 1\n"), is_last };
+                    assert!(sender.send(piece).await.is_ok(), "there is room");
                 }
                 drop(sender);
-                assert_eq!(Pieces(receiver).collect().await.is_ok(), is_whole);
+                assert_eq!(Pieces::new(receiver).collect().await.is_ok(), is_whole);
             }
         });
     }

@@ -1,12 +1,33 @@
 //! The HTTP/1.1 server: `/metrics`, the status page and two health checks, all read-only.
+//!
+//! ```text
+//! server       the thread of the connections, which accepts them
+//! connections  which connection is closed in favour of a new one
+//! activity     what a connection does, and when it must be closed
+//! connection   one connection: its requests and its end
+//! routes       what is served under which path
+//! pages        the thread that makes pages
+//! page         one exposition for the clients that share it
+//! exposition   the text of an exposition, piece by piece
+//! ```
 
+mod activity;
 mod answer;
+mod connection;
+mod connections;
 mod exposition;
+mod gzip;
+mod page;
+mod page_maker;
+mod pages;
+mod routes;
 mod scrape;
 mod server;
+mod socket;
 mod state;
 mod status;
 
+pub use activity::Timeouts;
 pub use exposition::exposition;
-pub use server::{Timeouts, serve};
+pub use server::Server;
 pub use state::ServerState;

@@ -1,44 +1,98 @@
-//! The server: it accepts connections and routes requests.
+//! The server: its thread, and how it accepts connections.
 
-use std::convert::Infallible;
+use std::io;
+use std::net::TcpListener as BoundListener;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
-use hyper::body::Incoming;
-use hyper::header::{ALLOW, HeaderValue};
-use hyper::service::service_fn;
-use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
-use tokio_io_timeout::TimeoutWriter;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::{JoinSet, yield_now};
 
-use super::answer::{Body, text};
+use super::activity::Timeouts;
+use super::connection::{self, Shared};
+use super::connections::Connections;
+use super::pages::Pages;
+use super::routes::Routes;
 use super::state::ServerState;
-use super::{scrape, status};
 use crate::retries::{NextTry, Retries};
 
-/// When the connection of a slow client is closed.
-#[derive(Clone, Copy, Debug)]
-pub struct Timeouts {
-    /// The time to send the head of a request, which is also how long a connection may be idle.
-    pub header: Duration,
-    /// The time in which the client reads nothing of an answer.
-    pub write: Duration,
+/// How many connections may wait to be accepted. A client beyond that connects a second later.
+const BACKLOG: i32 = 4096;
+
+/// A server on threads of its own: one for its connections, one for pages, and one that waits for arrivals. They end when
+/// this is dropped.
+#[derive(Debug)]
+pub struct Server {
+    stop: Option<oneshot::Sender<()>>,
+    /// The first one is that of the connections.
+    threads: Vec<JoinHandle<()>>,
+    /// Closed when the thread of the connections ends.
+    running: oneshot::Receiver<()>,
 }
 
-impl Default for Timeouts {
-    fn default() -> Self {
-        Self { header: Duration::from_secs(10), write: Duration::from_secs(30) }
+impl Server {
+    /// Starts to serve on all `listeners`. At most `max_connections` are open at a time.
+    pub fn start(
+        listeners: Vec<BoundListener>,
+        state: ServerState,
+        max_connections: usize,
+        timeouts: Timeouts,
+    ) -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let entered = runtime.enter();
+        let listeners = listeners.into_iter().map(|listener| {
+            listener.set_nonblocking(true)?;
+            rustix::net::listen(&listener, BACKLOG)?;
+            TcpListener::from_std(listener)
+        });
+        let listeners: Vec<TcpListener> = listeners.collect::<io::Result<_>>()?;
+        drop(entered);
+        let state = Arc::new(state);
+        let connections = Connections::new(max_connections, Arc::clone(&state.pipeline));
+        let (pages, page_threads) = Pages::start(&state)?;
+        let shared = Arc::new(Shared { routes: Routes { state, pages }, connections, timeouts });
+        let (stop, stopped) = oneshot::channel();
+        let (ended, running) = oneshot::channel::<()>();
+        let serves = thread::Builder::new().name("http".to_owned()).spawn(move || {
+            let _ended = ended;
+            runtime.block_on(async {
+                tokio::select! {
+                    _ = stopped => {}
+                    () = accept_all(listeners, shared) => {}
+                }
+            });
+        })?;
+        let threads = [serves].into_iter().chain(page_threads).collect();
+        Ok(Self { stop: Some(stop), threads, running })
+    }
+
+    /// Waits until the thread of the connections panics.
+    pub async fn failed(&mut self) {
+        let _ = (&mut self.running).await; // an error: nothing is ever sent
+    }
+
+    /// Closes all connections, and waits for the threads.
+    pub fn stop(mut self) {
+        drop(self.stop.take());
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!("a thread of the HTTP server had panicked");
+            }
+        }
     }
 }
 
-/// Serves `max_connections` at a time, for as long as it is polled. Further connections wait until one is closed.
-pub async fn serve(listener: TcpListener, state: Arc<ServerState>, max_connections: usize, timeouts: Timeouts) {
-    let permits = Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS)));
+async fn accept_all(listeners: Vec<TcpListener>, shared: Arc<Shared>) {
+    let mut tasks: JoinSet<()> = listeners.into_iter().map(|listener| accept(listener, Arc::clone(&shared))).collect();
+    // Each of them accepts for ever. Dropping the others closes their addresses.
+    let _ = tasks.join_next().await;
+}
+
+async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     let mut retries = Retries::new();
     loop {
-        let Ok(permit) = Arc::clone(&permits).acquire_owned().await else { return };
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
             Err(error) => {
@@ -55,50 +109,9 @@ pub async fn serve(listener: TcpListener, state: Arc<ServerState>, max_connectio
             }
         };
         retries.succeeded();
-        let state = Arc::clone(&state);
-        tokio::spawn(async move {
-            serve_connection(stream, state, timeouts).await;
-            drop(permit);
-        });
-    }
-}
-
-async fn serve_connection(stream: TcpStream, state: Arc<ServerState>, timeouts: Timeouts) {
-    let service = service_fn(move |request| {
-        let state = Arc::clone(&state);
-        async move { Ok::<_, Infallible>(respond(&request, &state)) }
-    });
-    // Without this timeout, a client that reads nothing would keep the rest of its answer in memory for ever.
-    let mut stream = Box::pin(TimeoutWriter::new(stream));
-    stream.as_mut().set_timeout_pinned(Some(timeouts.write));
-    let served = hyper::server::conn::http1::Builder::new()
-        // Without a timer, hyper ignores the header timeout.
-        .timer(TokioTimer::new())
-        .header_read_timeout(timeouts.header)
-        // A client may close its sending side after the request and still read the answer.
-        .half_close(true)
-        .serve_connection(TokioIo::new(stream), service)
-        .await;
-    if let Err(error) = served {
-        tracing::debug!(%error, "an HTTP connection ended early");
-    }
-}
-
-fn respond(request: &Request<Incoming>, state: &Arc<ServerState>) -> Response<Body> {
-    // hyper drops the body of an answer to HEAD, and keeps its length.
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
-        let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are served here.\n");
-        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
-        return response;
-    }
-    match request.uri().path() {
-        "/" => status::respond(state),
-        "/metrics" => scrape::respond(request, state),
-        "/-/healthy" => text(StatusCode::OK, "statsidecar is healthy.\n"),
-        "/-/ready" => match (state.ready)() {
-            true => text(StatusCode::OK, "statsidecar is ready.\n"),
-            false => text(StatusCode::SERVICE_UNAVAILABLE, "statsidecar is not ready: not every listener is read.\n"),
-        },
-        _ => text(StatusCode::NOT_FOUND, "There is nothing here; try / or /metrics.\n"),
+        let place = shared.connections.admit().await;
+        tokio::spawn(connection::serve(stream, place, Arc::clone(&shared)));
+        // The request may have arrived. It is read before another client can take the place.
+        yield_now().await;
     }
 }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use crate::pipeline::Pipeline;
-use crate::sync::Mutex;
 use crate::telemetry::Snapshot;
 
 /// What the handlers serve. Functions stand for the rest of the program, so that HTTP knows no socket but its own.
@@ -13,10 +12,8 @@ pub struct ServerState {
     pub(super) snapshot: Box<dyn Fn() -> Snapshot + Send + Sync>,
     /// Whether every listener is bound and being read.
     pub(super) ready: Box<dyn Fn() -> bool + Send + Sync>,
-    /// Waits until all lines that arrived before are applied, but not long. Not for the thread of the runtime.
+    /// Waits until all lines that arrived before are applied, but not long. It blocks.
     pub(super) catch_up: Box<dyn Fn() + Send + Sync>,
-    /// Held by the thread that writes an exposition. It guards no data, only the CPU.
-    pub(super) render_lock: Mutex<()>,
 }
 
 impl ServerState {
@@ -27,6 +24,6 @@ impl ServerState {
         ready: Box<dyn Fn() -> bool + Send + Sync>,
         catch_up: Box<dyn Fn() + Send + Sync>,
     ) -> Self {
-        Self { pipeline, snapshot, ready, catch_up, render_lock: Mutex::default() }
+        Self { pipeline, snapshot, ready, catch_up }
     }
 }

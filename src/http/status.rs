@@ -1,8 +1,5 @@
 //! `/`: the status page, for people: the listeners, the series, and what is rejected.
 
-use hyper::Response;
-
-use super::answer::{self, Body};
 use super::state::ServerState;
 use crate::metric::MetricType;
 use crate::reject::Reject;
@@ -10,7 +7,7 @@ use crate::telemetry::{DatagramSnapshot, HeavyHitter, Loss, LostLine, SocketSnap
 
 const HEAD: &str = include_str!("status.html");
 
-pub(super) fn respond(state: &ServerState) -> Response<Body> {
+pub(super) fn page(state: &ServerState) -> String {
     let snapshot = (state.snapshot)();
     let telemetry = &state.pipeline.telemetry;
     let mut html = HEAD.to_owned();
@@ -79,7 +76,7 @@ pub(super) fn respond(state: &ServerState) -> Response<Body> {
         merged.iter().map(|name| format!("<td>{}</td><td>{}</td>", escape(&name.written), escape(&name.family)));
     table(&mut html, "Names that became the name of another metric", &["name in the line", "metric"], merged);
     html.push_str("</main></body></html>\n");
-    answer::html(html)
+    html
 }
 
 /// The samples of a name, or their bounds.

@@ -132,22 +132,22 @@ impl Family {
         self.members.lock()
     }
 
-    /// Copies up to `most` series that follow `after` in the order of their labels to the end of `into`; all of them
-    /// from the first if `after` is `None`.
+    /// Copies up to `most` series that follow the labels `after`, with braces, in the order of the labels to the end of
+    /// `into`; all of them from the first if `after` is `None`.
     pub(crate) fn copy_after<T>(
         &self,
-        after: Option<&Series>,
+        after: Option<&str>,
         most: usize,
         into: &mut Vec<T>,
         copy: impl Fn(&Arc<Series>) -> T,
     ) {
         match &self.members.lock().series {
-            SeriesSet::One(only) if after.is_none_or(|after| after.braced_labels() < only.braced_labels()) => {
+            SeriesSet::One(only) if after.is_none_or(|after| after < only.braced_labels()) => {
                 into.push(copy(only));
             }
             SeriesSet::One(_) => {}
             SeriesSet::Many(many) => {
-                let from = after.map_or(Bound::Unbounded, |after| Bound::Excluded(after.braced_labels()));
+                let from = after.map_or(Bound::Unbounded, Bound::Excluded);
                 let following = many.range::<str, _>((from, Bound::Unbounded)).take(most);
                 into.extend(following.map(|ByLabels(series)| copy(series)));
             }

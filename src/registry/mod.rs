@@ -456,11 +456,11 @@ mod tests {
         let mut copied: Vec<Arc<Series>> = Vec::new();
         while copied.len() < 10 {
             let after = copied.last().cloned();
-            family.copy_after(after.as_deref(), 3, &mut copied, Arc::clone);
+            family.copy_after(after.as_deref().map(Series::braced_labels), 3, &mut copied, Arc::clone);
         }
         assert!(copied.is_sorted_by(|one, other| one.text() < other.text()) && copied.len() == 10);
-        let before = copied.len();
-        family.copy_after(copied.last().cloned().as_deref(), 3, &mut copied, Arc::clone);
+        let (before, last) = (copied.len(), copied.last().cloned());
+        family.copy_after(last.as_deref().map(Series::braced_labels), 3, &mut copied, Arc::clone);
         assert_eq!(copied.len(), before);
     }
 

@@ -101,7 +101,7 @@ impl Series {
     }
 
     /// Its labels with their braces; empty if it has none.
-    pub(super) fn braced_labels(&self) -> &str {
+    pub(crate) fn braced_labels(&self) -> &str {
         self.text.get(self.name_len as usize..).unwrap_or_default()
     }
 

@@ -5,9 +5,11 @@ use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use strum::EnumCount;
+
 use super::heavy_hitters::{HeavyHitter, HeavyHitters};
 use super::losses::{LineText, Loss, Losses, LostLine, NewestLines};
-use super::snapshot::{ListenerSnapshot, SocketSnapshot};
+use super::snapshot::{HttpClosed, ListenerSnapshot, SocketSnapshot};
 use crate::metric::{Bounds, Histogram, Sharing};
 use crate::parse::StatsdType;
 use crate::parse::tags::TagError;
@@ -109,6 +111,8 @@ pub struct Telemetry {
     losses: Mutex<Losses>,
     pub(super) scrapes: AtomicU64,
     pub(super) scrape_duration: Histogram,
+    /// Connections of HTTP clients that the server closed, in the order of [`HttpClosed`].
+    pub(super) http_closed: [AtomicU64; HttpClosed::COUNT],
 }
 
 impl Telemetry {
@@ -121,6 +125,7 @@ impl Telemetry {
             losses: Mutex::default(),
             scrapes: AtomicU64::new(0),
             scrape_duration: Histogram::new(Bounds::new(&SCRAPE_BOUNDS).expect("the bounds rise")),
+            http_closed: array::from_fn(|_| AtomicU64::new(0)),
         }
     }
 
@@ -164,10 +169,19 @@ impl Telemetry {
         }
     }
 
-    /// Counts a scrape whose exposition took `seconds` to write.
-    pub(crate) fn scraped(&self, seconds: f64) {
+    /// Counts a scrape that is answered.
+    pub(crate) fn scraped(&self) {
         self.scrapes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts an exposition that took `seconds` to write, for one scrape or several.
+    pub(crate) fn exposition_written(&self, seconds: f64) {
         self.scrape_duration.observe(seconds, 1.0, Sharing::Shared);
+    }
+
+    /// Counts a connection of an HTTP client that the server closes.
+    pub(crate) fn http_closed(&self, why: HttpClosed) {
+        self.http_closed[why as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     /// How many samples were applied.

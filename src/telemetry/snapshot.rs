@@ -88,6 +88,22 @@ pub(crate) enum Closed {
     Limit,
 }
 
+/// Why the server closed the connection of an HTTP client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumCount, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub(crate) enum HttpClosed {
+    /// The whole answer took too long.
+    Deadline,
+    /// The head of a request took too long.
+    Head,
+    /// No further request came.
+    Idle,
+    /// `[http] max_connections` were open, and a new client came.
+    Limit,
+    /// The client took nothing of its answer.
+    Write,
+}
+
 /// What became of the packets and lines for one target of the relay.
 #[derive(Debug)]
 pub(crate) struct RelaySnapshot {

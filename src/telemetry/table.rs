@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use strum::{EnumCount, VariantArray};
 
 use super::counters::Telemetry;
-use super::snapshot::{Closed, Delivery, ListenerSnapshot, ProcessSnapshot, RelaySnapshot, Snapshot};
+use super::snapshot::{Closed, Delivery, HttpClosed, ListenerSnapshot, ProcessSnapshot, RelaySnapshot, Snapshot};
 use crate::metric::{Bounds, Histogram, MetricType, Total};
 use crate::parse::StatsdType;
 use crate::parse::tags::TagError;
@@ -61,6 +61,8 @@ own_metrics! {
         "Events received; they are counted, but not exposed.";
     "statsidecar_families", Gauge, |_, snapshot| by("type", MetricType::ALL.map(MetricType::as_str), snapshot.families),
         "Metric names that exist, by type.";
+    "statsidecar_http_closed_connections_total", Counter, |own, _| http_closed(own),
+        "Connections of HTTP clients that the server closed, by reason: the head, the next request, some of the answer or all of it took too long, or a new client came at the limit on connections.";
     "statsidecar_kernel_dropped_packets_total", Counter, |_, snapshot| by_listener(snapshot, |listener| Some(listener.socket.try_as_datagram_ref()?.dropped)),
         "Packets that the kernel dropped because the receive buffer of the socket was full.";
     "statsidecar_lines_total", Counter, |_, snapshot| by_listener(snapshot, |listener| Some(listener.lines)),
@@ -84,7 +86,7 @@ own_metrics! {
     "statsidecar_samples_total", Counter, |own, _| by("type", StatsdType::ALL.map(StatsdType::as_str), &own.counts.samples),
         "Samples applied, by the StatsD type of their line.";
     "statsidecar_scrape_duration_seconds", Histogram, |own, _| one(&own.scrape_duration),
-        "Time to write the exposition of a scrape.";
+        "Time to write an exposition; scrapes that wait at the same moment share one.";
     "statsidecar_scrapes_total", Counter, |own, _| by("format", ["text"], [&own.scrapes]),
         "Scrapes answered, by format, without the current one.";
     "statsidecar_series", Gauge, |_, snapshot| by("type", MetricType::ALL.map(MetricType::as_str), snapshot.series),
@@ -202,6 +204,12 @@ fn closed(snapshot: &Snapshot) -> Vec<OwnRow> {
         }
     }
     rows
+}
+
+/// A row for each reason.
+fn http_closed(own: &Telemetry) -> Vec<OwnRow> {
+    let reasons = HttpClosed::VARIANTS.iter().zip(&own.http_closed);
+    reasons.map(|(reason, count)| row([("reason", reason.into())], count)).collect()
 }
 
 /// A row for each target of the relay and each outcome.

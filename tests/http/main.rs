@@ -1,0 +1,11 @@
+//! The HTTP server: what it serves, what it refuses, and that no client can keep it from another.
+
+mod bad_clients;
+mod client;
+mod connections;
+mod crowd;
+mod page_thread;
+mod routes;
+mod scrapes;
+#[path = "../support/mod.rs"]
+mod support;
