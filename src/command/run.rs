@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::config_file::Sources;
 use super::output::{FAILED, WRONG, fail};
-use crate::config::{Address, Endpoint, parse_endpoint, parse_mode};
+use crate::config::{Address, HttpAddress, parse_http_address, parse_mode};
 use crate::daemon;
 
 /// Receive StatsD and serve the metrics (also without a command)
@@ -18,9 +18,9 @@ pub(super) struct Run {
     /// repeatable; replaces all listeners of the config file
     #[arg(long, value_name = "ADDRESS")]
     listen: Vec<Address>,
-    /// The address to serve /metrics on
-    #[arg(long, value_name = "HOST:PORT", value_parser = parse_endpoint)]
-    http: Option<Endpoint>,
+    /// The address to serve /metrics on (HOST:PORT, unix:///PATH)
+    #[arg(long, value_name = "ADDRESS", value_parser = parse_http_address)]
+    http: Option<HttpAddress>,
     /// The permission bits of Unix socket files, in octal digits such as 0660
     #[arg(long, value_name = "MODE", value_parser = parse_mode)]
     mode: Option<u32>,

@@ -191,11 +191,6 @@ fn unix_name(scheme: &str, text: &str) -> Result<UnixName, String> {
     }
 }
 
-/// Reads the address of /metrics. The error says what would be right.
-pub(crate) fn parse_endpoint(text: &str) -> Result<Endpoint, String> {
-    Endpoint::parse(text, "127.0.0.1:9102, [::1]:9102 or localhost:9102")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,7 +9,7 @@ use toml::Spanned;
 
 use super::address::Address;
 use super::dialect::Dialects;
-use super::endpoint::Endpoint;
+use super::http_address::HttpAddress;
 use crate::metric::MetricType;
 
 /// The default buckets of a histogram, in seconds: those of the Prometheus client libraries.
@@ -50,19 +50,14 @@ impl Config {
             let what = if one.unix().is_some() { "socket; choose another name" } else { "port; choose another port" };
             return Some(format!("the listeners {one} and {other} need the same {what} for one of them"));
         }
-        listen.iter().find(|listener| is_in_the_way(listener, http)).map(|listener| {
+        listen.iter().find(|listener| http.overlaps(listener)).map(|listener| {
+            let shared = http.shared();
             format!(
-                "the listener {listener} and /metrics on {http} need the same port; choose another port for one of them \
+                "the listener {listener} and /metrics on {http} need the same {shared}; choose another {shared} for one of them \
                  (--listen, [intake] listen; --http, [http] listen)"
             )
         })
     }
-}
-
-/// Whether /metrics cannot be served on `http` beside this listener. `[::]` takes IPv4 here, because the two do not know
-/// of each other when they are bound.
-pub(super) fn is_in_the_way(listener: &Address, http: &Endpoint) -> bool {
-    matches!(listener, Address::Tcp(endpoint) if endpoint.overlaps(http, true))
 }
 
 /// Names and values as the file has them: of labels, whose values may be templates, or of tags.
@@ -122,7 +117,7 @@ impl Default for IntakeConfig {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Http {
     /// `listen`: the address of `/metrics`.
-    pub listen: Endpoint,
+    pub listen: HttpAddress,
     /// `max_connections`: the most open connections; at the limit, a new one takes the place of an idle one.
     pub max_connections: usize,
 }

@@ -3,20 +3,39 @@
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use crate::config::{Address, Endpoint, UnixName};
+use crate::config::{Address, Endpoint, HttpAddress, UnixName};
 
 /// Prints every address, and a command to try.
-pub(super) fn announce(listeners: &[Address], http: SocketAddr) -> io::Result<()> {
+pub(super) fn announce(listeners: &[Address], http: &HttpAddress) -> io::Result<()> {
     let mut out = io::stdout().lock();
     for listener in listeners {
         writeln!(out, "listening for StatsD on {listener}")?;
     }
-    writeln!(out, "serving metrics on http://{http}/metrics")?;
+    match http {
+        HttpAddress::Tcp(endpoint) => writeln!(out, "serving metrics on http://{endpoint}/metrics")?,
+        HttpAddress::Unix(_) => writeln!(out, "serving metrics on {http}, path /metrics")?,
+    }
     if let Some(listener) = listeners.first() {
         writeln!(out, "try: {}", client(listener))?;
-        writeln!(out, "     curl -s http://{}/metrics | grep jobs", SocketAddr::new(reachable(http), http.port()))?;
+        writeln!(out, "     {} | grep jobs", scraper(http))?;
     }
     out.flush()
+}
+
+/// A shell command that scrapes `http`.
+fn scraper(http: &HttpAddress) -> String {
+    match http {
+        HttpAddress::Unix(UnixName::File(path)) => {
+            format!("curl -s --unix-socket {} http://localhost/metrics", quoted(path))
+        }
+        HttpAddress::Unix(UnixName::Abstract(name)) => {
+            format!("curl -s --abstract-unix-socket {} http://localhost/metrics", quoted(name))
+        }
+        HttpAddress::Tcp(endpoint) => match endpoint.ip() {
+            Some(ip) => format!("curl -s http://{}/metrics", SocketAddr::new(reachable(ip), ip.port())),
+            None => format!("curl -s http://{endpoint}/metrics"),
+        },
+    }
 }
 
 /// A shell command that sends a line to `listener`.
@@ -61,6 +80,7 @@ fn reachable(socket: SocketAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::parse_http_address;
 
     #[test]
     fn every_kind_of_listener_has_a_command() {
@@ -75,6 +95,13 @@ mod tests {
             ("unix+dogstatsd:///a", "printf '\\016\\000\\000\\000jobs.done:3|c\\n' | nc -NU /a"),
         ] {
             assert_eq!(client(&listener.parse().unwrap()), command);
+        }
+        for (http, command) in [
+            ("0.0.0.0:1", "curl -s http://127.0.0.1:1/metrics"),
+            ("unix:///run/a b", "curl -s --unix-socket '/run/a b' http://localhost/metrics"),
+            ("unix://@a", "curl -s --abstract-unix-socket a http://localhost/metrics"),
+        ] {
+            assert_eq!(scraper(&parse_http_address(http).unwrap()), command);
         }
         assert_eq!("jobs.done:3|c\n".len(), 0o16, "the length before the message");
     }

@@ -2,7 +2,7 @@
 
 use std::{error, fmt, io};
 
-use crate::config::{Address, Endpoint};
+use crate::config::{Address, HttpAddress};
 use crate::reject::Reject;
 
 /// Why the sidecar could not run.
@@ -11,7 +11,7 @@ pub enum Error {
     /// A listener could not be bound.
     Listen(Address, io::Error),
     /// The address for HTTP could not be bound.
-    Http(Endpoint, io::Error),
+    Http(HttpAddress, io::Error),
     /// Two addresses need the same port, once their host names are resolved.
     Overlap(String),
     /// A target of the relay is one of the sidecar's own listeners.
@@ -33,6 +33,9 @@ impl fmt::Display for Error {
                 write!(f, "cannot listen for StatsD on {address}: {}", because(error))
             }
             Self::Listen(address, error) => write!(f, "cannot listen for StatsD on {address}: {error}"),
+            Self::Http(address, error) if address.unix().is_some() => {
+                write!(f, "cannot serve metrics on {address}: {error}")
+            }
             Self::Http(address, error) => write!(f, "cannot serve metrics on http://{address}: {}", because(error)),
             Self::Overlap(overlap) => f.write_str(overlap),
             Self::Loop(target, listener) => write!(

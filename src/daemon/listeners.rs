@@ -1,7 +1,7 @@
 //! The StatsD listeners: their sockets, and the threads and tasks that read them.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::sync::{Arc, Weak, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use super::error::Error;
 use super::process;
-use crate::config::{Address, Config, Endpoint, IntakeConfig};
+use crate::config::{Address, Config, Endpoint, HttpAddress, IntakeConfig};
 use crate::forward::{Relay, lookup};
 use crate::intake::{self, Socket, StreamSocket, Streams, Tickets};
 use crate::metric::Sharing;
@@ -20,7 +20,8 @@ use crate::telemetry::ListenerSnapshot;
 
 /// How long a scrape waits at most for what arrived before it. Only a flood that fills the receive buffers takes so long.
 const CATCH_UP: Duration = Duration::from_millis(100);
-/// The config with resolved listeners, and the addresses for HTTP. A host name is every address that it has.
+
+/// The config with resolved listeners, and the addresses for HTTP by TCP. A host name is every address that it has.
 pub(super) async fn resolve(config: &Config) -> Result<(Config, Vec<SocketAddr>), Error> {
     let (mut listen, mut names): (Vec<Address>, _) = (Vec::new(), String::new());
     let mut name = |endpoint: &Endpoint, found: &[SocketAddr]| {
@@ -38,33 +39,22 @@ pub(super) async fn resolve(config: &Config) -> Result<(Config, Vec<SocketAddr>)
             }
         }
     }
-    let http = &config.http.listen;
-    let http = lookup(http).await.map_err(|error| Error::Http(http.clone(), error))?;
-    name(&config.http.listen, &http);
+    let http = match &config.http.listen {
+        HttpAddress::Unix(_) => Vec::new(),
+        HttpAddress::Tcp(endpoint) => {
+            let found = lookup(endpoint).await.map_err(|error| Error::Http(config.http.listen.clone(), error))?;
+            name(endpoint, &found);
+            found
+        }
+    };
     let mut config = Config { intake: IntakeConfig { listen, ..config.intake.clone() }, ..config.clone() };
     for address in &http {
-        config.http.listen = Endpoint::Ip(*address);
+        config.http.listen = (*address).into();
         if let Some(overlap) = config.overlap() {
             return Err(Error::Overlap(overlap + &names));
         }
     }
     Ok((config, http))
-}
-
-/// Binds every address for HTTP; gives the first one, with the port that the kernel chose. If that is port 0, the others
-/// get the same port.
-pub(super) fn bind_http(addresses: &[SocketAddr]) -> Result<(Vec<TcpListener>, SocketAddr), Error> {
-    let mut first: Option<SocketAddr> = None;
-    let mut listeners = Vec::new();
-    for address in addresses {
-        let failed = |error| Error::Http(Endpoint::Ip(*address), error);
-        let port = first.filter(|_| address.port() == 0).map_or(address.port(), |first| first.port());
-        let listener = TcpListener::bind(SocketAddr::new(address.ip(), port)).map_err(failed)?;
-        first = first.or(Some(listener.local_addr().map_err(failed)?));
-        listeners.push(listener);
-    }
-    let first = first.ok_or_else(|| Error::System("serve HTTP", io::ErrorKind::AddrNotAvailable.into()))?;
-    Ok((listeners, first))
 }
 
 /// The bound sockets of all listeners.

@@ -2,6 +2,7 @@
 
 mod announce;
 mod error;
+mod http_sockets;
 mod listeners;
 mod loops;
 mod loss_log;
@@ -9,7 +10,6 @@ mod process;
 
 pub use error::Error;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -18,13 +18,15 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
-use crate::config::{Address, Config};
+use crate::config::{Address, Config, HttpAddress};
 use crate::forward::{FindLoop, Relay};
 use crate::http;
+use crate::intake::BoundSocket;
 use crate::mapping::Rules;
 use crate::memory;
 use crate::pipeline::Pipeline;
 use crate::telemetry::{ListenerSnapshot, Snapshot};
+use http_sockets::HttpSockets;
 use listeners::{Receivers, Sockets};
 use loops::Loops;
 use loss_log::{LossLog, Warning};
@@ -96,7 +98,9 @@ pub struct Daemon {
     relay: Option<Relay>,
     /// Reads what each listener has received.
     listened: Box<dyn Fn() -> Vec<ListenerSnapshot>>,
-    http: SocketAddr,
+    http: HttpAddress,
+    /// The Unix socket of HTTP, whose file is removed at the end.
+    http_file: Option<BoundSocket>,
     server: http::Server,
     timing: Timing,
 }
@@ -107,7 +111,7 @@ impl Daemon {
         let (config, http) = &listeners::resolve(config).await?;
         let sockets = Sockets::bind(config)?;
         let listeners = sockets.addresses();
-        let (http, http_address) = listeners::bind_http(http)?;
+        let http = HttpSockets::bind(config, http)?;
         let pipeline = Arc::new(pipeline(config, rules)?);
         let relay = relay(&pipeline, &listeners).await?;
         let receivers = Receivers::start(sockets.clone(), &pipeline, relay.as_ref(), config)?;
@@ -120,9 +124,19 @@ impl Daemon {
         let snapshot = snapshot(sockets, Arc::clone(&pipeline), relay.as_ref());
         let (ready, catch_up) = (Box::new(receivers.ready()), Box::new(receivers.catch_up()));
         let state = http::ServerState::new(Arc::clone(&pipeline), Box::new(snapshot), ready, catch_up);
-        let server = http::Server::start(http, state, config.http.max_connections, timing.http)
+        let server = http::Server::start(http.listeners, state, config.http.max_connections, timing.http)
             .map_err(|error| Error::System("start the HTTP server", error))?;
-        Ok(Self { pipeline, listeners, receivers, relay, listened, http: http_address, server, timing })
+        Ok(Self {
+            pipeline,
+            listeners,
+            receivers,
+            relay,
+            listened,
+            http: http.address,
+            http_file: http.unix,
+            server,
+            timing,
+        })
     }
 
     /// Where it receives StatsD, with the ports that the kernel chose: datagrams first, then streams.
@@ -131,8 +145,8 @@ impl Daemon {
     }
 
     /// Where it serves HTTP, with the port that the kernel chose.
-    pub fn http(&self) -> SocketAddr {
-        self.http
+    pub fn http(&self) -> &HttpAddress {
+        &self.http
     }
 
     /// Moves the clock until `stop` is ready; then applies what the kernel has queued, and returns. If a thread or a task
@@ -147,6 +161,7 @@ impl Daemon {
             () = self.receivers.failed() => Err(Error::Panicked),
             () = stop => Ok(()),
         };
+        drop(self.http_file);
         self.server.stop();
         let lines = self.receivers.stop().await;
         self.relay.into_iter().for_each(Relay::stop);

@@ -13,7 +13,6 @@ use hyper::header::{CONNECTION, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 use tokio::task::yield_now;
 use tokio::time::{Instant as TokioInstant, sleep_until};
 
@@ -21,9 +20,8 @@ use super::activity::{Activity, Answering, Timeouts};
 use super::answer::Body;
 use super::connections::{Connections, Place};
 use super::routes::{Routes, respond};
+use super::socket::{ClientSocket, ClientStream};
 use crate::telemetry::HttpClosed;
-
-use super::socket::ClientSocket;
 
 /// What all connections share.
 pub(super) struct Shared {
@@ -42,7 +40,7 @@ enum Ended {
 }
 
 /// Serves a connection to its end.
-pub(super) async fn serve(stream: TcpStream, place: Place, shared: Arc<Shared>) {
+pub(super) async fn serve(stream: ClientStream, place: Place, shared: Arc<Shared>) {
     let activity = &place.activity;
     let socket = ClientSocket::new(stream, Arc::clone(activity));
     let mut broken = pin!(socket.broken());

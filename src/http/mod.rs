@@ -29,5 +29,5 @@ mod status;
 
 pub use activity::Timeouts;
 pub use exposition::exposition;
-pub use server::Server;
+pub use server::{BoundListener, Server};
 pub use state::ServerState;

@@ -1,12 +1,13 @@
 //! The server: its thread, and how it accepts connections.
 
 use std::io;
-use std::net::TcpListener as BoundListener;
+use std::net;
+use std::os::unix;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Instant;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::oneshot;
 use tokio::task::{JoinSet, yield_now};
 
@@ -15,11 +16,52 @@ use super::connection::{self, Shared};
 use super::connections::Connections;
 use super::pages::Pages;
 use super::routes::Routes;
+use super::socket::ClientStream;
 use super::state::ServerState;
 use crate::retries::{NextTry, Retries};
 
 /// How many connections may wait to be accepted. A client beyond that connects a second later.
 const BACKLOG: i32 = 4096;
+
+/// A bound socket that listens.
+#[derive(Debug)]
+pub enum BoundListener {
+    /// Of TCP.
+    Tcp(net::TcpListener),
+    /// A Unix socket.
+    Unix(unix::net::UnixListener),
+}
+
+/// The same in the runtime.
+enum HttpListener {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl HttpListener {
+    /// Needs a runtime.
+    fn new(listener: BoundListener) -> io::Result<Self> {
+        match listener {
+            BoundListener::Tcp(listener) => {
+                listener.set_nonblocking(true)?;
+                rustix::net::listen(&listener, BACKLOG)?;
+                TcpListener::from_std(listener).map(Self::Tcp)
+            }
+            BoundListener::Unix(listener) => {
+                listener.set_nonblocking(true)?;
+                rustix::net::listen(&listener, BACKLOG)?;
+                UnixListener::from_std(listener).map(Self::Unix)
+            }
+        }
+    }
+
+    async fn accept(&self) -> io::Result<ClientStream> {
+        match self {
+            Self::Tcp(listener) => listener.accept().await.map(|(stream, _)| ClientStream::Tcp(stream)),
+            Self::Unix(listener) => listener.accept().await.map(|(stream, _)| ClientStream::Unix(stream)),
+        }
+    }
+}
 
 /// A server on threads of its own: one for its connections, one for pages, and one that waits for arrivals. They end when
 /// this is dropped.
@@ -42,12 +84,7 @@ impl Server {
     ) -> io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let entered = runtime.enter();
-        let listeners = listeners.into_iter().map(|listener| {
-            listener.set_nonblocking(true)?;
-            rustix::net::listen(&listener, BACKLOG)?;
-            TcpListener::from_std(listener)
-        });
-        let listeners: Vec<TcpListener> = listeners.collect::<io::Result<_>>()?;
+        let listeners = listeners.into_iter().map(HttpListener::new).collect::<io::Result<Vec<_>>>()?;
         drop(entered);
         let state = Arc::new(state);
         let connections = Connections::new(max_connections, Arc::clone(&state.pipeline));
@@ -84,17 +121,17 @@ impl Server {
     }
 }
 
-async fn accept_all(listeners: Vec<TcpListener>, shared: Arc<Shared>) {
+async fn accept_all(listeners: Vec<HttpListener>, shared: Arc<Shared>) {
     let mut tasks: JoinSet<()> = listeners.into_iter().map(|listener| accept(listener, Arc::clone(&shared))).collect();
     // Each of them accepts for ever. Dropping the others closes their addresses.
     let _ = tasks.join_next().await;
 }
 
-async fn accept(listener: TcpListener, shared: Arc<Shared>) {
+async fn accept(listener: HttpListener, shared: Arc<Shared>) {
     let mut retries = Retries::new();
     loop {
         let stream = match listener.accept().await {
-            Ok((stream, _)) => stream,
+            Ok(stream) => stream,
             Err(error) => {
                 // Most likely too many files are open, so that other connections must close first.
                 let NextTry { pause, log } = retries.failed(Instant::now());

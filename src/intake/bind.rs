@@ -26,17 +26,17 @@ const LOCK_WAIT: Duration = Duration::from_secs(1);
 
 /// A bound socket of a listener; one for streams listens and is non-blocking.
 #[derive(Debug)]
-pub(super) struct BoundSocket {
+pub(crate) struct BoundSocket {
     /// With the port that the kernel chose for port 0.
     pub(super) address: Address,
     /// It is dropped before the socket is closed, because only until then its identity is unique.
     file: Option<SocketFile>,
-    pub(super) fd: OwnedFd,
+    pub(crate) fd: OwnedFd,
 }
 
 impl BoundSocket {
     /// Binds `address`, one of the listeners of `intake`.
-    pub(super) fn new(address: &Address, intake: &IntakeConfig) -> io::Result<Self> {
+    pub(crate) fn new(address: &Address, intake: &IntakeConfig) -> io::Result<Self> {
         let fd = socket(address, intake)?;
         let (address, file) = match address {
             Address::Udp(socket) => (Address::Udp(bind_ip(&fd, socket)?), None),

@@ -14,6 +14,7 @@ mod stream;
 #[allow(unsafe_code, reason = "the only module that calls the kernel without a safe wrapper")]
 mod sys;
 
+pub(crate) use bind::BoundSocket;
 pub use datagram::{BATCH, Socket};
 pub(crate) use datagram::{Tickets, receive};
 pub use framing::{BadLength, End, Frames, Piece};

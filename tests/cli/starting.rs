@@ -58,7 +58,7 @@ fn addresses_that_collide_are_reported() {
     }
     let ended = run(&["--http", "localhost"]);
     assert_eq!(ended.code, Some(2));
-    let right = "\"localhost\" is not a host with a port; write 127.0.0.1:9102, [::1]:9102 or localhost:9102";
+    let right = "\"localhost\" is not a host with a port; write 127.0.0.1:9102, [::1]:9102, localhost:9102 or unix:///run/statsidecar/http.sock";
     assert!(ended.stderr.contains(right), "{}", ended.stderr);
 }
 

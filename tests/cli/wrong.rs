@@ -264,7 +264,7 @@ fn wrong_arguments_get_a_hint() {
         (&["check", "a", "b"], "unexpected argument 'b'"),
         (&["explain"], "<LINE>"),
         (&["--config"], "--config <FILE>"),
-        (&["--http", "9102"], "'9102' for '--http <HOST:PORT>'"),
+        (&["--http", "9102"], "'9102' for '--http <ADDRESS>'"),
         (&["--listen", "127.0.0.1:8125"], "the transport is missing; write udp://127.0.0.1:8125"),
         (
             &["--listen", "http://127.0.0.1:8125"],

@@ -9,3 +9,4 @@ mod routes;
 mod scrapes;
 #[path = "../support/mod.rs"]
 mod support;
+mod unix_socket;

@@ -7,7 +7,7 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use statsidecar::config::{self};
-use statsidecar::http::{Server, ServerState, Timeouts};
+use statsidecar::http::{BoundListener, Server, ServerState, Timeouts};
 use statsidecar::mapping::Rules;
 use statsidecar::metric::Sharing;
 use statsidecar::pipeline::{Pipeline, Worker};
@@ -26,7 +26,7 @@ fn server(
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("it is bound");
     let state = ServerState::new(Arc::clone(&pipeline), Box::new(snapshot), Box::new(|| true), Box::new(catch_up));
-    let server = Server::start(vec![listener], state, 64, Timeouts::default()).expect("threads");
+    let server = Server::start(vec![BoundListener::Tcp(listener)], state, 64, Timeouts::default()).expect("threads");
     (pipeline, address, server)
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use statsidecar::config::Config;
-use statsidecar::http::{Server, ServerState, Timeouts};
+use statsidecar::http::{BoundListener, Server, ServerState, Timeouts};
 use statsidecar::mapping::Rules;
 use statsidecar::metric::Sharing;
 use statsidecar::pipeline::{Pipeline, Worker};
@@ -70,7 +70,7 @@ fn the_pieces_of_a_scrape_make_the_whole_exposition() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("it is bound");
     let state = ServerState::new(pipeline, Box::new(Snapshot::default), Box::new(|| true), Box::new(|| ()));
-    let _server = Server::start(vec![listener], state, 64, Timeouts::default()).expect("threads");
+    let _server = Server::start(vec![BoundListener::Tcp(listener)], state, 64, Timeouts::default()).expect("threads");
     assert!(exposition.len() > 10 << 20, "{}", exposition.len());
     let own = |exposition: &str| exposition.find("# HELP statsidecar_scrape_duration").expect("it is there");
     for asked in ["", "Accept-Encoding: gzip\r\n"] {

@@ -60,7 +60,8 @@ impl InProcess {
             runtime.block_on(async {
                 let daemon = Daemon::start(&config, rules, timing).await.unwrap_or_else(|error| panic!("{error}"));
                 let listeners = daemon.listeners().iter().map(ToString::to_string).collect();
-                started.send((listeners, daemon.http())).expect("the test waits for the addresses");
+                let http = daemon.http().ip().expect("it is served by TCP");
+                started.send((listeners, http)).expect("the test waits for the addresses");
                 daemon.serve_until(async { _ = stopped.await }).await.unwrap_or_else(|error| panic!("{error}"));
             });
         });

@@ -17,11 +17,11 @@ use toml::de::{DeTable, DeValue};
 
 use self::syntax::{TomlSetting, TomlTable, table};
 use self::value::{
-    account, addresses, buckets, constant_labels, dialects, duration, endpoint, mode, presets, quantiles, size, whole,
-    window,
+    account, addresses, buckets, constant_labels, dialects, duration, http_address, mode, presets, quantiles, size,
+    whole, window,
 };
 use super::diagnostic::Diagnostic;
-use super::endpoint::Endpoint;
+use super::http_address::HttpAddress;
 use super::preset::Preset;
 use super::reader::{Problems, Setting, boolean, spanned, word};
 use super::schema::{Config, Defaults, Http, IntakeConfig, Limits, MetricRule, Tags};
@@ -97,7 +97,7 @@ fn preset_rules(preset: &'static Preset) -> Vec<MetricRule> {
     config.metrics.into_iter().map(|rule| MetricRule { preset: Some(preset.name), ..rule }).collect()
 }
 
-fn intake(setting: &TomlSetting<'_>, http: &Endpoint, mut intake: IntakeConfig) -> Option<IntakeConfig> {
+fn intake(setting: &TomlSetting<'_>, http: &HttpAddress, mut intake: IntakeConfig) -> Option<IntakeConfig> {
     let mut table = table(setting, "[intake]")?;
     let receive_buffer = size(0..=1 << 30, "a size of at most 1GiB, such as \"8MiB\"");
     let max_line = size(16..=64 * 1024, "a size from \"16B\" to \"64KiB\"");
@@ -116,7 +116,7 @@ fn intake(setting: &TomlSetting<'_>, http: &Endpoint, mut intake: IntakeConfig) 
 
 fn http(setting: &TomlSetting<'_>, mut http: Http) -> Option<Http> {
     let mut table = table(setting, "[http]")?;
-    table.set("listen", &mut http.listen, endpoint);
+    table.set("listen", &mut http.listen, http_address);
     table.set("max_connections", &mut http.max_connections, at_least_1());
     table.finish();
     Some(http)

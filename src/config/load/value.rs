@@ -10,15 +10,15 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::syntax::TomlSetting;
-use crate::config::address::{Address, parse_endpoint};
+use crate::config::address::Address;
 use crate::config::diagnostic::quoted;
 use crate::config::dialect::{Dialect, Dialects};
-use crate::config::endpoint::Endpoint;
+use crate::config::http_address::{HttpAddress, parse_http_address};
 use crate::config::preset::Preset;
 use crate::config::reader::{
     Node, bad_constant_label, bad_label_name, closest, pairs, rising, spanned, text, text_not_empty, word,
 };
-use crate::config::schema::{Labels, is_in_the_way};
+use crate::config::schema::Labels;
 use crate::config::units::{parse_duration, parse_mode, parse_size};
 
 /// Text that `parse` takes; `right` describes it, and the error of `parse` does so in more detail.
@@ -130,14 +130,15 @@ pub(super) fn quantiles(setting: &TomlSetting<'_>) -> Option<Vec<f64>> {
 }
 
 /// The addresses to receive on: no two that overlap, and none that overlaps `http`.
-pub(super) fn addresses(setting: &TomlSetting<'_>, http: &Endpoint) -> Option<Vec<Address>> {
+pub(super) fn addresses(setting: &TomlSetting<'_>, http: &HttpAddress) -> Option<Vec<Address>> {
     let right = "a list of addresses such as [\"udp://127.0.0.1:8125\"]";
     let mut listen: Vec<Address> = Vec::new();
     let addresses = elements(setting, "an address", right)?.into_iter().map(|element| {
         let address = address(&element)?;
         let wrong = match listen.iter().find(|other| address.overlaps(other)) {
-            _ if is_in_the_way(&address, http) => {
-                format!("overlaps the address of /metrics, {http}; choose another port here or in [http] listen")
+            _ if http.overlaps(&address) => {
+                let shared = http.shared();
+                format!("overlaps the address of /metrics, {http}; choose another {shared} here or in [http] listen")
             }
             Some(other) if *other == address => "is in the list twice; keep one".to_owned(),
             Some(other) if address.unix().is_none() => format!("has the port of {other}; keep one of them"),
@@ -175,8 +176,8 @@ pub(super) fn address(setting: &TomlSetting<'_>) -> Option<Address> {
 }
 
 /// The address of /metrics.
-pub(super) fn endpoint(setting: &TomlSetting<'_>) -> Option<Endpoint> {
-    parsed(setting, "an address such as \"127.0.0.1:9102\"", parse_endpoint)
+pub(super) fn http_address(setting: &TomlSetting<'_>) -> Option<HttpAddress> {
+    parsed(setting, "an address such as \"127.0.0.1:9102\"", parse_http_address)
 }
 
 /// The unit of a metric, which becomes a part of a line of the exposition.
