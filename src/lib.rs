@@ -55,6 +55,7 @@
 //! | http | the connections of HTTP clients | nothing |
 //! | pages | makes expositions and status pages, piece by piece in turn | `/proc`; the lock of a family while some handles are copied |
 //! | arrivals | waits until what arrived before a scrape is applied | workers, 100 ms at most |
+//! | passwords, with `[http] users` | checks passwords | nothing |
 //! | blocking pool | sweeps | workers |
 //! | relay, if there is one | sends lines on | its targets |
 //!

@@ -120,11 +120,20 @@ pub struct Http {
     pub listen: HttpAddress,
     /// `max_connections`: the most open connections; at the limit, a new one takes the place of an idle one.
     pub max_connections: usize,
+    /// `users`: who may read all but `/-/healthy`, each with the hash of the password as a PHC string of argon2.
+    pub users: Labels,
+    /// `bearer_token_file`: the file with the token that lets a client read all but `/-/healthy`.
+    pub bearer_token_file: Option<String>,
 }
 
 impl Default for Http {
     fn default() -> Self {
-        Self { listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9102)).into(), max_connections: 64 }
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9102)).into(),
+            max_connections: 64,
+            users: Labels::new(),
+            bearer_token_file: None,
+        }
     }
 }
 

@@ -10,6 +10,7 @@ mod process;
 
 pub use error::Error;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
@@ -124,6 +125,7 @@ impl Daemon {
         let snapshot = snapshot(sockets, Arc::clone(&pipeline), relay.as_ref());
         let (ready, catch_up) = (Box::new(receivers.ready()), Box::new(receivers.catch_up()));
         let state = http::ServerState::new(Arc::clone(&pipeline), Box::new(snapshot), ready, catch_up);
+        let state = state.with_access(access(config)?);
         let server = http::Server::start(http.listeners, state, config.http.max_connections, timing.http)
             .map_err(|error| Error::System("start the HTTP server", error))?;
         Ok(Self {
@@ -179,6 +181,13 @@ pub fn pipeline(config: &Config, rules: Rules) -> Result<Pipeline, Error> {
         pipeline.registry.get_or_create(metric, 0).map_err(|reject| Error::Initial(metric.name.clone(), reject))?;
     }
     Ok(pipeline)
+}
+
+/// Who may read the metrics.
+fn access(config: &Config) -> Result<http::Access, Error> {
+    let users = config.http.users.iter().map(|(name, hash)| (name.get_ref().clone(), hash.get_ref().clone()));
+    let token_file = config.http.bearer_token_file.as_ref().map(PathBuf::from);
+    http::Access::new(users.collect(), token_file).map_err(|error| Error::System("protect /metrics", error))
 }
 
 /// Starts the relay if the config has targets. None of them may lead back to one of `listeners`.

@@ -6,11 +6,13 @@
 //! activity     what a connection does, and when it must be closed
 //! connection   one connection: its requests and its end
 //! routes       what is served under which path
+//! access       who may read; passwords, token_file
 //! pages        the thread that makes pages
 //! page         one exposition for the clients that share it
 //! exposition   the text of an exposition, piece by piece
 //! ```
 
+mod access;
 mod activity;
 mod answer;
 mod connection;
@@ -20,13 +22,17 @@ mod gzip;
 mod page;
 mod page_maker;
 mod pages;
+mod passwords;
 mod routes;
 mod scrape;
+mod secret_digest;
 mod server;
 mod socket;
 mod state;
 mod status;
+mod token_file;
 
+pub use access::Access;
 pub use activity::Timeouts;
 pub use exposition::exposition;
 pub use server::{BoundListener, Server};

@@ -17,6 +17,11 @@ pub(super) struct Routes {
 }
 
 pub(super) async fn respond<B>(request: &Request<B>, routes: &Routes) -> Response<Body> {
+    if request.uri().path() != "/-/healthy"
+        && let Some(refusal) = routes.state.access.refusal(request.headers()).await
+    {
+        return refusal;
+    }
     // hyper drops the body of an answer to HEAD, and keeps its length.
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "Only GET and HEAD are served here.\n");

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::access::Access;
 use crate::pipeline::Pipeline;
 use crate::telemetry::Snapshot;
 
@@ -14,16 +15,23 @@ pub struct ServerState {
     pub(super) ready: Box<dyn Fn() -> bool + Send + Sync>,
     /// Waits until all lines that arrived before are applied, but not long. It blocks.
     pub(super) catch_up: Box<dyn Fn() + Send + Sync>,
+    /// Who may read all but `/-/healthy`.
+    pub(super) access: Access,
 }
 
 impl ServerState {
-    /// The state of a server for this pipeline.
+    /// The state of a server for this pipeline, which everybody may read.
     pub fn new(
         pipeline: Arc<Pipeline>,
         snapshot: Box<dyn Fn() -> Snapshot + Send + Sync>,
         ready: Box<dyn Fn() -> bool + Send + Sync>,
         catch_up: Box<dyn Fn() + Send + Sync>,
     ) -> Self {
-        Self { pipeline, snapshot, ready, catch_up }
+        Self { pipeline, snapshot, ready, catch_up, access: Access::default() }
+    }
+
+    /// The same, for those who may read.
+    pub fn with_access(self, access: Access) -> Self {
+        Self { access, ..self }
     }
 }

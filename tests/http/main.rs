@@ -1,5 +1,6 @@
 //! The HTTP server: what it serves, what it refuses, and that no client can keep it from another.
 
+mod access;
 mod bad_clients;
 mod client;
 mod connections;

@@ -7,6 +7,7 @@
 mod metric;
 mod relay;
 mod syntax;
+mod users;
 mod value;
 
 use std::borrow::Cow;
@@ -16,6 +17,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use self::syntax::{TomlSetting, TomlTable, table};
+use self::users::users;
 use self::value::{
     account, addresses, buckets, constant_labels, dialects, duration, http_address, mode, presets, quantiles, size,
     whole, window,
@@ -23,7 +25,7 @@ use self::value::{
 use super::diagnostic::Diagnostic;
 use super::http_address::HttpAddress;
 use super::preset::Preset;
-use super::reader::{Problems, Setting, boolean, spanned, word};
+use super::reader::{Problems, Setting, boolean, spanned, text_not_empty, word};
 use super::schema::{Config, Defaults, Http, IntakeConfig, Limits, MetricRule, Tags};
 
 /// The stack of the thread that parses. Dotted keys in nested tables can make about 6,500 levels, and the parser drops
@@ -118,6 +120,8 @@ fn http(setting: &TomlSetting<'_>, mut http: Http) -> Option<Http> {
     let mut table = table(setting, "[http]")?;
     table.set("listen", &mut http.listen, http_address);
     table.set("max_connections", &mut http.max_connections, at_least_1());
+    table.set("users", &mut http.users, users);
+    http.bearer_token_file = table.read("bearer_token_file", text_not_empty).or(http.bearer_token_file);
     table.finish();
     Some(http)
 }
