@@ -220,17 +220,19 @@ impl Receivers {
         }
     }
 
-    /// Applies what the kernel has queued, and ends all threads and tasks. Gives how many lines were received in all.
-    pub(super) async fn stop(self) -> u64 {
-        self.sockets.datagrams.iter().for_each(|socket| socket.stop());
+    /// Applies what the kernel has queued by now, and ends all threads and tasks. What is not applied by `end` is lost.
+    /// Gives how many lines were received in all.
+    pub(super) async fn stop(self, end: Instant) -> u64 {
+        self.sockets.datagrams.iter().for_each(|socket| socket.stop(end));
         if let Some(streams) = self.streams {
-            streams.stop().await;
+            streams.stop(end).await;
         }
         for thread in self.threads {
             if thread.join().is_err() {
                 tracing::error!("an intake thread had panicked");
             }
         }
+        self.sockets.datagrams.iter().for_each(|socket| socket.log_lost());
         self.sockets.snapshot().iter().map(|listener| listener.lines).sum()
     }
 }
@@ -253,7 +255,7 @@ mod tests {
             receivers.spawn(|| panic!("as a bug would")).expect("a thread");
             timeout(Duration::from_secs(10), receivers.failed()).await.expect("it is noticed");
             assert!(!receivers.ready()());
-            assert_eq!(receivers.stop().await, 0);
+            assert_eq!(receivers.stop(Instant::now()).await, 0);
         });
     }
 }

@@ -32,6 +32,12 @@ use listeners::{Receivers, Sockets};
 use loops::Loops;
 use loss_log::{LossLog, Warning};
 
+/// How long the end may take. What is not applied or relayed by then is lost, so that a slow machine ends in 5 s too.
+const END: Duration = Duration::from_secs(4);
+
+/// How much of it is left to the relay.
+const RELAY_END: Duration = Duration::from_millis(1500);
+
 /// Runs until SIGTERM, SIGINT or SIGHUP; then applies what the kernel has queued, and returns.
 pub(crate) fn run(config: &Config, rules: Rules) -> Result<(), Error> {
     memory::share();
@@ -39,7 +45,7 @@ pub(crate) fn run(config: &Config, rules: Rules) -> Result<(), Error> {
         .enable_all()
         .build()
         .map_err(|error| Error::System("start the runtime", error))?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         // Before anything is bound, so that a signal always ends the program in order.
         let end = end_signal()?;
         let daemon = Daemon::start(config, rules, Timing::default()).await?;
@@ -48,7 +54,10 @@ pub(crate) fn run(config: &Config, rules: Rules) -> Result<(), Error> {
             tracing::warn!(%error, "cannot write the addresses to the standard output; going on");
         }
         daemon.serve_until(end).await
-    })
+    });
+    // Nothing is waited for that still runs on a thread of its own, such as a sweep.
+    runtime.shutdown_background();
+    ended
 }
 
 /// Watches the signals that end the program; gives a future that waits for one.
@@ -165,8 +174,10 @@ impl Daemon {
         };
         drop(self.http_file);
         self.server.stop();
-        let lines = self.receivers.stop().await;
-        self.relay.into_iter().for_each(Relay::stop);
+        let end = Instant::now() + END;
+        let applied = if self.relay.is_some() { end - RELAY_END } else { end };
+        let lines = self.receivers.stop(applied).await;
+        self.relay.into_iter().for_each(|relay| relay.stop(end));
         losses.due(&self.pipeline, &(self.listened)(), u32::MAX).iter().for_each(Warning::log);
         tracing::info!(lines, samples = self.pipeline.telemetry.applied(), "stopped");
         ended

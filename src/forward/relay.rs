@@ -3,13 +3,13 @@
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio::task::{JoinSet, yield_now};
-use tokio::time::timeout;
+use tokio::time::timeout_at;
 
 use super::inbox::{Inbox, Tap};
 use super::lookup::FindLoop;
@@ -22,7 +22,7 @@ use crate::parse::{event, groups};
 use crate::pipeline::Pipeline;
 use crate::telemetry::{Delivery, RelaySnapshot};
 
-/// How long the relay goes on sending what is queued after it was stopped.
+/// How long the relay goes on sending what is queued after it was stopped, if there is time.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How long after its start the relay first looks for loops, and how often then.
@@ -33,6 +33,8 @@ const MARK_INTERVAL: Duration = Duration::from_secs(10);
 pub(crate) struct Relay {
     inbox: Arc<Inbox>,
     targets: Vec<Arc<Target>>,
+    /// When the thread must end; `None` until [`stop`](Self::stop).
+    end: Arc<OnceLock<Instant>>,
     thread: JoinHandle<()>,
 }
 
@@ -47,9 +49,10 @@ impl Relay {
         }
         let inbox = Arc::new(Inbox::new(targets.clone(), pipeline.max_line));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let run = run(Arc::clone(pipeline), Arc::clone(&inbox), targets.clone(), find_loop);
+        let end = Arc::new(OnceLock::new());
+        let run = run(Arc::clone(pipeline), Arc::clone(&inbox), targets.clone(), find_loop, Arc::clone(&end));
         let thread = thread::Builder::new().name("relay".to_owned()).spawn(move || runtime.block_on(run))?;
-        Ok(Some(Self { inbox, targets, thread }))
+        Ok(Some(Self { inbox, targets, end, thread }))
     }
 
     /// A tap for one worker.
@@ -63,8 +66,9 @@ impl Relay {
         move || targets.iter().map(|target| target.snapshot()).collect()
     }
 
-    /// Sends what is queued, for [`STOP_TIMEOUT`] at most, and returns.
-    pub(crate) fn stop(self) {
+    /// Sends what is queued, for [`STOP_TIMEOUT`] and until `end` at most, and returns.
+    pub(crate) fn stop(self, end: Instant) {
+        let _ = self.end.set(end.min(Instant::now() + STOP_TIMEOUT)); // nobody else sets it
         self.inbox.close();
         if self.thread.join().is_err() {
             tracing::error!("the relay's thread had panicked");
@@ -72,7 +76,13 @@ impl Relay {
     }
 }
 
-async fn run(pipeline: Arc<Pipeline>, inbox: Arc<Inbox>, targets: Vec<Arc<Target>>, find_loop: FindLoop) {
+async fn run(
+    pipeline: Arc<Pipeline>,
+    inbox: Arc<Inbox>,
+    targets: Vec<Arc<Target>>,
+    find_loop: FindLoop,
+    end: Arc<OnceLock<Instant>>,
+) {
     let (stop, stopping) = watch::channel(false);
     let mut senders = JoinSet::new();
     for target in &targets {
@@ -88,7 +98,8 @@ async fn run(pipeline: Arc<Pipeline>, inbox: Arc<Inbox>, targets: Vec<Arc<Target
     }
     stop.send_replace(true);
     // Dropping the set cancels the tasks that are not done by then.
-    let _ = timeout(STOP_TIMEOUT, async { while senders.join_next().await.is_some() {} }).await;
+    let end = end.get().copied().unwrap_or_else(Instant::now);
+    let _ = timeout_at(end.into(), async { while senders.join_next().await.is_some() {} }).await;
     drop(senders);
     for target in &targets {
         let lines = target.give_up();

@@ -18,8 +18,9 @@ use rustix::process::geteuid;
 
 use crate::config::{Address, Endpoint, IntakeConfig, UnixName};
 
-/// How many connections may wait to be accepted.
+/// How many connections may wait to be accepted. The kernel lets one more wait.
 const BACKLOG: i32 = 1024;
+pub(super) const MAX_WAITING: usize = BACKLOG as usize + 1;
 
 /// How long a start waits for another one that binds in the same folder. To bind takes milliseconds.
 const LOCK_WAIT: Duration = Duration::from_secs(1);

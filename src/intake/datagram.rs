@@ -2,8 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Instant;
 
@@ -28,7 +27,8 @@ pub struct Socket {
     bound: BoundSocket,
     listener: Arc<Listener>,
     receive_buffer: usize,
-    stopping: AtomicBool,
+    /// When the threads that read the socket must end; `None` until [`Socket::stop`].
+    end: OnceLock<Instant>,
     drops: Mutex<Drops>,
     /// What each thread that reads the socket has in hand.
     in_hand: Mutex<Vec<Arc<InHand>>>,
@@ -49,7 +49,7 @@ impl Socket {
             listener: Listener::new(bound.address.to_string()),
             receive_buffer: sockopt::socket_recv_buffer_size(&bound.fd)?,
             bound,
-            stopping: AtomicBool::new(false),
+            end: OnceLock::new(),
             drops: Mutex::default(),
             in_hand: Mutex::default(),
         })
@@ -68,7 +68,10 @@ impl Socket {
     /// What it has received, and what the kernel knows of it.
     pub(crate) fn snapshot(&self) -> ListenerSnapshot {
         let mut drops = self.drops.lock();
-        if let Ok(memory) = sys::memory(self.as_fd()) {
+        // A socket that is stopped drops what is sent to it as if it were closed.
+        if !self.is_stopping()
+            && let Ok(memory) = sys::memory(self.as_fd())
+        {
             drops.total += u64::from(memory.dropped.wrapping_sub(drops.last));
             drops.last = memory.dropped;
         }
@@ -101,17 +104,35 @@ impl Socket {
         in_hand
     }
 
-    /// Tells [`receive`] to apply what the kernel has queued, and to return.
-    pub(crate) fn stop(&self) {
+    /// Tells [`receive`] to apply what the kernel has queued by now, and to return. What is not applied by `end` is lost.
+    pub(crate) fn stop(&self, end: Instant) {
         self.bound.remove_file();
-        self.stopping.store(true, Ordering::SeqCst);
+        self.snapshot();
+        let _ = self.end.set(end); // it fails only if the socket is stopped already
+        // Senders may go on sending, and what they send must not delay the end. If the kernel has no filters, `end` bounds
+        // it.
+        let _ = sys::refuse(self.as_fd());
         // Linux wakes a thread that waits for a datagram socket when the socket is shut down, although this call then
         // fails because the socket is not connected. Queued datagrams can still be read.
         let _ = net::shutdown(self, Shutdown::Read);
     }
 
+    /// Tells of the datagrams that are lost because there was no time for them. All threads must have ended.
+    pub(crate) fn log_lost(&self) {
+        let bytes = sys::memory(self.as_fd()).map_or(0, |memory| memory.queued);
+        if is_readable(self.as_fd()) && bytes > 0 {
+            let listener = self.address();
+            tracing::warn!(%listener, bytes, "there was no time for all datagrams that waited at the signal; they are lost");
+        }
+    }
+
     fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::SeqCst)
+        self.end.get().is_some()
+    }
+
+    /// Whether the threads that read the socket must end now.
+    fn is_late(&self) -> bool {
+        self.end.get().is_some_and(|end| Instant::now() >= *end)
     }
 }
 
@@ -122,7 +143,7 @@ impl AsFd for Socket {
 }
 
 /// Hands every datagram of `socket` to `worker`, and its lines to `tap`, until [`Socket::stop`] and then until all that
-/// was queued at that moment is applied.
+/// was queued at that moment is applied, or until there is no more time.
 ///
 /// With `tickets`, several threads share the datagrams of the socket, those of a single sender too. One thread waits for
 /// datagrams; the others wait for their turn. The next thread takes over only when a whole batch arrived, because more is
@@ -153,7 +174,7 @@ pub(crate) fn receive(
             ticket
         });
         match taken {
-            Ok(_) => retries.succeeded(),
+            Ok(()) => retries.succeeded(),
             Err(error) => reader.pause(&mut retries, &error),
         }
     }
@@ -186,16 +207,9 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads what is queued. Senders may go on sending, so it ends at the latest when as much was read as was queued: the
-    /// kernel charges a datagram its bytes and at least [`Listener::PACKET_OVERHEAD`].
+    /// Reads what is queued, as long as there is time.
     fn drain(&mut self, mut ticket: impl FnMut(usize) -> Option<Ticket>) {
-        let mut queued = self.socket.queued();
-        while queued > 0 {
-            match self.take(Wait::No, &mut ticket) {
-                Ok((packets, bytes)) => queued = queued.saturating_sub(bytes + packets * Listener::PACKET_OVERHEAD),
-                Err(_) => return,
-            }
-        }
+        while !self.socket.is_late() && self.take(Wait::No, &mut ticket).is_ok() {}
     }
 
     /// Waits after an error, longer each time, so that an error that stays costs little.
@@ -209,28 +223,25 @@ impl Reader<'_> {
         thread::sleep(pause);
     }
 
-    /// Receives datagrams and applies them; gives their number and their bytes. `ticket` is called in between, with the
-    /// number of datagrams. A signal that arrives in between is no error.
-    fn take(&mut self, wait: Wait, ticket: impl FnOnce(usize) -> Option<Ticket>) -> io::Result<(usize, usize)> {
+    /// Receives datagrams and applies them. `ticket` is called in between, with their number. A signal that arrives in
+    /// between is no error.
+    fn take(&mut self, wait: Wait, ticket: impl FnOnce(usize) -> Option<Ticket>) -> io::Result<()> {
         let received = self.buffers.receive(self.socket.as_fd(), wait);
         let _in_hand = self.in_hand.begin();
         let packets = match received {
             Ok(packets) => packets,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok((0, 0)),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
             Err(error) => return Err(error),
         };
         let ticket = ticket(packets.len());
         let mut worker = self.worker.lock();
         let mut work = worker.begin(&self.socket.listener, ticket);
         let mut batch = work.batch();
-        let (mut count, mut bytes) = (0, 0);
         for packet in packets {
             // A socket that is shut down gives an empty datagram that nobody sent.
             if packet.bytes.is_empty() && self.socket.is_stopping() {
                 continue;
             }
-            count += 1;
-            bytes += packet.bytes.len();
             match packet.is_cut {
                 false => batch.packet(packet.bytes),
                 true => batch.cut_packet(packet.bytes),
@@ -251,6 +262,6 @@ impl Reader<'_> {
             batch.catch_up();
             tap.flush();
         }
-        Ok((count, bytes))
+        Ok(())
     }
 }

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::io::{ioctl_fionread, retry_on_intr};
-use rustix::net::{self, SocketFlags};
+use rustix::net::{self, Shutdown, SocketFlags};
 use strum::EnumCount;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -20,7 +20,7 @@ use tokio::task::{AbortHandle, JoinSet, yield_now};
 use tokio::time::timeout;
 
 use super::asked::{Answers, Asked};
-use super::bind::BoundSocket;
+use super::bind::{BoundSocket, MAX_WAITING};
 use super::framing::{BadLength, End, Frames, Piece};
 use super::sys;
 use crate::config::{Address, Framing, IntakeConfig};
@@ -69,6 +69,12 @@ impl StreamSocket {
         self.listener.snapshot(SocketSnapshot::Stream(StreamSnapshot { accepted, closed }))
     }
 
+    /// How many connections wait to be accepted now, at most.
+    fn waiting(&self) -> usize {
+        // The queue of a Unix socket has no figure that the process can read.
+        sys::waiting(self.bound.fd.as_fd()).unwrap_or(MAX_WAITING)
+    }
+
     fn closed(&self, why: Closed) {
         self.closed[why as usize].fetch_add(1, Ordering::Relaxed);
     }
@@ -79,7 +85,9 @@ impl StreamSocket {
 pub(crate) struct Streams {
     tasks: JoinSet<()>,
     running: Vec<AbortHandle>,
-    stop: watch::Sender<bool>,
+    /// When all tasks must end; `None` until [`Streams::stop`].
+    stop: watch::Sender<Option<Instant>>,
+    lost: Arc<Lost>,
     failed: watch::Sender<bool>,
     asked: Arc<Asked>,
 }
@@ -95,6 +103,14 @@ impl Drop for Watched {
     }
 }
 
+/// What there was no time to read after [`Streams::stop`].
+#[derive(Debug, Default)]
+struct Lost {
+    connections: AtomicU64,
+    /// What had arrived on the accepted ones among them.
+    bytes: AtomicU64,
+}
+
 /// What the tasks share.
 #[derive(Debug)]
 struct StreamContext {
@@ -103,7 +119,8 @@ struct StreamContext {
     connections: Arc<Semaphore>,
     max_line: usize,
     idle_timeout: Option<Duration>,
-    stop: watch::Receiver<bool>,
+    stop: watch::Receiver<Option<Instant>>,
+    lost: Arc<Lost>,
     asked: Arc<Asked>,
 }
 
@@ -125,14 +142,15 @@ impl Streams {
         max_connections: usize,
         intake: &IntakeConfig,
     ) -> io::Result<Self> {
-        let (stop, stopped) = watch::channel(false);
-        let asked = Arc::new(Asked::default());
+        let (stop, stopped) = watch::channel(None);
+        let (asked, lost) = (Arc::new(Asked::default()), Arc::new(Lost::default()));
         let shared = Arc::new(StreamContext {
             worker: Mutex::new(StreamWorker { worker, tap, buffer: vec![0; READ].into() }),
             connections: Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS))),
             max_line: intake.max_line,
             idle_timeout: intake.idle_timeout,
             stop: stopped,
+            lost: Arc::clone(&lost),
             asked: Arc::clone(&asked),
         });
         let (mut tasks, mut running, failed) = (JoinSet::new(), Vec::new(), watch::Sender::new(false));
@@ -145,7 +163,7 @@ impl Streams {
                 accept.await;
             }));
         }
-        Ok(Self { tasks, running, stop, failed, asked })
+        Ok(Self { tasks, running, stop, lost, failed, asked })
     }
 
     /// Waits until all that arrived before is applied, but not longer than until the given time. Not for the thread of the
@@ -168,14 +186,29 @@ impl Streams {
         move || !running.iter().any(AbortHandle::is_finished)
     }
 
-    /// Applies what has arrived, and closes all connections.
-    pub(crate) async fn stop(mut self) {
-        let _ = self.stop.send(true); // it fails only if no task is left
+    /// Applies what has arrived by now, and closes all connections. What is not applied by `end` is lost.
+    pub(crate) async fn stop(mut self, end: Instant) {
+        let _ = self.stop.send(Some(end)); // it fails only if no task is left
         while let Some(ended) = self.tasks.join_next().await {
             if ended.is_err() {
                 tracing::error!("a task that reads streams had panicked");
             }
         }
+        let [connections, bytes] = [&self.lost.connections, &self.lost.bytes].map(|lost| lost.load(Ordering::Relaxed));
+        if connections > 0 {
+            tracing::warn!(
+                connections,
+                bytes,
+                "there was no time for all that waited at the signal on connections; it is lost"
+            );
+        }
+    }
+}
+
+impl StreamContext {
+    /// Whether all tasks must end now.
+    fn is_late(&self) -> bool {
+        self.stop.borrow().is_some_and(|end| Instant::now() >= end)
     }
 }
 
@@ -191,9 +224,7 @@ async fn accept(socket: Arc<StreamSocket>, acceptor: AsyncFd<OwnedFd>, shared: A
             _ = stop.changed() => break,
             answer = answers.asked() => {
                 // New connections are asked after this, because they exist by then.
-                while let Ok(client) = accept_now(acceptor.get_ref()) {
-                    spawn_connection(client, &socket, &shared, &mut connections);
-                }
+                accept_waiting(&socket, &acceptor, &shared, &mut connections);
                 answers.answer(answer);
                 continue;
             }
@@ -226,11 +257,30 @@ async fn accept(socket: Arc<StreamSocket>, acceptor: AsyncFd<OwnedFd>, shared: A
         }
     }
     socket.bound.remove_file();
-    while let Ok(client) = accept_now(acceptor.get_ref()) {
-        spawn_connection(client, &socket, &shared, &mut connections);
+    if socket.address().unix().is_some() {
+        // No client can connect any more, and those that wait stay. TCP would reset them.
+        let _ = net::shutdown(acceptor.get_ref(), Shutdown::Read);
     }
+    accept_waiting(&socket, &acceptor, &shared, &mut connections);
     while let Some(ended) = connections.join_next().await {
         log_panic(ended);
+    }
+}
+
+/// Accepts the connections that wait now. Clients may go on connecting, and are not accepted here.
+fn accept_waiting(
+    socket: &Arc<StreamSocket>,
+    acceptor: &AsyncFd<OwnedFd>,
+    shared: &Arc<StreamContext>,
+    connections: &mut JoinSet<()>,
+) {
+    for _ in 0..socket.waiting() {
+        match accept_now(acceptor.get_ref()) {
+            Ok(client) => spawn_connection(client, socket, shared, connections),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+            // One that broke while it waited, or one that is shut down.
+            Err(_) => {}
+        }
     }
 }
 
@@ -310,10 +360,15 @@ impl Connection {
         }
     }
 
-    /// Reads as many bytes as have arrived by now, because the client may go on sending.
+    /// Reads as many bytes as have arrived by now, because the client may go on sending. What there is no time for is lost.
     fn drain(&mut self, client: BorrowedFd<'_>) -> Option<Closed> {
         let mut arrived = ioctl_fionread(client).ok()?;
         loop {
+            if arrived > 0 && self.shared.is_late() {
+                self.shared.lost.connections.fetch_add(1, Ordering::Relaxed);
+                self.shared.lost.bytes.fetch_add(arrived, Ordering::Relaxed);
+                return None;
+            }
             match self.read(client) {
                 Ok(Ok(read)) => arrived = arrived.checked_sub(read as u64)?,
                 Ok(Err(why)) => return Some(why),

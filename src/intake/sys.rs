@@ -1,5 +1,5 @@
-//! Calls without a safe wrapper: `recvmmsg` into reusable buffers, the memory figures of a socket, and a socket of any kind
-//! in the runtime.
+//! Calls without a safe wrapper: `recvmmsg` into reusable buffers, the memory figures of a socket, what waits for a
+//! listener, the end of what a socket takes, and a socket of any kind in the runtime.
 //!
 //! This file and `prefetch.rs` are the only ones with `unsafe`; each block says why it is sound.
 
@@ -136,6 +136,37 @@ pub(super) fn memory(socket: BorrowedFd<'_>) -> io::Result<SocketMemory> {
     }
 }
 
+/// How many connections wait to be accepted by a TCP listener.
+pub(super) fn waiting(listener: BorrowedFd<'_>) -> io::Result<usize> {
+    // SAFETY: `tcp_info` is integers, for which zero is a value.
+    let mut info: libc::tcp_info = unsafe { mem::zeroed() };
+    let mut len = mem::size_of_val(&info) as libc::socklen_t;
+    // SAFETY: the kernel writes at most `len` bytes to `info`, which has as many and takes any bits.
+    let result = unsafe {
+        libc::getsockopt(listener.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_INFO, (&raw mut info).cast(), &raw mut len)
+    };
+    // Of a listener, this field is the length of its queue, as `ss` shows it.
+    if result == 0 { Ok(info.tcpi_unacked as usize) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Makes a socket drop all that arrives from now on. What it has queued can still be received.
+pub(super) fn refuse(socket: BorrowedFd<'_>) -> io::Result<()> {
+    // A classic BPF program of one instruction, which keeps no byte of any packet.
+    let mut none = libc::sock_filter { code: (libc::BPF_RET | libc::BPF_K) as u16, jt: 0, jf: 0, k: 0 };
+    let program = libc::sock_fprog { len: 1, filter: &raw mut none };
+    // SAFETY: `program` points to as many instructions as it says, and the kernel copies them during the call.
+    let result = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_ATTACH_FILTER,
+            (&raw const program).cast(),
+            mem::size_of_val(&program) as libc::socklen_t,
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Registers a non-blocking socket with the runtime, which then tells when it is readable.
 pub(super) fn watch(socket: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an `OwnedFd` owns a valid descriptor, and nothing replaces or closes it while the `AsyncFd` owns it.
@@ -145,7 +176,7 @@ pub(super) fn watch(socket: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::UdpSocket;
+    use std::net::{TcpListener, TcpStream, UdpSocket};
     use std::os::fd::AsFd;
     use std::os::unix::net::UnixDatagram;
 
@@ -194,5 +225,30 @@ mod tests {
         let received = batch.receive(receiver.as_fd(), Wait::No).unwrap().count();
         assert!(received > 0 && memory.queued as usize > received * 1000, "{received}, {memory:?}");
         assert_eq!(received + memory.dropped as usize, 100);
+    }
+
+    #[test]
+    fn a_socket_that_refuses_gives_what_it_had_and_no_more() {
+        let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let send = |packet: &[u8]| sender.send_to(packet, receiver.local_addr().unwrap()).unwrap();
+        send(b"before");
+        refuse(receiver.as_fd()).unwrap();
+        send(b"after");
+        let mut batch = ReceiveBuffers::new(4);
+        let received: Vec<_> =
+            batch.receive(receiver.as_fd(), Wait::No).unwrap().map(|one| one.bytes.to_vec()).collect();
+        assert_eq!(received, [b"before"]);
+        assert!(batch.receive(receiver.as_fd(), Wait::No).is_err());
+    }
+
+    #[test]
+    fn connections_that_wait_are_counted() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        assert_eq!(waiting(listener.as_fd()).unwrap(), 0);
+        let _clients: Vec<_> = (0..3).map(|_| TcpStream::connect(listener.local_addr().unwrap()).unwrap()).collect();
+        assert_eq!(waiting(listener.as_fd()).unwrap(), 3);
+        listener.accept().unwrap();
+        assert_eq!(waiting(listener.as_fd()).unwrap(), 2);
     }
 }

@@ -3,6 +3,7 @@
 mod agreeing;
 mod ending;
 mod explain;
+mod flooded;
 mod load;
 mod printing;
 mod refused;
