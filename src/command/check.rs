@@ -8,6 +8,7 @@ use clap::Args;
 use super::config_file::load_config;
 use super::output::{WRONG, fail, print};
 use crate::config::Config;
+use crate::daemon;
 
 /// Check a config file and list all errors as FILE:LINE:COLUMN: MESSAGE; exit code 2 if there are any
 #[derive(Args, Debug)]
@@ -20,6 +21,9 @@ impl Check {
     pub(super) fn run(self) -> ExitCode {
         match load_config(Some(&self.file)) {
             Ok(loaded) => {
+                if let Err(error) = daemon::check_files(&loaded.config) {
+                    return fail(&format!("{}{}: {error}\n", loaded.report, self.file.display()), WRONG);
+                }
                 let good = format!("{}{}: good: {}\n", loaded.report, self.file.display(), contents(&loaded.config));
                 print(&good).err().unwrap_or(ExitCode::SUCCESS)
             }

@@ -30,7 +30,7 @@ pub(crate) use load::{add_presets, load_onto};
 pub use preset::Preset;
 pub use schema::{
     Config, CounterValue, DEFAULT_BUCKETS, Defaults, Http, IntakeConfig, KeptTags, Labels, Limits, MetricRule, Naming,
-    Negative, Overflow, Prefer, RelayConfig, RulePattern, Tags, Timer,
+    Negative, Overflow, Prefer, RelayConfig, RulePattern, Tags, Timer, TlsFiles,
 };
 pub use toml::Spanned;
 pub(crate) use units::parse_mode;

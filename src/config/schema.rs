@@ -124,6 +124,17 @@ pub struct Http {
     pub users: Labels,
     /// `bearer_token_file`: the file with the token that lets a client read all but `/-/healthy`.
     pub bearer_token_file: Option<String>,
+    /// `tls_cert` and `tls_key`: the files of the certificate chain and of its key; `None` is without TLS.
+    pub tls: Option<TlsFiles>,
+}
+
+/// The files for TLS, in PEM form.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// `tls_cert`: the certificate chain.
+    pub certificate: String,
+    /// `tls_key`: its key.
+    pub key: String,
 }
 
 impl Default for Http {
@@ -133,6 +144,7 @@ impl Default for Http {
             max_connections: 64,
             users: Labels::new(),
             bearer_token_file: None,
+            tls: None,
         }
     }
 }

@@ -6,34 +6,35 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use crate::config::{Address, Endpoint, HttpAddress, UnixName};
 
 /// Prints every address, and a command to try.
-pub(super) fn announce(listeners: &[Address], http: &HttpAddress) -> io::Result<()> {
+pub(super) fn announce(listeners: &[Address], http: &HttpAddress, is_tls: bool) -> io::Result<()> {
+    let scheme = if is_tls { "https" } else { "http" };
     let mut out = io::stdout().lock();
     for listener in listeners {
         writeln!(out, "listening for StatsD on {listener}")?;
     }
     match http {
-        HttpAddress::Tcp(endpoint) => writeln!(out, "serving metrics on http://{endpoint}/metrics")?,
+        HttpAddress::Tcp(endpoint) => writeln!(out, "serving metrics on {scheme}://{endpoint}/metrics")?,
         HttpAddress::Unix(_) => writeln!(out, "serving metrics on {http}, path /metrics")?,
     }
     if let Some(listener) = listeners.first() {
         writeln!(out, "try: {}", client(listener))?;
-        writeln!(out, "     {} | grep jobs", scraper(http))?;
+        writeln!(out, "     {} | grep jobs", scraper(http, scheme))?;
     }
     out.flush()
 }
 
 /// A shell command that scrapes `http`.
-fn scraper(http: &HttpAddress) -> String {
+fn scraper(http: &HttpAddress, scheme: &str) -> String {
     match http {
         HttpAddress::Unix(UnixName::File(path)) => {
-            format!("curl -s --unix-socket {} http://localhost/metrics", quoted(path))
+            format!("curl -s --unix-socket {} {scheme}://localhost/metrics", quoted(path))
         }
         HttpAddress::Unix(UnixName::Abstract(name)) => {
-            format!("curl -s --abstract-unix-socket {} http://localhost/metrics", quoted(name))
+            format!("curl -s --abstract-unix-socket {} {scheme}://localhost/metrics", quoted(name))
         }
         HttpAddress::Tcp(endpoint) => match endpoint.ip() {
-            Some(ip) => format!("curl -s http://{}/metrics", SocketAddr::new(reachable(ip), ip.port())),
-            None => format!("curl -s http://{endpoint}/metrics"),
+            Some(ip) => format!("curl -s {scheme}://{}/metrics", SocketAddr::new(reachable(ip), ip.port())),
+            None => format!("curl -s {scheme}://{endpoint}/metrics"),
         },
     }
 }
@@ -101,7 +102,7 @@ mod tests {
             ("unix:///run/a b", "curl -s --unix-socket '/run/a b' http://localhost/metrics"),
             ("unix://@a", "curl -s --abstract-unix-socket a http://localhost/metrics"),
         ] {
-            assert_eq!(scraper(&parse_http_address(http).unwrap()), command);
+            assert_eq!(scraper(&parse_http_address(http).unwrap(), "http"), command);
         }
         assert_eq!("jobs.done:3|c\n".len(), 0o16, "the length before the message");
     }

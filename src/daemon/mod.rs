@@ -19,7 +19,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
-use crate::config::{Address, Config, HttpAddress};
+use crate::config::{Address, Config, HttpAddress, TlsFiles};
 use crate::forward::{FindLoop, Relay};
 use crate::http;
 use crate::intake::BoundSocket;
@@ -49,7 +49,7 @@ pub(crate) fn run(config: &Config, rules: Rules) -> Result<(), Error> {
         // Before anything is bound, so that a signal always ends the program in order.
         let end = end_signal()?;
         let daemon = Daemon::start(config, rules, Timing::default()).await?;
-        if let Err(error) = announce::announce(daemon.listeners(), daemon.http()) {
+        if let Err(error) = announce::announce(daemon.listeners(), daemon.http(), config.http.tls.is_some()) {
             // The addresses are good to know, and not needed to work.
             tracing::warn!(%error, "cannot write the addresses to the standard output; going on");
         }
@@ -134,7 +134,7 @@ impl Daemon {
         let snapshot = snapshot(sockets, Arc::clone(&pipeline), relay.as_ref());
         let (ready, catch_up) = (Box::new(receivers.ready()), Box::new(receivers.catch_up()));
         let state = http::ServerState::new(Arc::clone(&pipeline), Box::new(snapshot), ready, catch_up);
-        let state = state.with_access(access(config)?);
+        let state = state.with_access(access(config)?).with_tls(tls(config)?);
         let server = http::Server::start(http.listeners, state, config.http.max_connections, timing.http)
             .map_err(|error| Error::System("start the HTTP server", error))?;
         Ok(Self {
@@ -194,11 +194,24 @@ pub fn pipeline(config: &Config, rules: Rules) -> Result<Pipeline, Error> {
     Ok(pipeline)
 }
 
+/// Reads the files that `[http]` names, as the start does; an error says what is wrong with them.
+pub(crate) fn check_files(config: &Config) -> Result<(), Error> {
+    access(config)?;
+    tls(config)?;
+    Ok(())
+}
+
 /// Who may read the metrics.
 fn access(config: &Config) -> Result<http::Access, Error> {
     let users = config.http.users.iter().map(|(name, hash)| (name.get_ref().clone(), hash.get_ref().clone()));
     let token_file = config.http.bearer_token_file.as_ref().map(PathBuf::from);
     http::Access::new(users.collect(), token_file).map_err(|error| Error::System("protect /metrics", error))
+}
+
+/// The certificate of the config and its key.
+fn tls(config: &Config) -> Result<Option<http::Tls>, Error> {
+    let open = |files: &TlsFiles| http::Tls::open(PathBuf::from(&files.certificate), PathBuf::from(&files.key));
+    config.http.tls.as_ref().map(open).transpose().map_err(|error| Error::System("serve /metrics by TLS", error))
 }
 
 /// Starts the relay if the config has targets. None of them may lead back to one of `listeners`.

@@ -21,6 +21,7 @@ use super::answer::Body;
 use super::connections::{Connections, Place};
 use super::routes::{Routes, respond};
 use super::socket::{ClientSocket, ClientStream};
+use super::tls::Tls;
 use crate::telemetry::HttpClosed;
 
 /// What all connections share.
@@ -28,12 +29,14 @@ pub(super) struct Shared {
     pub(super) routes: Routes,
     pub(super) connections: Arc<Connections>,
     pub(super) timeouts: Timeouts,
+    /// `None`: without TLS.
+    pub(super) tls: Option<Tls>,
 }
 
 /// Why a connection ended.
 enum Ended {
     /// The client closed it or violated the protocol.
-    ByClient(hyper::Result<()>),
+    ByClient(io::Result<()>),
     /// The client has disconnected, or its host has.
     Broken,
     ByServer(HttpClosed),
@@ -47,8 +50,14 @@ pub(super) async fn serve(stream: ClientStream, place: Place, shared: Arc<Shared
     let service = service_fn(|request| answer(request, activity, &shared));
     let mut http = hyper::server::conn::http1::Builder::new();
     // The timeouts of the activity hold. A client may close its sending side after the request and still read the answer.
-    let served = http.header_read_timeout(None).half_close(true).serve_connection(TokioIo::new(socket), service);
-    let mut served = pin!(served);
+    let http = http.header_read_timeout(None).half_close(true);
+    let mut served = pin!(async {
+        let Some(acceptor) = shared.tls.as_ref().map(Tls::acceptor) else {
+            return http.serve_connection(TokioIo::new(socket), service).await.map_err(io::Error::other);
+        };
+        let stream = acceptor.accept(socket).await?;
+        http.serve_connection(TokioIo::new(stream), service).await.map_err(io::Error::other)
+    });
     let mut evicted = pin!(activity.evicted.notified());
     let mut timer = pin!(sleep_until(activity.due(&shared.timeouts).0.into()));
     let ended = poll_fn(|context| {

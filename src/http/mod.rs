@@ -7,6 +7,7 @@
 //! connection   one connection: its requests and its end
 //! routes       what is served under which path
 //! access       who may read; passwords, token_file
+//! tls          the certificate
 //! pages        the thread that makes pages
 //! page         one exposition for the clients that share it
 //! exposition   the text of an exposition, piece by piece
@@ -18,6 +19,7 @@ mod answer;
 mod connection;
 mod connections;
 mod exposition;
+mod file_stamp;
 mod gzip;
 mod page;
 mod page_maker;
@@ -30,6 +32,7 @@ mod server;
 mod socket;
 mod state;
 mod status;
+mod tls;
 mod token_file;
 
 pub use access::Access;
@@ -37,3 +40,4 @@ pub use activity::Timeouts;
 pub use exposition::exposition;
 pub use server::{BoundListener, Server};
 pub use state::ServerState;
+pub use tls::Tls;

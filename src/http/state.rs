@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::access::Access;
+use super::tls::Tls;
 use crate::pipeline::Pipeline;
 use crate::telemetry::Snapshot;
 
@@ -17,6 +18,8 @@ pub struct ServerState {
     pub(super) catch_up: Box<dyn Fn() + Send + Sync>,
     /// Who may read all but `/-/healthy`.
     pub(super) access: Access,
+    /// `None`: without TLS.
+    pub(super) tls: Option<Tls>,
 }
 
 impl ServerState {
@@ -27,11 +30,16 @@ impl ServerState {
         ready: Box<dyn Fn() -> bool + Send + Sync>,
         catch_up: Box<dyn Fn() + Send + Sync>,
     ) -> Self {
-        Self { pipeline, snapshot, ready, catch_up, access: Access::default() }
+        Self { pipeline, snapshot, ready, catch_up, access: Access::default(), tls: None }
     }
 
     /// The same, for those who may read.
     pub fn with_access(self, access: Access) -> Self {
         Self { access, ..self }
+    }
+
+    /// The same, served by TLS.
+    pub fn with_tls(self, tls: Option<Tls>) -> Self {
+        Self { tls, ..self }
     }
 }

@@ -2,9 +2,9 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
+use super::file_stamp::FileStamp;
 use super::secret_digest::SecretDigest;
 use crate::sync::Mutex;
 
@@ -19,8 +19,7 @@ pub(super) struct TokenFile {
 /// The token as it was read last.
 #[derive(Debug, Default)]
 struct ReadToken {
-    /// Inode, time of the last change and size: other ones are another content.
-    stamp: Option<(u64, i64, i64, u64)>,
+    stamp: Option<FileStamp>,
     /// `None` without a token: nobody may read.
     digest: Option<[u8; 32]>,
 }
@@ -39,7 +38,7 @@ impl TokenFile {
     /// Whether `given` is the token that is in the file now.
     pub(super) fn is(&self, given: &str) -> bool {
         let mut read = self.read.lock();
-        let stamp = fs::metadata(&self.path).ok().map(|file| stamp(&file));
+        let stamp = FileStamp::of(&self.path).ok();
         if read.stamp != stamp {
             *read = self.read().unwrap_or_else(|error| {
                 let path = self.path.display();
@@ -52,15 +51,11 @@ impl TokenFile {
 
     fn read(&self) -> io::Result<ReadToken> {
         // First the stamp: if the file changes in between, it is read once more.
-        let stamp = stamp(&fs::metadata(&self.path)?);
+        let stamp = FileStamp::of(&self.path)?;
         let text = fs::read_to_string(&self.path)?;
         match text.trim() {
             "" => Err(io::Error::other("the file is empty; write a token into it")),
             token => Ok(ReadToken { stamp: Some(stamp), digest: Some(self.digest.of(token.as_bytes())) }),
         }
     }
-}
-
-fn stamp(file: &fs::Metadata) -> (u64, i64, i64, u64) {
-    (file.ino(), file.mtime(), file.mtime_nsec(), file.size())
 }

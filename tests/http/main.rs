@@ -10,4 +10,5 @@ mod routes;
 mod scrapes;
 #[path = "../support/mod.rs"]
 mod support;
+mod tls;
 mod unix_socket;

@@ -26,7 +26,7 @@ use super::diagnostic::Diagnostic;
 use super::http_address::HttpAddress;
 use super::preset::Preset;
 use super::reader::{Problems, Setting, boolean, spanned, text_not_empty, word};
-use super::schema::{Config, Defaults, Http, IntakeConfig, Limits, MetricRule, Tags};
+use super::schema::{Config, Defaults, Http, IntakeConfig, Limits, MetricRule, Tags, TlsFiles};
 
 /// The stack of the thread that parses. Dotted keys in nested tables can make about 6,500 levels, and the parser drops
 /// them by recursion. At about 1 KiB a level in a debug build, this exceeds the default stack of a thread.
@@ -122,6 +122,14 @@ fn http(setting: &TomlSetting<'_>, mut http: Http) -> Option<Http> {
     table.set("max_connections", &mut http.max_connections, at_least_1());
     table.set("users", &mut http.users, users);
     http.bearer_token_file = table.read("bearer_token_file", text_not_empty).or(http.bearer_token_file);
+    let files = [table.read("tls_cert", text_not_empty), table.read("tls_key", text_not_empty)];
+    if let [Some(certificate), Some(key)] = files {
+        http.tls = Some(TlsFiles { certificate, key });
+    }
+    if table.has("tls_cert") != table.has("tls_key") {
+        table.require("tls_cert", "name the file of the certificate that `tls_key` belongs to");
+        table.require("tls_key", "name the file of the key that `tls_cert` belongs to");
+    }
     table.finish();
     Some(http)
 }
