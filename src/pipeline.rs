@@ -61,6 +61,12 @@ impl<'p> Batch<'_, '_, 'p> {
         self.work.lost_line(Reject::LineTooLong, packet.get(whole..).unwrap_or_default());
     }
 
+    /// Counts a datagram of a user who may not send. Its lines are not read.
+    #[cold]
+    pub fn denied_packet(&mut self, packet: &[u8]) {
+        self.work.received(1, packet.len() as u64);
+    }
+
     /// Takes whole lines with `\n` between them.
     #[inline]
     pub fn lines(&mut self, lines: &'p [u8]) {

@@ -31,7 +31,7 @@ fn the_shipped_file_names_every_key() {
     let example = with_examples(SHIPPED);
     let file = DeTable::parse(&example).expect("the examples are TOML").into_inner();
     let keys = documented_keys();
-    assert_eq!(keys.len(), 8 + 58, "a key was added or removed, or the docs have another form: {keys:?}");
+    assert_eq!(keys.len(), 8 + 59, "a key was added or removed, or the docs have another form: {keys:?}");
     for (table, key) in keys {
         if table.is_empty() {
             assert!(file.get(key.as_str()).is_some(), "config.toml lacks {key:?}");
@@ -115,6 +115,7 @@ fn every_key_is_read() {
         mode = "0606"
         owner = 1000
         group = "adm"
+        allow_uids = ["app", 7]
         [http]
         listen = "0.0.0.0:80"
         max_connections = 1
@@ -149,6 +150,7 @@ fn every_key_is_read() {
     assert_eq!((config.intake.max_connections, config.intake.idle_timeout), (3, Some(Duration::from_secs(90))));
     let (owner, group) = (config.intake.owner.as_deref(), config.intake.group.as_deref());
     assert_eq!((config.intake.mode, owner, group), (0o606, Some("1000"), Some("adm")));
+    assert_eq!(config.intake.allow_uids, Some(vec!["app".to_owned(), "7".to_owned()]));
     assert_eq!((config.http.listen.to_string().as_str(), config.http.max_connections), ("0.0.0.0:80", 1));
     assert_eq!(config.defaults.buckets, [-1.0, 0.5, 16.0]);
     assert_eq!((config.defaults.timer, config.defaults.quantiles.as_slice()), (Timer::Summary, &[0.0, 0.25, 1.0][..]));

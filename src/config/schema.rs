@@ -85,6 +85,8 @@ pub struct IntakeConfig {
     pub owner: Option<String>,
     /// `group`: the group (name or number) of the Unix socket files; `None` is the group of this process.
     pub group: Option<String>,
+    /// `allow_uids`: the users (names or numbers) who may send to the Unix sockets; `None` is all whom the mode lets in.
+    pub allow_uids: Option<Vec<String>>,
 }
 
 impl IntakeConfig {
@@ -109,6 +111,7 @@ impl Default for IntakeConfig {
             mode: 0o660,
             owner: None,
             group: None,
+            allow_uids: None,
         }
     }
 }

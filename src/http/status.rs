@@ -16,7 +16,7 @@ pub(super) fn page(state: &ServerState) -> String {
 
     let listeners = snapshot.listeners.iter().map(|listener| {
         let figures = match &listener.socket {
-            SocketSnapshot::Datagram(DatagramSnapshot { dropped, receive_buffer }) => {
+            SocketSnapshot::Datagram(DatagramSnapshot { dropped, receive_buffer, .. }) => {
                 format!("<td class=n>{dropped}</td><td class=n>{} KiB</td><td></td>", receive_buffer / 1024)
             }
             SocketSnapshot::Stream(stream) => format!("<td></td><td></td><td class=n>{}</td>", stream.open()),

@@ -140,8 +140,8 @@ fn bind_name(fd: &OwnedFd, name: &str) -> io::Result<()> {
 fn bind_file(fd: &OwnedFd, path: &str, address: &Address, intake: &IntakeConfig) -> io::Result<SocketFile> {
     let uid = |name: &str| Ok(User::from_name(name)?.map(|user| user.uid.as_raw()));
     let gid = |name: &str| Ok(Group::from_name(name)?.map(|group| group.gid.as_raw()));
-    let owner = intake.owner.as_deref().map(|name| id("owner", name, uid)).transpose()?;
-    let group = intake.group.as_deref().map(|name| id("group", name, gid)).transpose()?;
+    let owner = intake.owner.as_deref().map(|name| id("owner", "owner", name, uid)).transpose()?;
+    let group = intake.group.as_deref().map(|name| id("group", "group", name, gid)).transpose()?;
     // Linux gives the file the mode of the socket. So no other user can connect until owner and mode are set.
     fchmod(fd, Mode::RUSR | Mode::WUSR)?;
     let name = SocketAddrUnix::new(path)?;
@@ -235,13 +235,18 @@ fn remove_if_stale(path: &str, name: &SocketAddrUnix, address: &Address) -> io::
 }
 
 /// The id of a user or group by its name, or by the id itself.
-fn id(key: &str, name: &str, find: impl Fn(&str) -> nix::Result<Option<u32>>) -> io::Result<u32> {
+pub(super) fn id(
+    key: &str,
+    what: &str,
+    name: &str,
+    find: impl Fn(&str) -> nix::Result<Option<u32>>,
+) -> io::Result<u32> {
     if let Ok(id) = name.parse() {
         return Ok(id);
     }
     match find(name) {
         Ok(Some(id)) => Ok(id),
-        Ok(None) => Err(io::Error::other(format!("this machine has no {key} {name:?}; correct [intake] {key}"))),
+        Ok(None) => Err(io::Error::other(format!("this machine has no {what} {name:?}; correct [intake] {key}"))),
         Err(error) => Err(io::Error::other(format!("[intake] {key} {name:?} cannot be looked up: {error}"))),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Instant;
@@ -10,7 +11,8 @@ use rustix::net::{self, Shutdown, sockopt};
 
 use super::bind::BoundSocket;
 use super::catch_up::{InHand, catch_up, is_readable};
-use super::sys::{self, ReceiveBuffers, Wait};
+use super::peers::AllowedPeers;
+use super::sys::{self, Datagram, ReceiveBuffers, Wait};
 use crate::config::{Address, IntakeConfig};
 use crate::forward::Tap;
 use crate::pipeline::{Ticket, TicketOrder, Worker};
@@ -30,6 +32,10 @@ pub struct Socket {
     /// When the threads that read the socket must end; `None` until [`Socket::stop`].
     end: OnceLock<Instant>,
     drops: Mutex<Drops>,
+    /// The users who may send; `None` is all.
+    allowed: Option<AllowedPeers>,
+    /// Datagrams of others.
+    denied: AtomicU64,
     /// What each thread that reads the socket has in hand.
     in_hand: Mutex<Vec<Arc<InHand>>>,
 }
@@ -44,13 +50,20 @@ struct Drops {
 impl Socket {
     /// Binds `address`, one of the listeners of `intake`.
     pub fn bind(address: &Address, intake: &IntakeConfig) -> io::Result<Self> {
+        let allowed = AllowedPeers::of(address, intake)?;
         let bound = BoundSocket::new(address, intake)?;
+        if allowed.is_some() {
+            // The kernel adds the sender to each datagram. One that came in between counts as that of another user.
+            sockopt::set_socket_passcred(&bound.fd, true)?;
+        }
         Ok(Self {
             listener: Listener::new(bound.address.to_string()),
             receive_buffer: sockopt::socket_recv_buffer_size(&bound.fd)?,
             bound,
             end: OnceLock::new(),
             drops: Mutex::default(),
+            allowed,
+            denied: AtomicU64::new(0),
             in_hand: Mutex::default(),
         })
     }
@@ -75,8 +88,9 @@ impl Socket {
             drops.total += u64::from(memory.dropped.wrapping_sub(drops.last));
             drops.last = memory.dropped;
         }
-        let receive_buffer = self.receive_buffer;
-        self.listener.snapshot(SocketSnapshot::Datagram(DatagramSnapshot { dropped: drops.total, receive_buffer }))
+        let (receive_buffer, denied) = (self.receive_buffer, self.denied.load(Ordering::Relaxed));
+        let datagram = DatagramSnapshot { dropped: drops.total, denied, receive_buffer };
+        self.listener.snapshot(SocketSnapshot::Datagram(datagram))
     }
 
     /// How many bytes the kernel has queued, including its own bookkeeping.
@@ -126,6 +140,11 @@ impl Socket {
         }
     }
 
+    /// Whether its sender may send.
+    fn allows(&self, packet: &Datagram<'_>) -> bool {
+        self.allowed.as_ref().is_none_or(|allowed| packet.sender.is_some_and(|uid| allowed.allows(uid)))
+    }
+
     fn is_stopping(&self) -> bool {
         self.end.get().is_some()
     }
@@ -160,7 +179,9 @@ pub(crate) fn receive(
     started: impl FnOnce(),
 ) {
     let in_hand = socket.add_reader();
-    let mut reader = Reader { socket, buffers: ReceiveBuffers::new(BATCH), worker, tap, in_hand };
+    let buffers = ReceiveBuffers::new(BATCH);
+    let buffers = if socket.allowed.is_some() { buffers.with_senders() } else { buffers };
+    let mut reader = Reader { socket, buffers, worker, tap, in_hand };
     started();
     let lock = || tickets.map(Mutex::lock);
     let (mut lead, mut retries) = (None, Retries::new());
@@ -240,6 +261,11 @@ impl Reader<'_> {
         for packet in packets {
             // A socket that is shut down gives an empty datagram that nobody sent.
             if packet.bytes.is_empty() && self.socket.is_stopping() {
+                continue;
+            }
+            if !self.socket.allows(&packet) {
+                batch.denied_packet(packet.bytes);
+                self.socket.denied.fetch_add(1, Ordering::Relaxed);
                 continue;
             }
             match packet.is_cut {

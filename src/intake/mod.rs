@@ -10,6 +10,7 @@ mod bind;
 mod catch_up;
 mod datagram;
 mod framing;
+mod peers;
 mod stream;
 #[allow(unsafe_code, reason = "the only module that calls the kernel without a safe wrapper")]
 mod sys;

@@ -22,6 +22,7 @@ use tokio::time::timeout;
 use super::asked::{Answers, Asked};
 use super::bind::{BoundSocket, MAX_WAITING};
 use super::framing::{BadLength, End, Frames, Piece};
+use super::peers::AllowedPeers;
 use super::sys;
 use crate::config::{Address, Framing, IntakeConfig};
 use crate::forward::Tap;
@@ -40,6 +41,8 @@ pub(crate) struct StreamSocket {
     bound: BoundSocket,
     listener: Arc<Listener>,
     framing: Framing,
+    /// The users who may connect; `None` is all.
+    allowed: Option<AllowedPeers>,
     /// Connections accepted. All counts are `Relaxed`: each is a number of its own.
     accepted: AtomicU64,
     /// Connections closed, in the order of [`Closed`].
@@ -50,10 +53,11 @@ impl StreamSocket {
     /// Binds `address`, one of the listeners of `intake`; `None` if it is for datagrams.
     pub(crate) fn bind(address: &Address, intake: &IntakeConfig) -> io::Result<Option<Self>> {
         let Some(framing) = address.framing() else { return Ok(None) };
+        let allowed = AllowedPeers::of(address, intake)?;
         let bound = BoundSocket::new(address, intake)?;
         let listener = Listener::new(bound.address.to_string());
         let closed = std::array::from_fn(|_| AtomicU64::new(0));
-        Ok(Some(Self { bound, listener, framing, accepted: AtomicU64::new(0), closed }))
+        Ok(Some(Self { bound, listener, framing, allowed, accepted: AtomicU64::new(0), closed }))
     }
 
     /// The bound address, with the port that the kernel chose for port 0.
@@ -302,6 +306,9 @@ fn spawn_connection(
     connections: &mut JoinSet<()>,
 ) {
     socket.accepted.fetch_add(1, Ordering::Relaxed);
+    if socket.allowed.as_ref().is_some_and(|allowed| !allowed.allows_peer_of(client.as_fd())) {
+        return socket.closed(Closed::Denied);
+    }
     let Ok(permit) = Arc::clone(&shared.connections).try_acquire_owned() else {
         return socket.closed(Closed::Limit);
     };
@@ -372,7 +379,9 @@ impl Connection {
             match self.read(client) {
                 Ok(Ok(read)) => arrived = arrived.checked_sub(read as u64)?,
                 Ok(Err(why)) => return Some(why),
-                Err(_) => return None,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
+                // The system tells an error once, and then an end. So this is the only sign that the last line is torn.
+                Err(_) => return Some(Closed::Error),
             }
         }
     }

@@ -29,6 +29,8 @@ pub struct ReceiveBuffers {
     buffers: Vec<u8>,
     // These point into `buffers` and `_vectors`, which are never resized. The raw pointers make the type `!Send`.
     headers: Box<[libc::mmsghdr]>,
+    /// Room for the sender of each datagram; empty if nobody asks.
+    senders: Box<[SenderRoom]>,
     _vectors: Box<[libc::iovec]>,
 }
 
@@ -38,6 +40,14 @@ impl fmt::Debug for ReceiveBuffers {
     }
 }
 
+/// Room for a control message with the credentials of a sender.
+#[derive(Clone, Copy)]
+#[repr(C, align(8))]
+struct SenderRoom([u8; SENDER_ROOM]);
+
+// SAFETY: the macro only computes a size.
+const SENDER_ROOM: usize = unsafe { libc::CMSG_SPACE(mem::size_of::<libc::ucred>() as libc::c_uint) } as usize;
+
 /// A received datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Datagram<'a> {
@@ -45,6 +55,9 @@ pub struct Datagram<'a> {
     pub bytes: &'a [u8],
     /// Whether it was larger than the buffer, so that its end is lost.
     pub is_cut: bool,
+    /// The user who sent it, if the buffers are [with senders](ReceiveBuffers::with_senders) and the socket passes
+    /// credentials.
+    pub sender: Option<u32>,
 }
 
 /// Whether to wait for a datagram.
@@ -74,7 +87,21 @@ impl ReceiveBuffers {
                 header
             })
             .collect();
-        Self { buffers, headers, _vectors: vectors }
+        Self { buffers, headers, senders: Box::default(), _vectors: vectors }
+    }
+
+    /// The same with room for the senders.
+    pub(super) fn with_senders(mut self) -> Self {
+        self.senders = vec![SenderRoom([0; SENDER_ROOM]); self.headers.len()].into();
+        self
+    }
+
+    /// Tells the kernel where to write the senders. To be done before each call, because the kernel changes the length.
+    fn make_room_for_senders(&mut self) {
+        for (header, room) in self.headers.iter_mut().zip(&mut self.senders) {
+            header.msg_hdr.msg_control = room.0.as_mut_ptr().cast();
+            header.msg_hdr.msg_controllen = SENDER_ROOM as _;
+        }
     }
 
     /// Receives datagrams, in order. Gives only as many, and only as many bytes, as the kernel has filled.
@@ -83,6 +110,7 @@ impl ReceiveBuffers {
         socket: BorrowedFd<'_>,
         wait: Wait,
     ) -> io::Result<impl ExactSizeIterator<Item = Datagram<'_>>> {
+        self.make_room_for_senders();
         let flags = match wait {
             Wait::ForOne => libc::MSG_WAITFORONE,
             Wait::No => libc::MSG_DONTWAIT,
@@ -99,7 +127,26 @@ impl ReceiveBuffers {
         Ok(self.buffers.chunks_exact(STRIDE).zip(filled).map(|(buffer, header)| Datagram {
             bytes: buffer.get(..header.msg_len as usize).unwrap_or_default(),
             is_cut: header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0,
+            sender: sender(&header.msg_hdr),
         }))
+    }
+}
+
+/// The user who sent a datagram, if the kernel has written that.
+fn sender(header: &libc::msghdr) -> Option<u32> {
+    if header.msg_controllen == 0 {
+        return None;
+    }
+    // SAFETY: `msg_control` points to the room of this datagram, of which the kernel has filled `msg_controllen` bytes.
+    // The message is looked at only if the kernel says that it is the credentials and has their length.
+    unsafe {
+        let message = libc::CMSG_FIRSTHDR(header).as_ref()?;
+        let len = libc::CMSG_LEN(mem::size_of::<libc::ucred>() as libc::c_uint) as usize;
+        let is_credentials = message.cmsg_level == libc::SOL_SOCKET && message.cmsg_type == libc::SCM_CREDENTIALS;
+        if !is_credentials || (message.cmsg_len as usize) < len {
+            return None;
+        }
+        Some(ptr::read_unaligned(libc::CMSG_DATA(message).cast::<libc::ucred>()).uid)
     }
 }
 
@@ -208,7 +255,7 @@ mod tests {
         for (len, is_cut) in [(BUFFER, false), (BUFFER + 1, true), (2, false)] {
             sender.send(&vec![b'a'; len]).unwrap();
             let received: Vec<_> = batch.receive(receiver.as_fd(), Wait::ForOne).unwrap().collect();
-            assert_eq!(received, [Datagram { bytes: &vec![b'a'; len.min(BUFFER)], is_cut }], "{len}");
+            assert_eq!(received, [Datagram { bytes: &vec![b'a'; len.min(BUFFER)], is_cut, sender: None }], "{len}");
         }
     }
 

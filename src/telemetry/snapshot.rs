@@ -52,6 +52,8 @@ pub(crate) enum SocketSnapshot {
 pub(crate) struct DatagramSnapshot {
     /// Packets that the kernel dropped.
     pub(crate) dropped: u64,
+    /// Packets of users who may not send.
+    pub(crate) denied: u64,
     /// The receive buffer that the kernel gave, in bytes.
     pub(crate) receive_buffer: usize,
 }
@@ -76,6 +78,8 @@ impl StreamSnapshot {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumCount, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "snake_case")]
 pub(crate) enum Closed {
+    /// The user who connected may not send: `[intake] allow_uids`.
+    Denied,
     /// The client closed it.
     End,
     /// It broke: the client reset it, or the client's host does not answer any more.

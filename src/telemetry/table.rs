@@ -55,6 +55,8 @@ own_metrics! {
         "Connections that are open.";
     "statsidecar_connections_total", Counter, |_, snapshot| by_listener(snapshot, |listener| Some(listener.socket.try_as_stream_ref()?.accepted)),
         "Connections accepted, including those closed at once by the limit.";
+    "statsidecar_denied_packets_total", Counter, |_, snapshot| by_listener(snapshot, |listener| Some(listener.socket.try_as_datagram_ref()?.denied)),
+        "Packets of users who are not in [intake] allow_uids; their lines were not read.";
     "statsidecar_dropped_samples_total", Counter, |own, _| one(&own.counts.dropped),
         "Samples dropped by a rule, and service checks unless the config asks for them.";
     "statsidecar_events_total", Counter, |own, _| one(&own.counts.events),

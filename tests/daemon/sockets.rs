@@ -153,6 +153,33 @@ fn a_file_has_the_mode_and_the_owners_of_the_config() {
     }
 }
 
+/// The kernel says who sends, so no other user passes for one of these.
+#[test]
+fn only_allowed_users_may_send() {
+    let scratch = Scratch::short("allowed");
+    let own = fs::metadata(scratch.path()).expect("a folder").uid();
+    let mine = scratch.write("mine.toml", &format!("[intake]\nallow_uids = [{}, {own}]\n", own + 1));
+    let others = scratch.write("others.toml", &format!("[intake]\nallow_uids = [\"{}\"]\n", own + 1));
+    for transport in ["unixgram", "unix"] {
+        let listener = format!("{transport}://{}", scratch.file(transport));
+        applies_a_line(&started(&listener, &["--config", &mine]));
+        let daemon = started(&listener, &["--config", &others]);
+        let mut client = Client::connect(&listener);
+        let expected = match transport {
+            "unixgram" => {
+                client.send(b"a:1|c\nb:1|c");
+                format!("statsidecar_denied_packets_total{{listener=\"{listener}\"}} 1")
+            }
+            _ => {
+                client.wait_for_end();
+                format!("statsidecar_closed_connections_total{{listener=\"{listener}\",reason=\"denied\"}} 1")
+            }
+        };
+        let exposition = daemon.scrape_with(&[&expected]);
+        assert_eq!((clients(&exposition).len(), sum(&exposition, "statsidecar_lines_total")), (0, 0), "{transport}");
+    }
+}
+
 #[test]
 fn an_unknown_owner_is_reported() {
     let scratch = Scratch::short("unknown");
@@ -163,6 +190,9 @@ fn an_unknown_owner_is_reported() {
             format!("this machine has no {key} \"no such one\"; correct [intake] {key}")
         );
     }
+    let config = scratch.write("config.toml", "[intake]\nallow_uids = [0, \"no such one\"]\n");
+    let said = "this machine has no user \"no such one\"; correct [intake] allow_uids";
+    assert_eq!(refused(&format!("unix://{}", scratch.file("a")), &["--config", &config]), said);
     // Every machine knows the name root, but only root may give files to it.
     let config = scratch.write("config.toml", "[intake]\nowner = \"root\"\n");
     let listener = format!("unix://{}", scratch.file("a"));

@@ -147,6 +147,29 @@ fn a_line_cut_by_a_reset_is_not_applied() {
     assert_eq!((rejected(&exposition, "malformed_line"), sum(&exposition, "statsidecar_lines_total")), (1, 2));
 }
 
+/// A scrape reads what has arrived before it, and must see the reset as the connection does.
+#[test]
+fn a_line_cut_by_a_reset_while_others_scrape_is_not_applied() {
+    let daemon = listening("tcp", &[]);
+    let (http, is_over, resets) = (daemon.http, AtomicBool::new(false), 300);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Ordering::Relaxed) {
+                get(http, "/metrics");
+            }
+        });
+        for _ in 0..resets {
+            let mut client = Client::connect(&daemon.listeners[0]);
+            client.write(b"torn:1|c");
+            let Client::Tcp(tcp) = client else { panic!("it is TCP") };
+            sockopt::set_socket_linger(&tcp, Some(std::time::Duration::ZERO)).expect("an option");
+        }
+        is_over.store(true, Ordering::Relaxed);
+    });
+    let exposition = connections(&daemon, 0, resets, &[("error", resets)]);
+    assert_eq!(clients(&exposition), [""; 0]);
+}
+
 // ---- Connections ----
 
 #[test]

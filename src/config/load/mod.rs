@@ -19,8 +19,8 @@ use toml::de::{DeTable, DeValue};
 use self::syntax::{TomlSetting, TomlTable, table};
 use self::users::users;
 use self::value::{
-    account, addresses, buckets, constant_labels, dialects, duration, http_address, mode, presets, quantiles, size,
-    whole, window,
+    account, accounts, addresses, buckets, constant_labels, dialects, duration, http_address, mode, presets, quantiles,
+    size, whole, window,
 };
 use super::diagnostic::Diagnostic;
 use super::http_address::HttpAddress;
@@ -112,6 +112,7 @@ fn intake(setting: &TomlSetting<'_>, http: &HttpAddress, mut intake: IntakeConfi
     table.set("mode", &mut intake.mode, mode);
     intake.owner = table.read("owner", account("a user's name or number"));
     intake.group = table.read("group", account("a group's name or number"));
+    intake.allow_uids = table.read("allow_uids", accounts);
     table.finish();
     Some(intake)
 }

@@ -167,6 +167,15 @@ pub(super) fn account(right: &str) -> impl Fn(&TomlSetting<'_>) -> Option<String
     }
 }
 
+/// A list of users.
+pub(super) fn accounts(setting: &TomlSetting<'_>) -> Option<Vec<String>> {
+    let user = account("a user's name or number");
+    // Every wrong one is reported, so all are read before the first one ends it.
+    let users: Vec<_> =
+        elements(setting, "a user", "a list of users such as [\"app\", 1000]")?.iter().map(user).collect();
+    users.into_iter().collect()
+}
+
 /// An address of any transport.
 pub(super) fn address(setting: &TomlSetting<'_>) -> Option<Address> {
     let Some(text) = setting.value.text() else {
