@@ -61,8 +61,9 @@ impl Scraper {
 struct Page {
     exposition: Exposition,
     checksum: Checksum,
-    /// How long it took to write so far.
+    /// How long it took to write so far, and how many bytes of text that are.
     writing: Duration,
+    bytes: u64,
     /// Whether it, or one that goes on from it, is written and counted.
     is_counted: Rc<Cell<bool>>,
 }
@@ -88,7 +89,13 @@ impl Page {
     fn new(maker: &PageMaker) -> Self {
         let begun = Instant::now();
         let exposition = Exposition::new(&maker.state.pipeline, &(maker.state.snapshot)());
-        Self { exposition, checksum: Checksum::default(), writing: begun.elapsed(), is_counted: Rc::default() }
+        Self {
+            exposition,
+            checksum: Checksum::default(),
+            writing: begun.elapsed(),
+            bytes: 0,
+            is_counted: Rc::default(),
+        }
     }
 
     /// A page that goes on where this one is.
@@ -97,6 +104,7 @@ impl Page {
             exposition: self.exposition.fork(),
             checksum: self.checksum.clone(),
             writing: self.writing,
+            bytes: self.bytes,
             is_counted: Rc::clone(&self.is_counted),
         }
     }
@@ -108,6 +116,7 @@ impl Page {
         let mut render = maker.render.borrow_mut();
         render.plain.clear();
         let is_last = !self.exposition.write(&mut render.plain);
+        self.bytes += render.plain.len() as u64;
         let mut gzip = Bytes::new();
         if is_asked(Coding::Gzip) {
             let render = &mut *render;
@@ -119,7 +128,7 @@ impl Page {
         if is_last {
             let telemetry = &maker.state.pipeline.telemetry;
             if !self.is_counted.replace(true) {
-                telemetry.exposition_written(self.writing.as_secs_f64());
+                telemetry.exposition_written(self.writing.as_secs_f64(), self.bytes);
             }
             scrapers.iter().for_each(|_| telemetry.scraped());
         }

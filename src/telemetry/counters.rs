@@ -111,6 +111,8 @@ pub struct Telemetry {
     losses: Mutex<Losses>,
     pub(super) scrapes: AtomicU64,
     pub(super) scrape_duration: Histogram,
+    /// The size of the last exposition, uncompressed.
+    pub(super) exposition_bytes: AtomicU64,
     /// Connections of HTTP clients that the server closed, in the order of [`HttpClosed`].
     pub(super) http_closed: [AtomicU64; HttpClosed::COUNT],
 }
@@ -124,6 +126,7 @@ impl Telemetry {
             conflicts: Mutex::default(),
             losses: Mutex::default(),
             scrapes: AtomicU64::new(0),
+            exposition_bytes: AtomicU64::new(0),
             scrape_duration: Histogram::new(Bounds::new(&SCRAPE_BOUNDS).expect("the bounds rise")),
             http_closed: array::from_fn(|_| AtomicU64::new(0)),
         }
@@ -174,8 +177,9 @@ impl Telemetry {
         self.scrapes.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Counts an exposition that took `seconds` to write, for one scrape or several.
-    pub(crate) fn exposition_written(&self, seconds: f64) {
+    /// Counts an exposition of so many `bytes` that took `seconds` to write, for one scrape or several.
+    pub(crate) fn exposition_written(&self, seconds: f64, bytes: u64) {
+        self.exposition_bytes.store(bytes, Ordering::Relaxed);
         self.scrape_duration.observe(seconds, 1.0, Sharing::Shared);
     }
 

@@ -61,6 +61,8 @@ own_metrics! {
         "Samples dropped by a rule, and service checks unless the config asks for them.";
     "statsidecar_events_total", Counter, |own, _| one(&own.counts.events),
         "Events received; they are counted, but not exposed.";
+    "statsidecar_exposition_bytes", Gauge, |own, _| one(&own.exposition_bytes),
+        "Size of the last exposition before this one, uncompressed.";
     "statsidecar_families", Gauge, |_, snapshot| by("type", MetricType::ALL.map(MetricType::as_str), snapshot.families),
         "Metric names that exist, by type.";
     "statsidecar_http_closed_connections_total", Counter, |own, _| http_closed(own),

@@ -106,3 +106,17 @@ fn simultaneous_scrapes_are_all_complete() {
         }
     });
 }
+
+/// Compressed or not, by its text.
+#[test]
+fn the_size_of_an_exposition_is_on_the_next_one() {
+    let daemon = started(&[]);
+    many_series(&daemon, 2000);
+    for asked in ["", "Accept-Encoding: gzip\r\n"] {
+        let (_, body) = request(daemon.http, &scrape_request(asked));
+        let size = if asked.is_empty() { body.len() } else { unzip(&body).len() };
+        let next = daemon.scrape();
+        let shown = next.lines().find_map(|line| line.strip_prefix("statsidecar_exposition_bytes "));
+        assert_eq!(shown, Some(size.to_string().as_str()), "{asked}");
+    }
+}
