@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::markdown::page;
 use crate::support::{Daemon, Scratch, client, run_in};
@@ -97,4 +97,30 @@ fn the_chapters_on_metrics_have_every_metric_and_reason() {
             assert!(text.contains(&format!("`{word}`")), "{chapter} says nothing of {counter} {word}");
         }
     }
+}
+
+/// Each test that SECURITY.md names exists.
+#[test]
+fn the_tests_of_the_threat_model_exist() {
+    let sources = sources(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests")));
+    let page = page("SECURITY.md");
+    let named = page.text.lines().filter(|line| line.starts_with("| ")).filter_map(|line| line.rsplit('|').nth(1));
+    let named: Vec<&str> = named
+        .flat_map(|cell| cell.split('`').skip(1).step_by(2))
+        .filter(|name| name.matches('_').count() > 2)
+        .collect();
+    assert!(named.len() >= 30, "{named:?}");
+    for name in named {
+        assert!(sources.contains(&format!("fn {name}(")), "no test is called {name}");
+    }
+}
+
+/// The text of all files of a folder.
+fn sources(folder: &Path) -> String {
+    let entries = std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let read = |path: &PathBuf| match path.is_dir() {
+        true => sources(path),
+        false => std::fs::read_to_string(path).unwrap_or_default(),
+    };
+    entries.collect::<Vec<_>>().iter().map(read).collect()
 }
