@@ -274,8 +274,9 @@ async fn advance_clock(
         let now = clock.map_or(elapsed, |clock| clock.load(Ordering::Relaxed));
         if pipeline.set_time(now) && sweep.as_ref().is_none_or(JoinHandle::is_finished) {
             let pipeline = Arc::clone(pipeline);
-            // The sweep waits for workers, which this thread must not.
-            sweep = Some(tokio::task::spawn_blocking(move || pipeline.sweep()));
+            // The sweep waits for workers, which this thread must not. What it gives is dropped there, because the handle would
+            // keep it until the next sweep.
+            sweep = Some(tokio::task::spawn_blocking(move || drop(pipeline.sweep())));
         }
         if ebb.has_come() {
             tokio::task::spawn_blocking(memory::give_back);
