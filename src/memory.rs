@@ -32,21 +32,31 @@ pub fn in_use() -> usize {
 pub(crate) struct Ebb {
     /// The most bytes that were in use since the last ebb.
     most: usize,
+    /// The bytes in use at the last question.
+    last: usize,
 }
 
 /// Less free memory than this stays with the process for what comes next, in bytes.
 const KEPT: usize = 4 << 20;
 
 impl Ebb {
-    /// Whether less than half is in use of what was, and then a new count begins. To be asked now and then.
+    /// Whether much has become free of what was in use, and then a new count begins. To be asked now and then.
     pub(crate) fn has_come(&mut self) -> bool {
-        let now = in_use();
+        self.is_over(in_use())
+    }
+
+    /// Memory that falls on is given back at each half, and once more when it falls no longer, because what becomes free in
+    /// between stays with the process.
+    fn is_over(&mut self, now: usize) -> bool {
         self.most = self.most.max(now);
-        let has_come = now < self.most / 2 && self.most - now > KEPT;
-        if has_come {
+        let has_ended = self.last <= now.saturating_add(now / 64);
+        self.last = now;
+        let least = if has_ended { self.most / 8 * 7 } else { self.most / 2 };
+        let is_over = now < least && self.most - now > KEPT;
+        if is_over {
             self.most = now;
         }
-        has_come
+        is_over
     }
 }
 
@@ -117,6 +127,28 @@ unsafe impl GlobalAlloc for CountingAllocator {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn memory_is_given_back_at_each_half_and_at_the_end_of_a_fall() {
+        let mut ebb = Ebb::default();
+        for (mib, is_over) in [
+            (100, false),
+            (70, false),
+            (45, true),
+            (30, false),
+            (30, true),
+            (27, false),
+            (27, false),
+            (60, false),
+            (54, false),
+            (54, false),
+            (50, false),
+            (50, true),
+            (50, false),
+        ] {
+            assert_eq!(ebb.is_over(mib << 20), is_over, "{mib}");
+        }
+    }
 
     #[test]
     fn pieces_are_rounded_up_with_their_header() {
