@@ -58,6 +58,7 @@
 //! | passwords, with `[http] users` | checks passwords | nothing |
 //! | blocking pool | sweeps | workers |
 //! | relay, if there is one | sends lines on | its targets |
+//! | log | writes the log | the reader of the standard error |
 //!
 //! All streams share one worker, and a connection yields after each read, so that none holds up the others. One thread
 //! writes all expositions, some series at a time, and never while a lock of the registry is held. Clients that wait at the
@@ -84,6 +85,7 @@
 //! import/        mapping files of statsd_exporter as config files
 //! command/       run, check, explain, convert, load
 //! clock.rs       the time by which series expire
+//! log.rs         the standard error, and the thread that writes there
 //! memory.rs      the allocator that counts; unsafe
 //! sync.rs        the lock and the atomics, or the model checker's
 //! prefetch.rs    memory asked for ahead of its use; unsafe
@@ -95,7 +97,7 @@
 //!
 //! | layer | modules | may use |
 //! |---|---|---|
-//! | leaves | `clock` `memory` `prefetch` `sync` `metric` `reject` `config` `workload` | std and data crates; `config` the types of `metric` |
+//! | leaves | `clock` `log` `memory` `prefetch` `sync` `metric` `reject` `config` `workload` | std and data crates; `config` the types of `metric` |
 //! | pure | `parse` `telemetry` `expose` `mapping` | leaves; `mapping` and `telemetry` what `parse` gives |
 //! | state | `registry` | leaves, what `mapping` gives, the label text of `expose` |
 //! | join | `pipeline` | the above |
@@ -131,6 +133,7 @@ pub mod forward;
 pub mod http;
 pub mod import;
 pub mod intake;
+mod log;
 pub mod mapping;
 pub mod memory;
 pub mod metric;

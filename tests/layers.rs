@@ -15,6 +15,7 @@ use source::Source;
 const LAYERS: &[(&str, May)] = &[
     ("retries", May::Use(&[])),
     ("clock", May::Use(&[])),
+    ("log", May::Use(&[])),
     ("memory", May::Use(&[])),
     ("prefetch", May::Use(&[])),
     ("sync", May::Use(&[])),

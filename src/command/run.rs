@@ -1,13 +1,17 @@
 //! `statsidecar run`: runs the sidecar.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 
 use super::config_file::Sources;
 use super::output::{FAILED, WRONG, fail};
 use crate::config::{Address, HttpAddress, parse_http_address, parse_mode};
-use crate::daemon;
+use crate::{daemon, log};
+
+/// How long the end waits for a reader of the log.
+const FLUSH: Duration = Duration::from_millis(500);
 
 /// Receive StatsD and serve the metrics (also without a command)
 #[derive(Args, Debug)]
@@ -28,9 +32,15 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn run(self) -> ExitCode {
-        let log = tracing_subscriber::fmt().with_writer(std::io::stderr).with_target(false).with_ansi(false);
-        // If stderr is full, log lines are lost. Reporting that to stderr would panic.
-        log.log_internal_errors(false).init();
+        if let Err(error) = log::start() {
+            return fail(&format!("cannot start a thread for the log: {error}\n"), FAILED);
+        }
+        let ended = self.run_logged();
+        log::flush(FLUSH);
+        ended
+    }
+
+    fn run_logged(self) -> ExitCode {
         let loaded = match self.sources.load() {
             Ok(loaded) => loaded,
             Err(report) => return fail(&report, WRONG),
@@ -46,11 +56,16 @@ impl Run {
         config.intake.mode = self.mode.unwrap_or(config.intake.mode);
         // The config file was checked for this without the flags.
         if let Some(overlap) = config.overlap() {
-            return fail(&format!("{overlap}\n"), WRONG);
+            return fail_logged(&format!("{overlap}\n"), WRONG);
         }
         match daemon::run(&config, loaded.rules) {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error) => fail(&format!("{error}\n"), FAILED),
+            Err(error) => fail_logged(&format!("{error}\n"), FAILED),
         }
     }
+}
+
+/// The same as [`fail`] behind all lines of the log. If nobody reads the standard error, only the exit code says it.
+fn fail_logged(text: &str, code: u8) -> ExitCode {
+    if log::flush(FLUSH) { fail(text, code) } else { ExitCode::from(code) }
 }

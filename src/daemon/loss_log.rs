@@ -96,7 +96,7 @@ fn key(loss: Loss) -> LossKey {
 }
 
 impl Warning {
-    /// Writes the line. It may block if nobody reads the log.
+    /// Writes the line.
     pub(super) fn log(&self) {
         match self {
             Self::Lines(loss, samples, newest) => {

@@ -23,6 +23,7 @@ use crate::config::{Address, Config, HttpAddress, TlsFiles};
 use crate::forward::{FindLoop, Relay};
 use crate::http;
 use crate::intake::BoundSocket;
+use crate::log;
 use crate::mapping::Rules;
 use crate::memory;
 use crate::pipeline::Pipeline;
@@ -248,6 +249,7 @@ fn snapshot(
             memory_limit: pipeline.registry.budget().limit(),
             series_expired: pipeline.registry.expired(),
             merged_names: pipeline.registry.merged(),
+            lost_log_lines: log::lost(),
             listeners: sockets.snapshot(),
             relays: relays.as_ref().map(|relays| relays()).unwrap_or_default(),
             process: process::snapshot(start_time),
@@ -264,7 +266,6 @@ async fn advance_clock(
 ) {
     let start = Instant::now();
     let mut sweep: Option<JoinHandle<_>> = None;
-    let mut log: Option<JoinHandle<_>> = None;
     let mut ebb = memory::Ebb::default();
     let mut ticks = tokio::time::interval(tick);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -281,13 +282,7 @@ async fn advance_clock(
         if ebb.has_come() {
             tokio::task::spawn_blocking(memory::give_back);
         }
-        if log.as_ref().is_none_or(JoinHandle::is_finished) {
-            let warnings = warnings(now);
-            if !warnings.is_empty() {
-                // The log blocks if nobody reads it, which this thread must not.
-                log = Some(tokio::task::spawn_blocking(move || warnings.iter().for_each(Warning::log)));
-            }
-        }
+        warnings(now).iter().for_each(Warning::log);
     }
 }
 

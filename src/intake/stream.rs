@@ -16,7 +16,7 @@ use strum::EnumCount;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::task::{AbortHandle, JoinSet, yield_now};
+use tokio::task::{AbortHandle, JoinError, JoinSet, yield_now};
 use tokio::time::timeout;
 
 use super::asked::{Answers, Asked};
@@ -221,7 +221,7 @@ impl StreamContext {
 async fn accept(socket: Arc<StreamSocket>, acceptor: AsyncFd<OwnedFd>, shared: Arc<StreamContext>) {
     let mut stop = shared.stop.clone();
     let mut connections = JoinSet::new();
-    let (mut answers, mut retries) = (shared.asked.acceptor(), Retries::new());
+    let (mut answers, mut retries, mut panics) = (shared.asked.acceptor(), Retries::new(), Retries::new());
     loop {
         let accepted = tokio::select! {
             biased;
@@ -233,7 +233,7 @@ async fn accept(socket: Arc<StreamSocket>, acceptor: AsyncFd<OwnedFd>, shared: A
                 continue;
             }
             Some(ended) = connections.join_next() => {
-                log_panic(ended);
+                log_panic(ended, &mut panics);
                 continue;
             }
             accepted = acceptor.async_io(Interest::READABLE, accept_now) => accepted,
@@ -267,7 +267,7 @@ async fn accept(socket: Arc<StreamSocket>, acceptor: AsyncFd<OwnedFd>, shared: A
     }
     accept_waiting(&socket, &acceptor, &shared, &mut connections);
     while let Some(ended) = connections.join_next().await {
-        log_panic(ended);
+        log_panic(ended, &mut panics);
     }
 }
 
@@ -293,9 +293,11 @@ fn accept_now(fd: &OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     sys::watch(retry_on_intr(|| net::accept_with(fd, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK))?)
 }
 
-fn log_panic(ended: Result<(), tokio::task::JoinError>) {
-    if ended.is_err() {
-        tracing::error!("a task that reads a connection had panicked");
+fn log_panic(ended: Result<(), JoinError>, panics: &mut Retries) {
+    if ended.is_err()
+        && let Some(unlogged) = panics.failed(Instant::now()).log
+    {
+        tracing::error!(more_since_the_last_error = unlogged, "a task that reads a connection had panicked");
     }
 }
 

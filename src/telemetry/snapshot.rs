@@ -23,6 +23,8 @@ pub struct Snapshot {
     pub(crate) series_expired: u64,
     /// How many names of lines became the name of another metric because characters were replaced.
     pub(crate) merged_names: u64,
+    /// How many lines of the log were lost.
+    pub(crate) lost_log_lines: u64,
     pub(crate) listeners: Vec<ListenerSnapshot>,
     /// One for each target.
     pub(crate) relays: Vec<RelaySnapshot>,

@@ -71,6 +71,8 @@ own_metrics! {
         "Packets that the kernel dropped because the receive buffer of the socket was full.";
     "statsidecar_lines_total", Counter, |_, snapshot| by_listener(snapshot, |listener| Some(listener.lines)),
         "Lines received, without empty ones.";
+    "statsidecar_lost_log_lines_total", Counter, |_, snapshot| one(snapshot.lost_log_lines),
+        "Lines of the log that were lost because nobody read the standard error, or because it could not be written.";
     "statsidecar_memory_bytes", Gauge, |_, snapshot| one(snapshot.memory as u64),
         "Memory that has been allocated since the start and not given back: names, labels and values of series, routes, connections.";
     "statsidecar_memory_limit_bytes", Gauge, |_, snapshot| limited(snapshot.memory_limit),

@@ -1,7 +1,9 @@
 //! How the program ends, and starts again.
 
 use std::fs;
+use std::io::{self, Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::fd::AsRawFd;
 use std::thread;
 use std::time::Instant;
 
@@ -54,6 +56,34 @@ fn a_full_disk_under_the_log_does_not_end_the_program() {
     daemon.signal("TERM");
     assert_eq!(daemon.wait().code, Some(0));
     assert!(fs::symlink_metadata(path).is_err(), "the end removes the file of the socket");
+}
+
+/// A pipe that is full blocks whoever writes to it, and a pipe that is read again has the lines of the log.
+#[test]
+fn a_log_that_nobody_reads_stops_nothing() {
+    const FULL: usize = 64 << 10;
+    for is_read in [false, true] {
+        let (mut reader, mut writer) = io::pipe().expect("a pipe");
+        writer.write_all(&[b'.'; FULL]).expect("it fits just so");
+        let shell = format!("exec \"$@\" 2>/proc/{}/fd/{}", std::process::id(), writer.as_raw_fd());
+        let daemon = Daemon::start_by(&shell, &["--listen", "udp://127.0.0.1:0", "--http", "127.0.0.1:0"]);
+        let mut client = Client::connect(&daemon.listeners[0]);
+        client.send(b"a:1|c\nbad");
+        daemon.scrape_with(&["a_total 1", "statsidecar_lost_log_lines_total 0"]);
+        if is_read {
+            let mut full = vec![0; FULL];
+            reader.read_exact(&mut full).expect("what was there before");
+        }
+        daemon.signal("TERM");
+        assert_eq!(daemon.wait().code, Some(0));
+        drop(writer);
+        let mut log = String::new();
+        reader.read_to_string(&mut log).expect("text");
+        let has_all = [" INFO listening ", " WARN samples were rejected ", " INFO stopped lines=2 samples=1\n"];
+        for line in has_all {
+            assert_eq!(log.contains(line), is_read, "{line}: {log}");
+        }
+    }
 }
 
 /// The addresses on the standard output are good to know, and not needed to work.
