@@ -13,7 +13,7 @@ use std::sync::{Arc, LazyLock};
 
 use statsidecar::config::{self, Config, Dialects, Framing, Severity};
 use statsidecar::import::statsd_exporter::import;
-use statsidecar::intake::{BadLength, End, Frames, Piece};
+use statsidecar::intake::{BadStream, End, Frames, Piece};
 use statsidecar::mapping::Rules;
 use statsidecar::metric::Sharing;
 use statsidecar::parse::tags::Tagged;
@@ -162,7 +162,7 @@ fn read_stream<'a>(
     framing: Framing,
     pieces: impl IntoIterator<Item = &'a [u8]>,
     end: End,
-) -> (Vec<(Vec<u8>, bool)>, Result<bool, BadLength>) {
+) -> (Vec<(Vec<u8>, bool)>, Result<bool, BadStream>) {
     const MAX_LINE: usize = 16;
     let mut said = Vec::new();
     let mut take = |piece: Piece<'_>| match piece {

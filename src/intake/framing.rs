@@ -28,9 +28,14 @@ pub enum Piece<'a> {
     Cut,
 }
 
-/// A length above the limit (65,536 bytes): the client uses another protocol, so that the rest of the stream is unreadable.
+/// Why a stream cannot be read: the client uses another protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct BadLength(pub u32);
+pub enum BadStream {
+    /// The length of a message is above the limit (65,536 bytes).
+    Length(u32),
+    /// The first line is a request of HTTP. A web page can make the browser of its reader send one, with lines in it.
+    Http,
+}
 
 /// How a stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,24 +55,24 @@ pub struct Frames {
     rest: Vec<u8>,
     /// Whether the current line is too long and its bytes are discarded.
     is_skipping: bool,
+    /// Whether the first line has not been passed on yet.
+    is_at_start: bool,
 }
 
 impl Frames {
     /// A new stream whose lines have at most `max_line` bytes, not counting `\r` and `\n`.
     pub fn new(framing: Framing, max_line: usize) -> Self {
-        Self { framing, max_line, rest: Vec::new(), is_skipping: false }
+        Self { framing, max_line, rest: Vec::new(), is_skipping: false, is_at_start: true }
     }
 
     /// Passes everything that is whole to `take`, in order. After an error the stream is of no use.
-    pub fn push(&mut self, bytes: &[u8], take: impl FnMut(Piece<'_>)) -> Result<(), BadLength> {
+    pub fn push(&mut self, bytes: &[u8], take: impl FnMut(Piece<'_>)) -> Result<(), BadStream> {
         match self.framing {
-            Framing::Lines => {
-                self.push_lines(bytes, take);
-                Ok(())
-            }
-            // After a bad length the stream is unreadable, so nothing of it is kept.
-            Framing::Messages => self.push_messages(bytes, take).inspect_err(|_| self.rest = Vec::new()),
+            Framing::Lines => self.push_lines(bytes, take),
+            Framing::Messages => self.push_messages(bytes, take),
         }
+        // The rest of the stream is unreadable, so nothing of it is kept.
+        .inspect_err(|_| self.rest = Vec::new())
     }
 
     /// Passes the unfinished rest to `take`. Gives whether nothing was cut.
@@ -80,7 +85,7 @@ impl Frames {
         is_whole
     }
 
-    fn push_lines(&mut self, mut bytes: &[u8], mut take: impl FnMut(Piece<'_>)) {
+    fn push_lines(&mut self, mut bytes: &[u8], mut take: impl FnMut(Piece<'_>)) -> Result<(), BadStream> {
         if self.is_skipping || !self.rest.is_empty() {
             let end = memchr(b'\n', bytes);
             let (first, others) = bytes.split_at(end.map_or(bytes.len(), |end| end + 1));
@@ -91,28 +96,44 @@ impl Frames {
             match end {
                 None => return self.bound(take),
                 Some(_) if mem::take(&mut self.is_skipping) => {}
-                Some(_) => take(Piece::Lines(&mem::take(&mut self.rest))),
+                Some(_) => {
+                    let line = mem::take(&mut self.rest);
+                    self.check_start(&line)?;
+                    take(Piece::Lines(&line));
+                }
             }
         }
         let (whole, rest) = bytes.split_at(memrchr(b'\n', bytes).map_or(0, |end| end + 1));
         if !whole.is_empty() {
+            self.check_start(whole)?;
             take(Piece::Lines(whole));
         }
         self.rest.extend_from_slice(rest);
-        self.bound(take);
+        self.bound(take)
     }
 
     /// Discards the line in `rest` once it is too long. One more byte is allowed, because it may be the `\r` of the line's
     /// end.
-    fn bound(&mut self, mut take: impl FnMut(Piece<'_>)) {
+    fn bound(&mut self, mut take: impl FnMut(Piece<'_>)) -> Result<(), BadStream> {
         if self.rest.len() > self.max_line + 1 {
-            self.rest = Vec::new();
+            let line = mem::take(&mut self.rest);
+            self.check_start(&line)?;
             self.is_skipping = true;
             take(Piece::TooLong);
         }
+        Ok(())
     }
 
-    fn push_messages(&mut self, mut bytes: &[u8], mut take: impl FnMut(Piece<'_>)) -> Result<(), BadLength> {
+    /// Looks at the first line of the stream, with which these bytes begin.
+    fn check_start(&mut self, bytes: &[u8]) -> Result<(), BadStream> {
+        if !mem::take(&mut self.is_at_start) {
+            return Ok(());
+        }
+        let line = bytes.get(..memchr(b'\n', bytes).unwrap_or(bytes.len())).unwrap_or_default();
+        if is_request(line.strip_suffix(b"\r").unwrap_or(line), self.max_line) { Err(BadStream::Http) } else { Ok(()) }
+    }
+
+    fn push_messages(&mut self, mut bytes: &[u8], mut take: impl FnMut(Piece<'_>)) -> Result<(), BadStream> {
         while !bytes.is_empty() {
             // A whole message is not copied.
             if self.rest.is_empty()
@@ -136,13 +157,25 @@ impl Frames {
     }
 }
 
+/// Whether a line is the first one of an HTTP request. A name of StatsD may begin like a request, but no line ends like one. A
+/// line that is too long may be cut, and its beginning must do.
+///
+/// Source: RFC 9112, section 3.
+fn is_request(line: &[u8], max_line: usize) -> bool {
+    const METHODS: [&[u8]; 9] =
+        [b"GET", b"HEAD", b"POST", b"PUT", b"DELETE", b"CONNECT", b"OPTIONS", b"TRACE", b"PATCH"];
+    let mut words = line.split(|byte| *byte == b' ');
+    let (first, last) = (words.next().unwrap_or_default(), words.next_back());
+    METHODS.contains(&first) && last.is_some_and(|last| last.starts_with(b"HTTP/") || line.len() > max_line)
+}
+
 /// The end of the message at the beginning of `bytes`; `None` while its length is incomplete.
-fn message_end(bytes: &[u8]) -> Result<Option<usize>, BadLength> {
+fn message_end(bytes: &[u8]) -> Result<Option<usize>, BadStream> {
     let Some(length) = bytes.first_chunk::<LENGTH>() else { return Ok(None) };
     let length = u32::from_le_bytes(*length);
     match usize::try_from(length) {
         Ok(len) if len <= MAX_MESSAGE => Ok(Some(LENGTH + len)),
-        _ => Err(BadLength(length)),
+        _ => Err(BadStream::Length(length)),
     }
 }
 
@@ -163,7 +196,7 @@ mod tests {
     }
 
     /// All results of a stream that arrives in these pieces.
-    fn read(framing: Framing, pieces: &[&[u8]], end: End) -> (Vec<Framed>, Result<bool, BadLength>) {
+    fn read(framing: Framing, pieces: &[&[u8]], end: End) -> (Vec<Framed>, Result<bool, BadStream>) {
         let mut framed = Vec::new();
         let mut frames = Frames::new(framing, MAX_LINE);
         let mut take = |piece: Piece<'_>| match piece {
@@ -242,7 +275,7 @@ mod tests {
     #[test]
     fn an_impossible_length_ends_the_stream() {
         let stream = [message(b"a"), u32::try_from(MAX_MESSAGE + 1).unwrap().to_le_bytes().to_vec()].concat();
-        let expected = (vec![Framed::Message(b"a".to_vec())], Err(BadLength(65_537)));
+        let expected = (vec![Framed::Message(b"a".to_vec())], Err(BadStream::Length(65_537)));
         assert_eq!(read(Framing::Messages, &[&stream], End::Whole), expected);
         // The result is the same for every cut.
         let (message, length) = stream.split_at(5);
@@ -250,7 +283,10 @@ mod tests {
             let (one, other) = length.split_at(cut);
             assert_eq!(read(Framing::Messages, &[message, one, other], End::Whole), expected, "{cut}");
         }
-        assert_eq!(read(Framing::Messages, &[b"a:1|", b"c\n"], End::Whole), (Vec::new(), Err(BadLength(0x7c31_3a61))));
+        assert_eq!(
+            read(Framing::Messages, &[b"a:1|", b"c\n"], End::Whole),
+            (Vec::new(), Err(BadStream::Length(0x7c31_3a61)))
+        );
     }
 
     /// `stream` in pieces that end at `cuts`.
@@ -265,7 +301,46 @@ mod tests {
         proptest::collection::vec(any::<proptest::sample::Index>(), 0..30)
     }
 
+    #[test]
+    fn requests_of_http_are_found_by_their_first_line() {
+        for (line, expected) in [
+            (&b"GET / HTTP/1.1"[..], true),
+            (b"POST /a:1|c HTTP/1.0", true),
+            (b"OPTIONS * HTTP/1.1", true),
+            (b"CONNECT a:1 HTTP/2.0", true),
+            (b"GET HTTP/1.1:1|c", true),
+            (b"GET /index.html:1|c", false),
+            (b"GET:1|c", false),
+            (b"GET", false),
+            (b"get / HTTP/1.1", false),
+            (b"GETS / HTTP/1.1", false),
+            (b" GET / HTTP/1.1", false),
+            (b"", false),
+        ] {
+            assert_eq!(is_request(line, 100), expected, "{}", line.escape_ascii());
+        }
+        let long = [b"GET /", &[b'a'; 100][..]].concat();
+        assert!(is_request(&long, 100) && !is_request(&long, 105));
+        assert!(!is_request(&[b'G'; 200], 100));
+        let (framed, ended) = read(Framing::Lines, &[b"a\nGET / HTTP/1.1\nb\n"], End::Whole);
+        assert_eq!((framed.len(), ended), (3, Ok(true)), "only the first line counts");
+        assert_eq!(read(Framing::Lines, &[b"GET a\n"], End::Whole).1, Ok(true));
+    }
+
     proptest! {
+        #[test]
+        fn prop_any_cut_gives_the_same_start(
+            first in prop_oneof![
+                Just("GET / HTTP/1"), Just("GET HTTP"), Just("GET HTTP/"), Just("PUT 12345"), Just("PUT 123"), Just("PUT")
+            ],
+            end in prop_oneof![Just("\n"), Just("\r\n"), Just("")],
+            cuts in cuts(),
+        ) {
+            let stream = format!("{first}{end}b\n");
+            let whole = read(Framing::Lines, &[stream.as_bytes()], End::Whole);
+            prop_assert_eq!(read(Framing::Lines, &cut(stream.as_bytes(), &cuts), End::Whole), whole);
+        }
+
         #[test]
         fn prop_any_cut_gives_the_same_lines(
             stream in proptest::collection::vec(prop_oneof![Just(b'\n'), Just(b'\r'), Just(b'a'), Just(b'b')], 0..200),

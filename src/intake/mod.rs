@@ -18,6 +18,6 @@ mod sys;
 pub(crate) use bind::BoundSocket;
 pub use datagram::{BATCH, Socket};
 pub(crate) use datagram::{Tickets, receive};
-pub use framing::{BadLength, End, Frames, Piece};
+pub use framing::{BadStream, End, Frames, Piece};
 pub(crate) use stream::{StreamSocket, Streams};
 pub use sys::{Datagram, ReceiveBuffers, Wait};

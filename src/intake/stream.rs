@@ -21,7 +21,7 @@ use tokio::time::timeout;
 
 use super::asked::{Answers, Asked};
 use super::bind::{BoundSocket, MAX_WAITING};
-use super::framing::{BadLength, End, Frames, Piece};
+use super::framing::{BadStream, End, Frames, Piece};
 use super::peers::AllowedPeers;
 use super::sys;
 use crate::config::{Address, Framing, IntakeConfig};
@@ -401,7 +401,10 @@ impl Connection {
         let read = buffer.get(..len).unwrap_or_default();
         let pushed = self.frames.push(read, |piece| apply(&mut work, tap, piece));
         tap.iter_mut().for_each(Tap::flush);
-        Ok(pushed.map(|()| len).map_err(|BadLength(_)| Closed::Framing))
+        Ok(pushed.map(|()| len).map_err(|bad| match bad {
+            BadStream::Length(_) => Closed::Framing,
+            BadStream::Http => Closed::Http,
+        }))
     }
 
     /// Applies the unfinished line if it counts as whole; gives whether nothing was cut.

@@ -88,6 +88,8 @@ pub(crate) enum Closed {
     Error,
     /// The length of a message is impossible, or the client closed it in the middle of a message.
     Framing,
+    /// It began as HTTP.
+    Http,
     /// Nothing was received for `[intake] idle_timeout`.
     Idle,
     /// `[intake] max_connections` were open already.

@@ -50,7 +50,7 @@ own_metrics! {
     "statsidecar_bytes_total", Counter, |_, snapshot| by_listener(snapshot, |listener| Some(listener.bytes)),
         "Bytes received, without the headers of the network.";
     "statsidecar_closed_connections_total", Counter, |_, snapshot| closed(snapshot),
-        "Connections closed, by reason: by the client, by an error, by an impossible message, by the idle timeout, or at once by the limit on connections.";
+        "Connections closed, by reason: by the client, by an error, by an impossible message, because they began as HTTP, by the idle timeout, or at once by the limit on connections.";
     "statsidecar_connections", Gauge, |_, snapshot| by_listener(snapshot, |listener| Some(listener.socket.try_as_stream_ref()?.open())),
         "Connections that are open.";
     "statsidecar_connections_total", Counter, |_, snapshot| by_listener(snapshot, |listener| Some(listener.socket.try_as_stream_ref()?.accepted)),

@@ -21,7 +21,7 @@ fn connections(daemon: &Daemon, open: u64, accepted: u64, closed: &[(&str, u64)]
         format!("statsidecar_connections{{listener=\"{listener}\"}} {open}"),
         format!("statsidecar_connections_total{{listener=\"{listener}\"}} {accepted}"),
     ];
-    for reason in ["end", "error", "framing", "idle", "limit"] {
+    for reason in ["end", "error", "framing", "http", "idle", "limit"] {
         let count = closed.get(reason).unwrap_or(&0);
         let labels = format!("listener=\"{listener}\",reason=\"{reason}\"");
         expected.push(format!("statsidecar_closed_connections_total{{{labels}}} {count}"));
@@ -74,6 +74,36 @@ fn a_line_of_64_kib_is_read_by_default() {
         let exposition = daemon.scrape_when("statsidecar_lines_total", 3);
         assert_eq!(sum(&exposition, "aa_total"), 32_766, "{transport}");
         assert_eq!((sum(&exposition, "b_total"), rejected(&exposition, "line_too_long")), (1, 1), "{transport}");
+    }
+}
+
+/// The form of a web page can make a browser send lines to any port of its machine.
+#[test]
+fn lines_in_a_request_of_http_are_not_taken() {
+    let body = "a:1|c\nb:1|c\n";
+    let post = |path: &str| {
+        format!("POST {path} HTTP/1.1\r\nHost: localhost\r\nx:1|c\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+    };
+    let requests = [post("/"), post("/a:1|c"), post(&"long".repeat(20_000)), "GET /a:1|c HTTP/1.0\n".to_owned()];
+    for transport in STREAMS {
+        let daemon = listening(transport, &[]);
+        for (n, request) in (1..).zip(&requests) {
+            let mut client = Client::connect(&daemon.listeners[0]);
+            let (method, rest) = request.split_at(2);
+            client.write(method.as_bytes());
+            daemon.scrape();
+            // The program may close the connection before all is sent.
+            _ = client.try_write(rest.as_bytes());
+            client.wait_for_end();
+            let exposition = connections(&daemon, 0, n, &[("http", n)]);
+            assert_eq!(clients(&exposition), [""; 0], "{transport}: {request:.40}");
+            assert_eq!(sum(&exposition, "statsidecar_lines_total"), 0, "{transport}: {request:.40}");
+        }
+        // A name may begin like a request.
+        Client::connect(&daemon.listeners[0]).send(b"GET /index:1|c");
+        let n = requests.len() as u64;
+        let exposition = connections(&daemon, 0, n + 1, &[("http", n), ("end", 1)]);
+        assert_eq!(clients(&exposition), ["GET__index_total 1"], "{transport}");
     }
 }
 

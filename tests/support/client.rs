@@ -1,6 +1,6 @@
 //! Clients of every transport.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpStream, UdpSocket};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{UnixDatagram, UnixStream};
@@ -79,11 +79,15 @@ impl Client {
 
     /// Writes bytes to a stream unchanged.
     pub fn write(&mut self, bytes: &[u8]) {
+        self.try_write(bytes).expect("it is taken");
+    }
+
+    /// The same, for a stream that the other side may close.
+    pub fn try_write(&mut self, bytes: &[u8]) -> io::Result<()> {
         match self {
             Self::Tcp(tcp) => tcp.write_all(bytes),
             Self::Unix(unix) => unix.write_all(bytes),
             Self::Udp(_) | Self::Unixgram(_) => panic!("this is no stream"),
         }
-        .expect("it is taken");
     }
 }
