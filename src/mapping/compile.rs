@@ -8,6 +8,7 @@ use super::agreed::AgreedOptions;
 use super::condition::Conditions;
 use super::consistency::Consistency;
 use super::conversion::{Conversion, Reading};
+use super::costs::costs;
 use super::glob::GlobPart;
 use super::labels::{SeriesLabels, TagPolicy};
 use super::metric::{Ending, Metric, RuleMetadata};
@@ -52,10 +53,14 @@ impl Rules {
         let mut compiler = Compiler::new(config);
         let rules: Vec<_> = config.metrics.iter().filter_map(|rule| compiler.rule(rule)).collect();
         let relay_filters = RelayFilter::compile(&config.relays, &mut compiler.diagnostics);
+        let costs = costs(&rules);
         let automaton = compiler.automaton(&rules);
         let Compiler { mut diagnostics, consistency, metadata, constants, initial, .. } = compiler;
         diagnostics.extend(consistency.collisions());
-        diagnostics.extend(unreachable_rules(&rules, &automaton));
+        if costs.is_empty() {
+            diagnostics.extend(unreachable_rules(&rules, &automaton));
+        }
+        diagnostics.extend(costs);
         let default_metric = MetricTemplate {
             name: None,
             metadata,

@@ -12,6 +12,9 @@ pub(super) struct Glob {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct GlobPart(Vec<String>);
 
+/// The most `*` of a glob, and so its most captures.
+const MOST_STARS: usize = 64;
+
 impl Glob {
     /// Compiles a glob. The error says what is wrong, and how to correct it.
     pub(super) fn new(text: &str) -> Result<Self, String> {
@@ -21,6 +24,13 @@ impl Glob {
         // A name may contain blanks and `|`, and the name of a service check also `:`.
         if text.contains('\n') {
             return Err(format!("the glob {text:?} contains a line break, which no name contains; leave it out"));
+        }
+        let stars = text.matches('*').count();
+        if stars > MOST_STARS {
+            let start: String = text.chars().take(20).collect();
+            return Err(format!(
+                "the glob {start:?}... has {stars} *, and {MOST_STARS} are the most; end it in .** or use a regex"
+            ));
         }
         let (head, rest) = match text.strip_suffix("**") {
             Some("") => return Ok(Self { parts: Vec::new(), rest: true }),
@@ -61,6 +71,18 @@ impl Glob {
         self.rest && self.parts.is_empty()
     }
 
+    /// Whether a part has two `*` or more. An automaton over many such globs has a state for each combination of those that
+    /// have matched so far.
+    pub(super) fn is_combinatorial(&self) -> bool {
+        self.parts.iter().any(|part| part.0.len() > 2)
+    }
+
+    /// The longest text that every name has that matches.
+    pub(super) fn longest_text(&self) -> &str {
+        let texts = self.parts.iter().flat_map(|GlobPart(texts)| texts);
+        texts.max_by_key(|text| text.len()).map_or("", String::as_str)
+    }
+
     /// Names with this property: a glob that matches all of them matches every name that this glob matches.
     ///
     /// They are the glob itself with `*` as text, because no literal part of another glob can match a `*`: only its `*`
@@ -78,10 +100,15 @@ impl Glob {
     /// Matches a whole name. The captures are the name itself as `$0`, then the text of each `*` from left to right.
     pub(super) fn matches<'n>(&self, name: &'n str) -> Option<Vec<&'n str>> {
         let mut captures = vec![name];
+        self.capture(name, &mut captures).map(|()| captures)
+    }
+
+    /// The same, adding the text of each `*` to `captures`.
+    pub(super) fn capture<'n>(&self, name: &'n str, captures: &mut Vec<&'n str>) -> Option<()> {
         let mut rest = Some(name);
         for part in &self.parts {
             let (text, after) = rest?.split_once('.').map_or((rest?, None), |(text, after)| (text, Some(after)));
-            part.matches(text, &mut captures)?;
+            part.matches(text, captures)?;
             rest = after;
         }
         match (self.rest, rest) {
@@ -89,7 +116,7 @@ impl Glob {
             (false, None) => {}
             _ => return None,
         }
-        Some(captures)
+        Some(())
     }
 }
 
@@ -162,7 +189,7 @@ mod tests {
 
     #[test]
     fn invalid_globs() {
-        for bad in ["", "a..b", ".a", "a.", "a.**.b", "a**", "a\n", "a\nb.*", "**.a", "***"] {
+        for bad in ["", "a..b", ".a", "a.", "a.**.b", "a**", "a\n", "a\nb.*", "**.a", "***", &"a*".repeat(65)] {
             assert!(Glob::new(bad).is_err(), "{bad}");
         }
     }

@@ -9,6 +9,7 @@ mod compile;
 mod condition;
 mod consistency;
 mod conversion;
+mod costs;
 mod glob;
 mod labels;
 mod metric;

@@ -1,5 +1,6 @@
 //! The patterns of rules, globs and regexes, and one automaton over the patterns of all rules.
 
+use memchr::memmem::Finder;
 use regex::bytes::{RegexSet, RegexSetBuilder};
 use regex::{Regex, RegexBuilder};
 
@@ -74,6 +75,11 @@ impl NamePattern {
         }
     }
 
+    /// Whether it is a glob with two `*` in a part.
+    pub(super) fn is_combinatorial(&self) -> bool {
+        matches!(self, Self::Glob(glob) if glob.is_combinatorial())
+    }
+
     /// Whether the pattern is known to match every name.
     pub(super) fn matches_all(&self) -> bool {
         match self {
@@ -94,24 +100,80 @@ impl NamePattern {
 
 /// One automaton over many patterns, which reads a name once to match it against all of them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Automaton(RegexSet);
+pub(super) struct Automaton {
+    set: RegexSet,
+    /// The globs that are matched one by one.
+    apart: Vec<ApartGlob>,
+}
+
+#[derive(Clone, Debug)]
+struct ApartGlob {
+    index: usize,
+    glob: Glob,
+    /// Finds the longest text of the glob, without which no name matches.
+    text: Finder<'static>,
+}
+
+/// So many globs with two `*` in a part are cheap in the automaton.
+const FEW_COMBINATORIAL: usize = 4;
+
+/// A pattern that would make the automaton large for some names.
+fn combinatorial((index, pattern): (usize, &NamePattern)) -> Option<ApartGlob> {
+    match pattern {
+        NamePattern::Glob(glob) if pattern.is_combinatorial() => {
+            let text = Finder::new(glob.longest_text()).into_owned();
+            Some(ApartGlob { index, glob: glob.clone(), text })
+        }
+        _ => None,
+    }
+}
+
+/// Matches no name; in the place of a pattern that is matched by itself.
+const NOTHING: &str = "[a&&b]";
 
 impl Automaton {
     /// The automaton over `patterns`; `None`: it would be too large.
     pub(super) fn new<'p>(patterns: impl ExactSizeIterator<Item = &'p NamePattern>) -> Option<Self> {
         let states = (patterns.len() * STATES_SIZE).clamp(STATES.0, STATES.1);
-        let mut builder = RegexSetBuilder::new(patterns.map(NamePattern::to_regex));
-        builder.size_limit(ALL_SIZE).dfa_size_limit(states).build().ok().map(Self)
+        let patterns: Vec<_> = patterns.collect();
+        let mut apart: Vec<ApartGlob> = patterns.iter().copied().enumerate().filter_map(combinatorial).collect();
+        if apart.len() <= FEW_COMBINATORIAL {
+            apart.clear();
+        }
+        let mut regexes: Vec<String> = patterns.iter().map(|pattern| pattern.to_regex()).collect();
+        for ApartGlob { index, .. } in &apart {
+            regexes.get_mut(*index).into_iter().for_each(|regex| NOTHING.clone_into(regex));
+        }
+        let mut builder = RegexSetBuilder::new(regexes);
+        let set = builder.size_limit(ALL_SIZE).dfa_size_limit(states).build().ok()?;
+        Some(Self { set, apart })
     }
 
     /// Whether at least one pattern matches `name`.
     pub(super) fn is_match(&self, name: &str) -> bool {
-        self.0.is_match(name.as_bytes())
+        self.set.is_match(name.as_bytes()) || self.apart(name).next().is_some()
     }
 
     /// The indexes of the patterns that match `name`, in ascending order.
     pub(super) fn matches(&self, name: &str) -> impl Iterator<Item = usize> + use<> {
-        self.0.matches(name.as_bytes()).into_iter()
+        let mut apart: Vec<usize> = self.apart(name).collect();
+        let (mut set, mut all) = (self.set.matches(name.as_bytes()).into_iter(), Vec::new());
+        if !apart.is_empty() {
+            all.append(&mut apart);
+            all.extend(set.by_ref());
+            all.sort_unstable();
+        }
+        all.into_iter().chain(set)
+    }
+
+    /// The indexes of those that match among the globs that are matched one by one.
+    fn apart(&self, name: &str) -> impl Iterator<Item = usize> {
+        let mut captures = Vec::new();
+        let may_match = |apart: &&ApartGlob| apart.text.find(name.as_bytes()).is_some();
+        self.apart.iter().filter(may_match).filter_map(move |ApartGlob { index, glob, .. }| {
+            captures.clear();
+            glob.capture(name, &mut captures).map(|()| *index)
+        })
     }
 }
 
@@ -226,6 +288,17 @@ mod tests {
             assert_eq!(automaton.matches(name).collect::<Vec<_>>(), expected, "{name}");
         }
         assert_eq!(Automaton::new([].iter()).unwrap().matches("a").count(), 0);
+    }
+
+    #[test]
+    fn globs_that_are_matched_one_by_one_are_found_in_their_order() {
+        let many: Vec<_> = (0..40).map(|n| glob(&format!("*k{n}*.x"))).collect();
+        let patterns = [vec![glob("**")], many, vec![glob("ak7b*.*")]].concat();
+        let automaton = Automaton::new(patterns.iter()).unwrap();
+        assert_eq!(automaton.apart.len(), 40);
+        assert_eq!(automaton.matches("ak7bk31.x").collect::<Vec<_>>(), [0, 4, 8, 32, 41]);
+        assert_eq!(automaton.matches("k.x").collect::<Vec<_>>(), [0]);
+        assert!(automaton.is_match("k0.x"));
     }
 
     #[test]

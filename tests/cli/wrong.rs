@@ -241,6 +241,35 @@ fn the_shipped_file_is_good() {
     );
 }
 
+/// A file that would make each new name, or the check itself, slow is refused with the limit that it breaks.
+#[test]
+fn rules_that_would_make_names_slow_are_refused() {
+    let scratch = Scratch::new("slow-rules");
+    let rules = |count: usize, rule: fn(usize) -> String| (0..count).map(rule).collect::<String>();
+    let by_tag = |n| format!("[[metric]]\nmatch = \"**\"\nname = \"m\"\nmatch_tags = {{ k = \"v{n}\" }}\n");
+    let two_stars = |n| format!("[[metric]]\nmatch = \"*k{n}*.x\"\nname = \"m\"\n");
+    for (config, expected) in [
+        (rules(256, by_tag), None),
+        (rules(20_000, by_tag), Some(":1026:9: more than 256 rules with match_tags have the pattern \"**\"; ")),
+        (rules(512, two_stars), None),
+        (rules(1000, two_stars), Some(":1538:9: more than 512 rules have two * in a part of their glob; ")),
+        (
+            format!("[[metric]]\nmatch = \"{}\"\n", "a*".repeat(50_000)),
+            Some(":2:9: the glob \"a*a*a*a*a*a*a*a*a*a*\"... has 50000 *, and 64 are the most; "),
+        ),
+    ] {
+        scratch.write("config.toml", &config);
+        let ended = run_in(scratch.path(), &["check", "config.toml"]);
+        let said = ended.stderr + &ended.stdout;
+        match expected {
+            None => assert_eq!(ended.code, Some(0), "{said}"),
+            Some(expected) => {
+                assert_eq!((ended.code, said.contains(expected), said.lines().count()), (Some(2), true, 1), "{said}");
+            }
+        }
+    }
+}
+
 #[test]
 fn a_missing_file_is_named() {
     for args in [&["check", "no.toml"][..], &["--config", "no.toml"], &["explain", "--config", "no.toml", "a:1|c"]] {
