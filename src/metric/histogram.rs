@@ -67,7 +67,7 @@ impl Histogram {
     pub fn observe(&self, value: f64, weight: f64, sharing: Sharing) {
         let times = if weight == 1.0 { 1 } else { self.carry.whole(weight, sharing) };
         if let Some(bucket) = self.buckets.get(self.bounds.index(value)) {
-            sharing.add(bucket, times);
+            sharing.saturating_add(bucket, times);
         }
         self.sum.add(value * weight, sharing);
     }
@@ -100,6 +100,21 @@ mod tests {
 
     fn histogram(bounds: &[f64]) -> Histogram {
         Histogram::new(Bounds::new(bounds).expect("the bounds rise"))
+    }
+
+    #[test]
+    fn a_bucket_stays_at_the_largest_number() {
+        for sharing in [Sharing::SingleWriter, Sharing::Shared] {
+            let histogram = histogram(&[1.0]);
+            histogram.observe(0.5, 1.8e19, sharing);
+            let (before, _) = read(&histogram);
+            assert_eq!(before, [18_000_000_000_000_000_000; 2]);
+            for weight in [1.0, 1e9, 1.8e19, 1e300, 1.0] {
+                histogram.observe(0.5, weight, sharing);
+                histogram.observe(2.0, weight, sharing);
+            }
+            assert_eq!(read(&histogram).0, [u64::MAX; 2], "{sharing:?}");
+        }
     }
 
     fn read(histogram: &Histogram) -> (Vec<u64>, f64) {

@@ -12,12 +12,18 @@ pub enum Sharing {
 }
 
 impl Sharing {
-    /// Adds to a whole number that cannot overflow, the count of a bucket for example.
+    /// Adds to a whole number, which stays at the largest one when the sum would be larger.
     #[inline]
-    pub(super) fn add(self, cell: &AtomicU64, n: u64) {
+    pub(super) fn saturating_add(self, cell: &AtomicU64, n: u64) {
+        let now = cell.load(Ordering::Relaxed);
         match self {
-            Self::SingleWriter => cell.store(cell.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed),
-            Self::Shared => _ = cell.fetch_add(n, Ordering::Relaxed),
+            Self::SingleWriter => cell.store(now.saturating_add(n), Ordering::Relaxed),
+            // Only 2^31 threads together could overflow here.
+            Self::Shared if now < 1 << 63 && n < 1 << 32 => _ = cell.fetch_add(n, Ordering::Relaxed),
+            Self::Shared => {
+                let add = |now: u64| Some(now.saturating_add(n));
+                let _ = cell.fetch_update(Ordering::Relaxed, Ordering::Relaxed, add);
+            }
         }
     }
 
