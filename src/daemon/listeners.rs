@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 
 use super::error::Error;
 use super::process;
-use crate::config::{Address, Config, Endpoint, HttpAddress, IntakeConfig};
+use crate::config::{Address, Config, Endpoint, HttpAddress, IntakeConfig, UnixName};
 use crate::forward::{Relay, lookup};
 use crate::intake::{self, Socket, StreamSocket, Streams, Tickets};
 use crate::metric::Sharing;
@@ -94,6 +94,17 @@ impl Sockets {
         datagrams.chain(self.streams.iter().map(|socket| socket.address())).cloned().collect()
     }
 
+    /// Binds the Unix sockets anew whose files are lost. May block for some time.
+    fn restore(&self, intake: &IntakeConfig) {
+        self.datagrams.iter().for_each(|socket| socket.restore(intake));
+        self.streams.iter().for_each(|socket| socket.restore(intake));
+    }
+
+    /// Whether clients find every socket.
+    fn are_bound(&self) -> bool {
+        self.datagrams.iter().all(|socket| socket.is_bound()) && self.streams.iter().all(|socket| socket.is_bound())
+    }
+
     /// What each listener has received, and what its socket knows.
     pub(super) fn snapshot(&self) -> Vec<ListenerSnapshot> {
         let datagrams = self.datagrams.iter().map(|socket| socket.snapshot());
@@ -123,6 +134,7 @@ impl Drop for Alive {
 /// What reads the sockets: threads for datagrams, tasks for streams.
 #[derive(Default)]
 pub(super) struct Receivers {
+    intake: Arc<IntakeConfig>,
     sockets: Sockets,
     threads: Vec<JoinHandle<()>>,
     /// One for each thread, which owns its value until it ends or panics.
@@ -158,7 +170,8 @@ impl Receivers {
             let streams = Streams::start(&sockets.streams, worker, tap, room, &config.intake);
             Some(streams.map_err(|error| Error::System("wait for connections", error))?)
         };
-        let mut receivers = Self { sockets, streams, ..Self::default() };
+        let intake = Arc::new(config.intake.clone());
+        let mut receivers = Self { intake, sockets, streams, ..Self::default() };
         let (started, has_started) = mpsc::channel();
         for socket in receivers.sockets.datagrams.clone() {
             let tickets = Arc::new(Mutex::new(Tickets::default()));
@@ -204,10 +217,28 @@ impl Receivers {
         }
     }
 
-    /// Tells whether every listener is being read.
+    /// Tells whether clients find every listener, and whether it is being read.
     pub(super) fn ready(&self) -> impl Fn() -> bool + Send + Sync + use<> {
         let (alive, streams) = (self.alive.clone(), self.streams.as_ref().map(Streams::ready));
-        move || alive.iter().all(|thread| thread.strong_count() > 0) && streams.as_ref().is_none_or(|ready| ready())
+        let sockets = self.sockets.clone();
+        move || {
+            sockets.are_bound()
+                && alive.iter().all(|thread| thread.strong_count() > 0)
+                && streams.as_ref().is_none_or(|ready| ready())
+        }
+    }
+
+    /// Looks at the files of the Unix sockets each `tick`, for ever, and makes those anew that are lost.
+    pub(super) async fn keep_files(&self, tick: Duration) {
+        if self.intake.listen.iter().all(|listener| !matches!(listener.unix(), Some(UnixName::File(_)))) {
+            return std::future::pending().await;
+        }
+        loop {
+            tokio::time::sleep(tick).await;
+            let (sockets, intake) = (self.sockets.clone(), Arc::clone(&self.intake));
+            // To bind may block, which this thread must not.
+            let _ = tokio::task::spawn_blocking(move || sockets.restore(&intake)).await;
+        }
     }
 
     /// Waits until all that arrived before is applied, but not longer than [`CATCH_UP`]. Not for the thread of the runtime.

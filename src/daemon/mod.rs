@@ -171,6 +171,7 @@ impl Daemon {
             }
             () = self.server.failed() => Err(Error::HttpPanicked),
             () = self.receivers.failed() => Err(Error::Panicked),
+            () = self.receivers.keep_files(self.timing.tick) => Ok(()),
             () = stop => Ok(()),
         };
         drop(self.http_file);

@@ -3,9 +3,9 @@
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,8 @@ use rustix::net::addr::SocketAddrArg;
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
 use rustix::process::geteuid;
 
+use super::socket_file::SocketFile;
+use super::sys;
 use crate::config::{Address, Endpoint, IntakeConfig, UnixName};
 
 /// How many connections may wait to be accepted. The kernel lets one more wait.
@@ -38,13 +40,18 @@ pub(crate) struct BoundSocket {
 impl BoundSocket {
     /// Binds `address`, one of the listeners of `intake`.
     pub(crate) fn new(address: &Address, intake: &IntakeConfig) -> io::Result<Self> {
+        Self::bind(address, intake, true)
+    }
+
+    /// The same; `warns` says whether the log tells of a locked folder.
+    fn bind(address: &Address, intake: &IntakeConfig, warns: bool) -> io::Result<Self> {
         let fd = socket(address, intake)?;
         let (address, file) = match address {
             Address::Udp(socket) => (Address::Udp(bind_ip(&fd, socket)?), None),
             Address::Tcp(socket) => (Address::Tcp(bind_ip(&fd, socket)?), None),
             Address::Unixgram(name) | Address::Unix(name) | Address::UnixDogstatsd(name) => {
                 let file = match name {
-                    UnixName::File(path) => Some(bind_file(&fd, path, address, intake)?),
+                    UnixName::File(path) => Some(bind_file(&fd, path, address, intake, warns)?),
                     UnixName::Abstract(name) => bind_name(&fd, name).map(|()| None)?,
                 };
                 (address.clone(), file)
@@ -56,6 +63,23 @@ impl BoundSocket {
     /// Removes the socket file, so that no client connects any more.
     pub(super) fn remove_file(&self) {
         self.file.iter().for_each(SocketFile::remove);
+    }
+
+    /// Whether clients find the socket: false if [`restore`](Self::restore) could not make the file anew.
+    pub(super) fn is_bound(&self) -> bool {
+        self.file.as_ref().is_none_or(SocketFile::is_bound)
+    }
+
+    /// Binds the socket anew if its file is gone or another one has its place. The descriptor is that of the new socket
+    /// then. Gives the old socket, which clients do not find any more.
+    pub(super) fn restore(&self, intake: &IntakeConfig) -> Option<OwnedFd> {
+        self.file.as_ref()?.restore(&self.address, || {
+            let new = Self::bind(&self.address, intake, false)?;
+            let file = new.file.ok_or(io::ErrorKind::Unsupported)?;
+            let old = self.fd.try_clone()?;
+            sys::replace(self.fd.as_fd(), new.fd.as_fd())?;
+            Ok((old, file))
+        })
     }
 }
 
@@ -84,6 +108,10 @@ fn socket(address: &Address, intake: &IntakeConfig) -> io::Result<OwnedFd> {
         sockopt::set_tcp_keepidle(&fd, Duration::from_secs(60))?;
         sockopt::set_tcp_keepintvl(&fd, Duration::from_secs(15))?;
         sockopt::set_tcp_keepcnt(&fd, 4)?;
+    }
+    if let (Address::Unixgram(_), Some(_)) = (address, &intake.allow_uids) {
+        // The kernel adds the sender to each datagram.
+        sockopt::set_socket_passcred(&fd, true)?;
     }
     if kind == SocketType::DGRAM
         && let Some(bytes) = intake.receive_buffer
@@ -137,7 +165,13 @@ fn bind_name(fd: &OwnedFd, name: &str) -> io::Result<()> {
     }
 }
 
-fn bind_file(fd: &OwnedFd, path: &str, address: &Address, intake: &IntakeConfig) -> io::Result<SocketFile> {
+fn bind_file(
+    fd: &OwnedFd,
+    path: &str,
+    address: &Address,
+    intake: &IntakeConfig,
+    warns: bool,
+) -> io::Result<SocketFile> {
     let uid = |name: &str| Ok(User::from_name(name)?.map(|user| user.uid.as_raw()));
     let gid = |name: &str| Ok(Group::from_name(name)?.map(|group| group.gid.as_raw()));
     let owner = intake.owner.as_deref().map(|name| id("owner", "owner", name, uid)).transpose()?;
@@ -146,6 +180,9 @@ fn bind_file(fd: &OwnedFd, path: &str, address: &Address, intake: &IntakeConfig)
     fchmod(fd, Mode::RUSR | Mode::WUSR)?;
     let name = SocketAddrUnix::new(path)?;
     let lock = locked_folder(path);
+    if warns && lock.is_err() {
+        tracing::warn!(path, "another program has locked the folder of the socket; going on without the lock");
+    }
     match bind_to(fd, &name) {
         Err(Errno::ADDRINUSE) => {
             remove_if_stale(path, &name, address)?;
@@ -157,7 +194,7 @@ fn bind_file(fd: &OwnedFd, path: &str, address: &Address, intake: &IntakeConfig)
     }
     drop(lock);
     let opened = opened(path)?;
-    let file = SocketFile { path: path.into(), identity: identity(&opened.metadata()?) };
+    let file = SocketFile::new(path.as_ref(), &opened.metadata()?);
     if owner.is_some() || group.is_some() {
         let (owner, group) = (owner.map(Uid::from_raw), group.map(Gid::from_raw));
         chownat(&opened, "", owner, group, AtFlags::EMPTY_PATH).map_err(|error| {
@@ -191,20 +228,21 @@ fn opened(path: &str) -> io::Result<fs::File> {
 /// Locks the folder of `path`, until the result is dropped. Of several sidecars that start at once with the same path, only
 /// one may then replace a stale file.
 ///
-/// If the folder cannot be locked, binding goes on without the lock. Every local user who can read the folder can lock it,
-/// and must not be able to keep the program from its start; so the wait is short.
-fn locked_folder(path: &str) -> Option<OwnedFd> {
-    let folder = Path::new(path).parent()?;
-    let folder = rustix::fs::open(folder, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+/// If the folder cannot be opened (`Ok(None)`) or locked, binding goes on without the lock. Every local user who can read the
+/// folder can lock it, and must not be able to keep the program from its start; so the wait is short.
+fn locked_folder(path: &str) -> io::Result<Option<OwnedFd>> {
+    let Some(folder) = Path::new(path).parent() else { return Ok(None) };
+    let Ok(folder) = rustix::fs::open(folder, OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) else {
+        return Ok(None);
+    };
     let deadline = Instant::now() + LOCK_WAIT;
     while flock(&folder, FlockOperation::NonBlockingLockExclusive).is_err() {
         if Instant::now() > deadline {
-            tracing::warn!(path, "another program has locked the folder of the socket; going on without the lock");
-            return None;
+            return Err(io::ErrorKind::TimedOut.into());
         }
         thread::sleep(Duration::from_millis(10));
     }
-    Some(folder)
+    Ok(Some(folder))
 }
 
 /// Removes the socket file of a process that was killed: one that refuses connections. Any other file stays.
@@ -249,35 +287,6 @@ pub(super) fn id(
         Ok(None) => Err(io::Error::other(format!("this machine has no {what} {name:?}; correct [intake] {key}"))),
         Err(error) => Err(io::Error::other(format!("[intake] {key} {name:?} cannot be looked up: {error}"))),
     }
-}
-
-/// The file of a bound socket. It is removed with this value, unless another file has replaced it.
-#[derive(Debug)]
-struct SocketFile {
-    path: PathBuf,
-    /// Device and inode. No other file can have the same while the socket is open.
-    identity: (u64, u64),
-}
-
-impl SocketFile {
-    /// Removes the file, unless another one has replaced it.
-    fn remove(&self) {
-        if fs::symlink_metadata(&self.path).is_ok_and(|found| identity(&found) == self.identity)
-            && let Err(error) = fs::remove_file(&self.path)
-        {
-            tracing::warn!(path = %self.path.display(), %error, "cannot remove the socket file");
-        }
-    }
-}
-
-impl Drop for SocketFile {
-    fn drop(&mut self) {
-        self.remove();
-    }
-}
-
-fn identity(metadata: &fs::Metadata) -> (u64, u64) {
-    (metadata.dev(), metadata.ino())
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
 //! Datagrams: the socket, and the loops that receive from it.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::mem;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Instant;
@@ -31,6 +32,9 @@ pub struct Socket {
     receive_buffer: usize,
     /// When the threads that read the socket must end; `None` until [`Socket::stop`].
     end: OnceLock<Instant>,
+    /// Sockets whose files were lost, until a thread has read what is queued there; `has_retired` says whether there are any.
+    retired: Mutex<Vec<OwnedFd>>,
+    has_retired: AtomicBool,
     drops: Mutex<Drops>,
     /// The users who may send; `None` is all.
     allowed: Option<AllowedPeers>,
@@ -52,15 +56,13 @@ impl Socket {
     pub fn bind(address: &Address, intake: &IntakeConfig) -> io::Result<Self> {
         let allowed = AllowedPeers::of(address, intake)?;
         let bound = BoundSocket::new(address, intake)?;
-        if allowed.is_some() {
-            // The kernel adds the sender to each datagram. One that came in between counts as that of another user.
-            sockopt::set_socket_passcred(&bound.fd, true)?;
-        }
         Ok(Self {
             listener: Listener::new(bound.address.to_string()),
             receive_buffer: sockopt::socket_recv_buffer_size(&bound.fd)?,
             bound,
             end: OnceLock::new(),
+            retired: Mutex::default(),
+            has_retired: AtomicBool::new(false),
             drops: Mutex::default(),
             allowed,
             denied: AtomicU64::new(0),
@@ -131,6 +133,26 @@ impl Socket {
         let _ = net::shutdown(self, Shutdown::Read);
     }
 
+    /// Binds the socket anew if its file is lost. What clients had sent to the old one is still read.
+    pub(crate) fn restore(&self, intake: &IntakeConfig) {
+        let Some(old) = self.bound.restore(intake) else { return };
+        let mut retired = self.retired.lock();
+        // `Release`: a thread that sees it finds the new socket.
+        self.has_retired.store(true, Ordering::Release);
+        // This wakes the thread that waits, and tells clients to connect again.
+        let _ = net::shutdown(&old, Shutdown::Read);
+        retired.push(old);
+    }
+
+    /// Whether clients find the socket.
+    pub(crate) fn is_bound(&self) -> bool {
+        self.bound.is_bound()
+    }
+
+    fn has_retired(&self) -> bool {
+        self.has_retired.load(Ordering::Acquire)
+    }
+
     /// Tells of the datagrams that are lost because there was no time for them. All threads must have ended.
     pub(crate) fn log_lost(&self) {
         let bytes = sys::memory(self.as_fd()).map_or(0, |memory| memory.queued);
@@ -187,7 +209,7 @@ pub(crate) fn receive(
     let (mut lead, mut retries) = (None, Retries::new());
     while !socket.is_stopping() {
         let mut turn = lead.take().or_else(lock);
-        let taken = reader.take(Wait::ForOne, |packets| {
+        let taken = reader.take(socket.as_fd(), Wait::ForOne, |packets| {
             let ticket = turn.as_mut().map(|tickets| tickets.take());
             if packets < BATCH {
                 lead = turn.take();
@@ -198,9 +220,14 @@ pub(crate) fn receive(
             Ok(()) => retries.succeeded(),
             Err(error) => reader.pause(&mut retries, &error),
         }
+        if socket.has_retired() {
+            lead = lead.or_else(lock);
+            reader.drain_retired(|_| lead.as_mut().map(|tickets| tickets.take()));
+        }
     }
     let mut turn = lead.or_else(lock);
-    reader.drain(|_| turn.as_mut().map(|tickets| tickets.take()));
+    reader.drain_retired(|_| turn.as_mut().map(|tickets| tickets.take()));
+    reader.drain(socket.as_fd(), |_| turn.as_mut().map(|tickets| tickets.take()));
 }
 
 /// The tickets of the threads that share a socket. The thread that holds their lock receives.
@@ -228,9 +255,20 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// Reads what is queued, as long as there is time.
-    fn drain(&mut self, mut ticket: impl FnMut(usize) -> Option<Ticket>) {
-        while !self.socket.is_late() && self.take(Wait::No, &mut ticket).is_ok() {}
+    /// Reads what is queued in `from`, as long as there is time.
+    fn drain(&mut self, from: BorrowedFd<'_>, mut ticket: impl FnMut(usize) -> Option<Ticket>) {
+        while !self.socket.is_late() && self.take(from, Wait::No, &mut ticket).is_ok() {}
+    }
+
+    /// Reads what clients had sent before the socket was bound anew.
+    #[cold]
+    fn drain_retired(&mut self, mut ticket: impl FnMut(usize) -> Option<Ticket>) {
+        let retired = {
+            let mut retired = self.socket.retired.lock();
+            self.socket.has_retired.store(false, Ordering::Relaxed);
+            mem::take(&mut *retired)
+        };
+        retired.iter().for_each(|old| self.drain(old.as_fd(), &mut ticket));
     }
 
     /// Waits after an error, longer each time, so that an error that stays costs little.
@@ -244,10 +282,15 @@ impl Reader<'_> {
         thread::sleep(pause);
     }
 
-    /// Receives datagrams and applies them. `ticket` is called in between, with their number. A signal that arrives in
-    /// between is no error.
-    fn take(&mut self, wait: Wait, ticket: impl FnOnce(usize) -> Option<Ticket>) -> io::Result<()> {
-        let received = self.buffers.receive(self.socket.as_fd(), wait);
+    /// Receives datagrams of `from` and applies them. `ticket` is called in between, with their number. A signal that
+    /// arrives in between is no error.
+    fn take(
+        &mut self,
+        from: BorrowedFd<'_>,
+        wait: Wait,
+        ticket: impl FnOnce(usize) -> Option<Ticket>,
+    ) -> io::Result<()> {
+        let received = self.buffers.receive(from, wait);
         let _in_hand = self.in_hand.begin();
         let packets = match received {
             Ok(packets) => packets,
@@ -260,7 +303,7 @@ impl Reader<'_> {
         let mut batch = work.batch();
         for packet in packets {
             // A socket that is shut down gives an empty datagram that nobody sent.
-            if packet.bytes.is_empty() && self.socket.is_stopping() {
+            if packet.bytes.is_empty() && (self.socket.is_stopping() || self.socket.has_retired()) {
                 continue;
             }
             if !self.socket.allows(&packet) {

@@ -11,6 +11,7 @@ mod catch_up;
 mod datagram;
 mod framing;
 mod peers;
+mod socket_file;
 mod stream;
 #[allow(unsafe_code, reason = "the only module that calls the kernel without a safe wrapper")]
 mod sys;

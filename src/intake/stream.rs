@@ -15,7 +15,7 @@ use rustix::net::{self, Shutdown, SocketFlags};
 use strum::EnumCount;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::{AbortHandle, JoinError, JoinSet, yield_now};
 use tokio::time::timeout;
 
@@ -41,6 +41,8 @@ pub(crate) struct StreamSocket {
     bound: BoundSocket,
     listener: Arc<Listener>,
     framing: Framing,
+    /// Notified when the socket is bound anew.
+    restored: Notify,
     /// The users who may connect; `None` is all.
     allowed: Option<AllowedPeers>,
     /// Connections accepted. All counts are `Relaxed`: each is a number of its own.
@@ -57,12 +59,32 @@ impl StreamSocket {
         let bound = BoundSocket::new(address, intake)?;
         let listener = Listener::new(bound.address.to_string());
         let closed = std::array::from_fn(|_| AtomicU64::new(0));
-        Ok(Some(Self { bound, listener, framing, allowed, accepted: AtomicU64::new(0), closed }))
+        Ok(Some(Self {
+            bound,
+            listener,
+            framing,
+            restored: Notify::new(),
+            allowed,
+            accepted: AtomicU64::new(0),
+            closed,
+        }))
     }
 
     /// The bound address, with the port that the kernel chose for port 0.
     pub(crate) fn address(&self) -> &Address {
         &self.bound.address
+    }
+
+    /// Binds the socket anew if its file is lost. The connections stay.
+    pub(crate) fn restore(&self, intake: &IntakeConfig) {
+        if self.bound.restore(intake).is_some() {
+            self.restored.notify_one();
+        }
+    }
+
+    /// Whether clients find the socket.
+    pub(crate) fn is_bound(&self) -> bool {
+        self.bound.is_bound()
     }
 
     /// What it has received, and how many connections it has had.
@@ -218,7 +240,7 @@ impl StreamContext {
 
 /// Accepts the connections of a socket until [`Streams::stop`]. Then accepts the waiting ones, and waits until all are
 /// read.
-async fn accept(socket: Arc<StreamSocket>, acceptor: AsyncFd<OwnedFd>, shared: Arc<StreamContext>) {
+async fn accept(socket: Arc<StreamSocket>, mut acceptor: AsyncFd<OwnedFd>, shared: Arc<StreamContext>) {
     let mut stop = shared.stop.clone();
     let mut connections = JoinSet::new();
     let (mut answers, mut retries, mut panics) = (shared.asked.acceptor(), Retries::new(), Retries::new());
@@ -231,6 +253,19 @@ async fn accept(socket: Arc<StreamSocket>, acceptor: AsyncFd<OwnedFd>, shared: A
                 accept_waiting(&socket, &acceptor, &shared, &mut connections);
                 answers.answer(answer);
                 continue;
+            }
+            () = socket.restored.notified() => {
+                accept_last(&socket, &acceptor, &shared, &mut connections);
+                match socket.bound.fd.try_clone().and_then(sys::watch) {
+                    Ok(new) => {
+                        acceptor = new;
+                        continue;
+                    }
+                    Err(error) => {
+                        socket.restored.notify_one();
+                        Err(error)
+                    }
+                }
             }
             Some(ended) = connections.join_next() => {
                 log_panic(ended, &mut panics);
@@ -261,14 +296,24 @@ async fn accept(socket: Arc<StreamSocket>, acceptor: AsyncFd<OwnedFd>, shared: A
         }
     }
     socket.bound.remove_file();
-    if socket.address().unix().is_some() {
-        // No client can connect any more, and those that wait stay. TCP would reset them.
-        let _ = net::shutdown(acceptor.get_ref(), Shutdown::Read);
-    }
-    accept_waiting(&socket, &acceptor, &shared, &mut connections);
+    accept_last(&socket, &acceptor, &shared, &mut connections);
     while let Some(ended) = connections.join_next().await {
         log_panic(ended, &mut panics);
     }
+}
+
+/// Accepts the connections that wait now. On a Unix socket, no client can connect any more.
+fn accept_last(
+    socket: &Arc<StreamSocket>,
+    acceptor: &AsyncFd<OwnedFd>,
+    shared: &Arc<StreamContext>,
+    connections: &mut JoinSet<()>,
+) {
+    if socket.address().unix().is_some() {
+        // The connections that wait stay. TCP would reset them.
+        let _ = net::shutdown(acceptor.get_ref(), Shutdown::Read);
+    }
+    accept_waiting(socket, acceptor, shared, connections);
 }
 
 /// Accepts the connections that wait now. Clients may go on connecting, and are not accepted here.

@@ -214,6 +214,13 @@ pub(super) fn refuse(socket: BorrowedFd<'_>) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Makes the descriptor `old` one of the socket `new`. A call that waits with `old` goes on with the socket from before.
+pub(super) fn replace(old: BorrowedFd<'_>, new: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: both descriptors are open, and `old` stays so: it is replaced in one step.
+    let result = unsafe { libc::dup3(new.as_raw_fd(), old.as_raw_fd(), libc::O_CLOEXEC) };
+    if result >= 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Registers a non-blocking socket with the runtime, which then tells when it is readable.
 pub(super) fn watch(socket: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an `OwnedFd` owns a valid descriptor, and nothing replaces or closes it while the `AsyncFd` owns it.

@@ -5,8 +5,10 @@ use std::net::{TcpListener, UdpSocket};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
+use std::thread;
+use std::time::Instant;
 
-use crate::support::{Client, Daemon, Ended, Process, Scratch, lines_of, run_in, sum};
+use crate::support::{Client, Daemon, Ended, PATIENCE, Process, Scratch, lines_of, request, run_in, sum};
 use crate::{client, clients, listening};
 
 const FILES: [&str; 3] = ["unixgram", "unix", "unix+dogstatsd"];
@@ -150,6 +152,82 @@ fn a_file_has_the_mode_and_the_owners_of_the_config() {
         assert_eq!(daemon.wait().code, Some(0));
         let _daemon = started(&format!("{transport}://{path}"), &["--config", &config]);
         assert_eq!(of(fs::metadata(&path).expect("a socket")), (0o602, uid, gid), "{transport}");
+    }
+}
+
+/// Clients that have connected are read on, and new ones find the listener again.
+#[test]
+fn a_file_that_is_removed_is_made_anew() {
+    let scratch = Scratch::short("removed");
+    let config = scratch.write("config.toml", "intake.workers = 4\n");
+    for transport in ["unixgram", "unix"] {
+        let path = scratch.file(transport);
+        let listener = format!("{transport}://{path}");
+        let daemon = started(&listener, &["--config", &config]);
+        let inode = || fs::symlink_metadata(&path).map(|file| file.ino()).ok();
+        for n in 1..=3 {
+            let before = inode();
+            let mut client = Client::connect(&listener);
+            client.send(b"a:1|c");
+            fs::remove_file(&path).expect("it is there");
+            let deadline = Instant::now() + PATIENCE;
+            while inode().is_none_or(|now| Some(now) == before) {
+                assert!(Instant::now() < deadline, "{listener}");
+                thread::yield_now();
+            }
+            await_status(&daemon, "200");
+            if transport == "unix" {
+                client.send(b"a:1|c");
+            }
+            Client::connect(&listener).send(b"a:1|c");
+            let sent = if transport == "unix" { 3 * n } else { 2 * n };
+            let lines = format!("statsidecar_lines_total{{listener=\"{listener}\"}} {sent}");
+            daemon.scrape_with(&[&format!("a_total {sent}"), &lines]);
+            if transport == "unixgram" {
+                daemon.scrape_with(&[&format!("statsidecar_packets_total{{listener=\"{listener}\"}} {sent}")]);
+            }
+        }
+        daemon.signal("TERM");
+        let ended = daemon.wait();
+        assert_eq!((ended.code, inode()), (Some(0), None), "{}", ended.stderr);
+        let lost = ended.stderr.matches("the file of the socket was removed or replaced").count();
+        assert_eq!(lost, 3, "{}", ended.stderr);
+    }
+}
+
+/// The file of another program stays, and the listener comes back when that file is gone.
+#[test]
+fn a_file_that_is_replaced_is_not_taken_away() {
+    let scratch = Scratch::short("replaced");
+    for transport in ["unixgram", "unix"] {
+        let path = scratch.file(transport);
+        let listener = format!("{transport}://{path}");
+        let daemon = started(&listener, &[]);
+        let other = scratch.file("other");
+        let _other = UnixListener::bind(&other).expect("a socket");
+        fs::rename(&other, &path).expect("it takes the place");
+        let others = fs::symlink_metadata(&path).expect("a socket").ino();
+        await_status(&daemon, "503");
+        assert_eq!(fs::symlink_metadata(&path).expect("a socket").ino(), others, "it has tried to bind by now");
+        fs::remove_file(&path).expect("it is there");
+        await_status(&daemon, "200");
+        applies_a_line(&daemon);
+        daemon.signal("TERM");
+        let ended = daemon.wait();
+        let failed = ended.stderr.matches("cannot make the file of the socket anew; trying again").count();
+        assert_eq!((ended.code, failed), (Some(0), 1), "{}", ended.stderr);
+    }
+}
+
+/// Waits until `/-/ready` answers with this status.
+fn await_status(daemon: &Daemon, status: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    let ready = || {
+        let get = format!("GET /-/ready HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", daemon.http);
+        request(daemon.http, &get).0
+    };
+    while !ready().starts_with(&format!("HTTP/1.1 {status} ")) {
+        assert!(Instant::now() < deadline, "the status is not {status}");
     }
 }
 
