@@ -86,6 +86,30 @@ fn worker(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// Long lines in the older packing beside short lines of the same samples. The throughput is in bytes, so that it shows
+/// whether the cost of a byte grows with the line.
+fn packed(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("packed");
+    group.sampling_mode(SamplingMode::Flat).sample_size(10);
+    for (shape, start, piece) in [
+        ("short lines", "", "a:1|c\n"),
+        ("pairs", "a", ":1|c"),
+        ("pairs with rates", "a", ":1|c|@0.5"),
+        ("pairs with bad values", "a", ":x|c"),
+    ] {
+        for len in [1024, 8192, 65_000] {
+            let packet = [start, &piece.repeat(len / piece.len())].concat();
+            let mut worker = Worker::new(support::pipeline(""), Sharing::SingleWriter);
+            let listener = Listener::new("udp://bench".to_owned());
+            group.throughput(Throughput::Bytes(packet.len() as u64));
+            group.bench_function(BenchmarkId::new(shape, len), |bencher| {
+                bencher.iter(|| worker.begin(&listener, None).batch().packet(packet.as_bytes()));
+            });
+        }
+    }
+    group.finish();
+}
+
 /// One update of each type, by a single writer and by one of several.
 fn cells(criterion: &mut Criterion) {
     let bounds = Bounds::new(&DEFAULT_BUCKETS).expect("the bounds rise");
@@ -187,6 +211,6 @@ fn page(criterion: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = Criterion::default().warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_millis(1200));
-    targets = parse, worker, cells, mapping, page
+    targets = parse, worker, packed, cells, mapping, page
 }
 criterion_main!(benches);

@@ -143,10 +143,7 @@ impl<'w> Work<'w> {
             Line::TooLong { name } => self.applier.too_long(name, line),
             Line::Event(Ok(())) => self.applier.stats.event(),
             Line::Event(Err(reject)) => self.applier.count(Err(general.reject(reject)), LineText::Raw(line)),
-            Line::Groups(groups) => groups.for_each(|group| match group {
-                Ok(group) => self.group(&mut general, &group),
-                Err(reject) => self.applier.count(Err(general.reject(reject)), LineText::Raw(line)),
-            }),
+            Line::Groups(groups) => self.groups(&mut general, groups),
         }
     }
 

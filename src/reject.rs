@@ -51,7 +51,7 @@ rejects! {
     /// The line is longer than `[intake] max_line`.
     LineTooLong = "line_too_long", "shorten the line, or raise [intake] max_line";
     /// The line has no `:` after its name or no `|type` after its value, a service check is incomplete, or an event is
-    /// not as long as it says.
+    /// not as long as it says; or the pair names another container than a pair before it.
     MalformedLine = "malformed_line", "write name:value|type, and after it |@rate or |#tag:value if needed; _sc|name|status; or _e{5,4}:title|text";
     /// The process has as much memory in use as `[limits] memory` allows, and the sample needs more: for a new series, or a
     /// set or a summary that must grow.

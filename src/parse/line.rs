@@ -4,6 +4,7 @@ use memchr::{memchr, memchr2, memmem};
 
 use super::group::Group;
 use super::section::{LineSection, cut};
+use super::simple_line::{SimpleLine, simple_pair};
 use super::statsd_type::StatsdType;
 use super::{event, service_check, tags, value};
 use crate::config::Dialects;
@@ -43,9 +44,9 @@ pub fn line(line: &[u8], dialects: Dialects, max_len: usize) -> Line<'_> {
 #[inline]
 pub fn groups(line: &[u8]) -> Groups<'_> {
     match cut(line, memchr(b':', line)) {
-        (name, Some((_, rest))) => Groups { line, name, rest: Some(rest), may_be_packed: None },
+        (name, Some((_, rest))) => Groups { line, name, rest: Some(rest), may_be_packed: None, container: &[] },
         // A line without `:` has no value, so its only group is malformed.
-        (_, None) => Groups { line, name: &[], rest: Some(&[]), may_be_packed: None },
+        (_, None) => Groups { line, name: &[], rest: Some(&[]), may_be_packed: None, container: &[] },
     }
 }
 
@@ -59,6 +60,8 @@ pub struct Groups<'a> {
     /// Whether a group may follow another; `None`: nothing has asked. It is decided once, because a line may have
     /// thousands of groups.
     may_be_packed: Option<Result<(), Reject>>,
+    /// The container of the line, if a group has named one.
+    container: &'a [u8],
 }
 
 impl<'a> Iterator for Groups<'a> {
@@ -79,6 +82,17 @@ impl<'a> Groups<'a> {
         let is_service_check = self.line.starts_with(service_check::BEGIN);
         let name = if is_service_check { service_check::read(self.line).ok()?.name } else { self.name };
         (!name.is_empty()).then_some(name)
+    }
+
+    /// Takes the next pair of a line in the older packing if it is as simple as nearly all of them are; `None`: there is
+    /// none, or the iterator has to read it. It gives what the iterator would give.
+    #[inline]
+    pub(crate) fn next_simple_pair(&mut self) -> Option<SimpleLine<'a>> {
+        // Nothing is known of the line before its first group has ended.
+        let (Some(rest), Some(Ok(()))) = (self.rest, self.may_be_packed) else { return None };
+        let (pair, end) = simple_pair(self.name, rest)?;
+        self.rest = rest.get(end + 1..);
+        Some(pair)
     }
 
     /// Finds the end of the name in a line with several `:` before the type, where the name may hold tags of `dialects`. The
@@ -125,7 +139,18 @@ impl<'a> Groups<'a> {
         let mut group = Group::new(self.name, values, statsd_type.unwrap_or(StatsdType::Counter));
         let read = sections.map_or(Ok(()), |sections| self.sections(&mut group, sections));
         statsd_type.ok_or(Reject::UnknownType)?;
-        read.map(|()| group)
+        read?;
+        self.is_from_one_container(&group).then_some(group).ok_or(Reject::MalformedLine)
+    }
+
+    /// Whether a group names no container, or that of the groups before it. A line has one sender. A line with thousands
+    /// of containers would make as many series with its name, which may be of the length of the line.
+    #[inline]
+    fn is_from_one_container(&mut self, group: &Group<'a>) -> bool {
+        if self.container.is_empty() {
+            self.container = group.container;
+        }
+        group.container.is_empty() || group.container == self.container
     }
 
     /// Reads the sections after the type, which may have any order.
@@ -184,6 +209,7 @@ impl<'a> Groups<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn one(line: &str) -> Group<'_> {
         let mut groups = groups(line.as_bytes());
@@ -301,6 +327,47 @@ mod tests {
         assert_eq!(one("a:1|c|c:abc").container, b"abc");
         assert_eq!(one("a:1|c|#u:b:2|c:2").tags, b"u:b:2");
         assert_eq!(rejects("a:1|c:2|c|#k:v"), [Reject::UnknownType]);
+    }
+
+    #[test]
+    fn a_line_is_from_one_container() {
+        let line = b"a:1|c:2|c|c:x|@1:3|c|c:x|@1:4|c|c:y|@1:5|c:6|c|c:x";
+        let read: Vec<_> = groups(line).map(|group| group.map(|group| (group.values, group.container))).collect();
+        let expected: [Result<(&[u8], &[u8]), _>; 6] = [
+            Ok((b"1", b"")),
+            Ok((b"2", b"x")),
+            Ok((b"3", b"x")),
+            Err(Reject::MalformedLine),
+            Ok((b"5", b"")),
+            Ok((b"6", b"x")),
+        ];
+        assert_eq!(read, expected);
+    }
+
+    proptest! {
+        #[test]
+        fn prop_simple_pairs_are_what_the_iterator_gives(
+            line in "a(:[-+]?[0-9]{0,9}(\\.[0-9]{0,2})?(\\|(c|g|ms|h|m|x|)(\\|(@[0-9.]{0,3}|c:x|y))?)?){1,8}",
+        ) {
+            let expected: Vec<_> = groups(line.as_bytes()).collect();
+            let mut read = Vec::new();
+            let mut groups = groups(line.as_bytes());
+            loop {
+                if let Some(SimpleLine { name, tags, number, rate, statsd_type }) = groups.next_simple_pair() {
+                    let Some(Ok(group)) = expected.get(read.len()) else { panic!("{line}: {expected:?}") };
+                    prop_assert_eq!((name, tags, statsd_type, Ok(rate)), (group.name, group.tags, group.statsd_type, group.rate));
+                    prop_assert_eq!(value::number(group.values), Ok(number), "{}", line);
+                    prop_assert!(group.container.is_empty() && !group.unknown);
+                    read.push(Ok(*group));
+                    continue;
+                }
+                match groups.next() {
+                    Some(group) => read.push(group),
+                    None => break,
+                }
+            }
+            prop_assert_eq!(read, expected);
+        }
     }
 
     #[test]

@@ -58,6 +58,25 @@ pub fn simple_line(bytes: &[u8]) -> Option<(SimpleLine<'_>, usize)> {
     Some((SimpleLine { name: bytes.get(..colon)?, tags, number, rate, statsd_type }, end))
 }
 
+/// Reads a pair of the older packing, `number|type[|@rate]`, up to the `:` before the next pair or the end of the line, and
+/// returns it as the line that it would be with `name`, and its length; `None`: the pair is not simple.
+#[inline]
+pub(super) fn simple_pair<'a>(name: &'a [u8], bytes: &[u8]) -> Option<(SimpleLine<'a>, usize)> {
+    let (number, pipe) = number(bytes, 0)?;
+    if byte(bytes, pipe) != b'|' {
+        return None;
+    }
+    let (statsd_type, mut end) = statsd_type(bytes, pipe + 1)?;
+    let mut rate = 1.0;
+    if bytes.get(end..end + 2) == Some(b"|@") {
+        let start = end + 2;
+        end = find_either(bytes, start, b':', b'|');
+        rate = value::rate(bytes.get(start..end)?).ok()?;
+    }
+    matches!(bytes.get(end), None | Some(b':'))
+        .then_some((SimpleLine { name, tags: &[], number, rate, statsd_type }, end))
+}
+
 /// Whether the line is a service check or an event, which can look like a simple line: `_e{1,1}:1|c`.
 #[cold]
 fn is_no_metric(bytes: &[u8]) -> bool {

@@ -70,13 +70,15 @@ impl<'w> Applier<'w> {
     /// Notes the name of a sample that is rejected for what it is, and not for its value.
     #[cold]
     fn note(&mut self, reject: Reject, name: &[u8]) {
-        // A bomb of tags is one name, wherever the tags are. Of a long name, the start is enough.
-        let name = || tags::before_tags(name.get(..256).unwrap_or(name), self.dialects);
+        // A bomb of tags is one name, wherever the tags are.
+        let dialects = self.dialects;
         match reject {
             Reject::TagLimit | Reject::LabelTooLong | Reject::MemoryLimit | Reject::SeriesTooLong => {
-                self.stats.over_limit(name(), reject)
+                self.stats.over_limit(name, reject, |name| tags::before_tags(name, dialects))
             }
-            Reject::TypeConflict | Reject::NameCollision => self.stats.in_conflict(name(), reject),
+            Reject::TypeConflict | Reject::NameCollision => {
+                self.stats.in_conflict(name, reject, |name| tags::before_tags(name, dialects))
+            }
             _ => {}
         }
     }
@@ -117,7 +119,7 @@ impl<'w> Applier<'w> {
     /// Counts a line that is longer than a line may be.
     #[cold]
     pub(super) fn too_long(&mut self, name: &[u8], line: &[u8]) {
-        self.stats.over_limit(name, Reject::LineTooLong);
+        self.stats.over_limit(name, Reject::LineTooLong, |name| name);
         self.stats.rejected(Reject::LineTooLong, LineText::Raw(line));
     }
 
@@ -135,7 +137,7 @@ impl<'w> Applier<'w> {
     #[cold]
     pub(super) fn refused(&mut self, unresolved: &Unresolved, reject: Reject, name: &[u8]) -> Reject {
         match unresolved.over_limit.as_ref().filter(|_| reject == unresolved.reject) {
-            Some(metric) => self.stats.over_limit(metric.as_bytes(), reject),
+            Some(metric) => self.stats.over_limit(metric.as_bytes(), reject, |name| name),
             None => self.note(reject, name),
         }
         reject

@@ -10,21 +10,28 @@ use super::resolver::Resolution;
 use super::sample::Sample;
 use super::slots::RouteId;
 use crate::mapping::TagErrors;
-use crate::parse::{Group, StatsdType};
+use crate::parse::{Group, Groups, SampleValue, SimpleLine, StatsdType};
 use crate::reject::Reject;
 use crate::telemetry::LineText;
 
 /// A line that the general reader reads, and what is known of the keys of its samples.
 ///
 /// A line may have thousands of samples and a name of many kilobytes. So what the samples of a key share is found once.
-/// Only their types and containers tell the keys of a line apart.
+/// Only their types tell the keys of a line apart, and whether they have the line's container.
 #[derive(Debug)]
 pub(super) struct GeneralLine<'l> {
     bytes: &'l [u8],
     is_utf8: OnceCell<bool>,
-    /// The container of the group that is read.
-    container: &'l [u8],
-    /// The hash of the keys with this container, because types are not hashed.
+    /// Whether the group that is read has the line's container.
+    has_container: bool,
+    /// The keys without a container, and those with the line's container.
+    keys: [KnownKeys; 2],
+}
+
+/// What is known of the keys of a line with one container.
+#[derive(Debug, Default)]
+struct KnownKeys {
+    /// Their hash, because types are not hashed.
     hash: Option<u32>,
     /// The routes in the cache, by type. They hold until a route is inserted.
     routes: [Option<RouteId>; StatsdType::COUNT],
@@ -35,14 +42,7 @@ pub(super) struct GeneralLine<'l> {
 impl<'l> GeneralLine<'l> {
     /// A line, without its line break.
     pub(super) fn new(bytes: &'l [u8]) -> Self {
-        Self {
-            bytes,
-            is_utf8: OnceCell::new(),
-            container: &[],
-            hash: None,
-            routes: [None; StatsdType::COUNT],
-            resolved: Vec::new(),
-        }
+        Self { bytes, is_utf8: OnceCell::new(), has_container: false, keys: Default::default() }
     }
 
     /// Whether all of it is UTF-8.
@@ -56,45 +56,83 @@ impl<'l> GeneralLine<'l> {
         if self.is_utf8() { reject } else { Reject::NotUtf8 }
     }
 
-    /// Goes on with a group whose samples have this key.
-    fn enter(&mut self, key: &Key<'l>) {
-        if key.container != self.container {
-            *self = Self { is_utf8: self.is_utf8.clone(), container: key.container, ..Self::new(self.bytes) };
-        }
+    /// Goes on with a group whose samples have this key. A line has one container at most.
+    #[inline]
+    fn enter(&mut self, key: &Key<'_>) {
+        self.has_container = !key.container.is_empty();
+    }
+
+    /// What is known of the group's keys.
+    #[inline]
+    fn known(&self) -> &KnownKeys {
+        let [without, with] = &self.keys;
+        if self.has_container { with } else { without }
+    }
+
+    #[inline]
+    fn known_mut(&mut self) -> &mut KnownKeys {
+        let [without, with] = &mut self.keys;
+        if self.has_container { with } else { without }
     }
 
     /// The route in the cache of the group's samples, if it is known.
     #[inline]
     fn route(&self, statsd_type: StatsdType) -> Option<RouteId> {
-        self.routes.get(statsd_type as usize).copied().flatten()
+        self.known().routes.get(statsd_type as usize).copied().flatten()
     }
 
     fn set_route(&mut self, statsd_type: StatsdType, route: RouteId) {
-        if let Some(known) = self.routes.get_mut(statsd_type as usize) {
+        if let Some(known) = self.known_mut().routes.get_mut(statsd_type as usize) {
             *known = Some(route);
         }
     }
 
     /// What was resolved for the group's samples.
     fn resolved(&self, statsd_type: StatsdType) -> Option<&Resolution> {
-        self.resolved.iter().find(|(of, _)| *of == statsd_type).map(|(_, resolution)| resolution)
+        self.known().resolved.iter().find(|(of, _)| *of == statsd_type).map(|(_, resolution)| resolution)
     }
 
     /// Keeps what was resolved. A new route ends the others in the cache; and with a new series, a sample that was refused
     /// may be refused for another reason.
     fn set_resolved(&mut self, statsd_type: StatsdType, resolution: Resolution) {
-        let is_route = resolution.is_ok();
-        self.resolved.retain(|(of, resolution)| *of != statsd_type && (resolution.is_ok() || !is_route));
-        self.resolved.push((statsd_type, resolution));
-        if is_route {
-            self.routes = [None; StatsdType::COUNT];
+        self.known_mut().resolved.retain(|(of, _)| *of != statsd_type);
+        if resolution.is_ok() {
+            for known in &mut self.keys {
+                known.resolved.retain(|(_, resolution)| resolution.is_ok());
+                known.routes = [None; StatsdType::COUNT];
+            }
         }
+        self.known_mut().resolved.push((statsd_type, resolution));
     }
 }
 
 impl Work<'_> {
+    /// Applies the samples of the groups of `line`.
+    pub(super) fn groups<'l>(&mut self, line: &mut GeneralLine<'l>, mut groups: Groups<'l>) {
+        loop {
+            while let Some(pair) = groups.next_simple_pair() {
+                self.simple_pair(line, &pair);
+            }
+            match groups.next() {
+                Some(Ok(group)) => self.group(line, &group),
+                Some(Err(reject)) => self.applier.count(Err(line.reject(reject)), LineText::Raw(line.bytes)),
+                None => return,
+            }
+        }
+    }
+
+    /// Applies the one sample of a simple pair, as [`group`](Self::group) would.
+    #[inline]
+    fn simple_pair<'l>(&mut self, line: &mut GeneralLine<'l>, pair: &SimpleLine<'l>) {
+        let key = Key::of_simple(pair);
+        line.enter(&key);
+        let sample = Sample { key, hash: 0, value: SampleValue::Number(pair.number), rate: Ok(pair.rate) };
+        let applied = self.value(line, sample).map_err(|reject| line.reject(reject));
+        self.applier.count(applied, LineText::Raw(line.bytes));
+    }
+
     /// Applies the samples of a group of `line`. Each is applied or rejected by itself.
-    pub(super) fn group<'l>(&mut self, line: &mut GeneralLine<'l>, group: &Group<'l>) {
+    fn group<'l>(&mut self, line: &mut GeneralLine<'l>, group: &Group<'l>) {
         group.unknown_sections().for_each(|section| self.applier.stats.unknown_section(section));
         if group.is_packed() && !line.is_utf8() {
             return self.applier.count(Err(Reject::NotUtf8), LineText::Raw(line.bytes));
@@ -132,7 +170,7 @@ impl Work<'_> {
             }
             None => {}
         }
-        sample.hash = *line.hash.get_or_insert_with(|| self.cache.hash(&key));
+        sample.hash = *line.known_mut().hash.get_or_insert_with(|| self.cache.hash(&key));
         if let Some(route) = self.cache.find_id(&key, sample.hash, self.expired) {
             line.set_route(key.statsd_type, route);
             return self.applier.apply(self.cache.route(route), &sample);
@@ -161,7 +199,13 @@ mod tests {
         let types = [StatsdType::Counter, StatsdType::Gauge, StatsdType::Set];
         assert_eq!(types.map(|statsd_type| line.route(statsd_type)), [Some(one), Some(other), None]);
         line.enter(&key(b"id"));
-        assert_eq!(line.route(StatsdType::Counter), None, "another container is another series");
+        assert_eq!(line.route(StatsdType::Counter), None, "with a container it is another series");
+        line.set_route(StatsdType::Counter, other);
+        line.enter(&key(b""));
+        assert_eq!(line.route(StatsdType::Counter), Some(one));
+        line.set_resolved(StatsdType::Counter, Ok(Route::Drop));
+        line.enter(&key(b"id"));
+        assert_eq!(line.route(StatsdType::Counter), None, "a new route ends the others");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::hash::BuildHasher;
 use foldhash::quality::RandomState;
 
 use crate::mapping::Rules;
-use crate::parse::{Group, StatsdType};
+use crate::parse::{Group, SimpleLine, StatsdType};
 
 /// The bytes of a line that identify its series, exactly as they came.
 #[derive(Clone, Copy, Debug)]
@@ -26,6 +26,12 @@ impl<'a> Key<'a> {
     pub fn new(group: &Group<'a>, rules: &Rules) -> Self {
         let Group { name, statsd_type, tags, container, .. } = *group;
         Self { name, statsd_type, tags, container: if rules.container_label { container } else { &[] } }
+    }
+
+    /// The key of a simple line, which has no container.
+    #[inline]
+    pub(super) fn of_simple(line: &SimpleLine<'a>) -> Self {
+        Self { name: line.name, statsd_type: line.statsd_type, tags: line.tags, container: &[] }
     }
 
     /// The lengths of its parts, which `max_line` keeps below 2^16, and its type, in one word. Keys of different shapes

@@ -30,7 +30,7 @@ pub(super) struct HashedLine<'p> {
 impl<'p> HashedLine<'p> {
     #[inline]
     fn key(&self) -> Key<'p> {
-        key(&self.line)
+        Key::of_simple(&self.line)
     }
 
     /// The line for people, if it is rejected.
@@ -47,17 +47,11 @@ impl<'p> HashedLine<'p> {
     }
 }
 
-/// The key of a line, which has no container.
-#[inline]
-fn key<'p>(line: &SimpleLine<'p>) -> Key<'p> {
-    Key { name: line.name, statsd_type: line.statsd_type, tags: line.tags, container: &[] }
-}
-
 impl<'p> Lookahead<'p> {
     /// Adds a line to a batch that is not full; tells whether it is full now.
     #[inline]
     pub(super) fn push(&mut self, line: SimpleLine<'p>, cache: &RouteCache) -> bool {
-        let hash = cache.hash(&key(&line));
+        let hash = cache.hash(&Key::of_simple(&line));
         cache.prefetch_slot(hash);
         self.0.push(HashedLine { line, hash });
         self.0.is_full()

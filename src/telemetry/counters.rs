@@ -262,7 +262,7 @@ impl WorkerStats {
     pub(crate) fn collapsed(&mut self, name: &[u8], limit: Reject) {
         self.rare().collapsed[limit as usize] += 1;
         self.newest_lines.note(Loss::Collapsed(limit), LineText::Raw(name));
-        self.over_limit(name, limit);
+        self.over_limit(name, limit, |name| name);
     }
 
     /// Notes a name of lines for which there is no rule.
@@ -272,18 +272,19 @@ impl WorkerStats {
         self.newest_lines.note(Loss::Unmapped, LineText::Raw(name));
     }
 
-    /// Notes that a sample of `name` is in conflict with another metric, in addition to its outcome.
+    /// Notes that a sample is in conflict with another metric, in addition to its outcome. Its name is `name_of` of the
+    /// first of `bytes`.
     #[cold]
-    pub(crate) fn in_conflict(&mut self, name: &[u8], conflict: Reject) {
+    pub(crate) fn in_conflict(&mut self, bytes: &[u8], conflict: Reject, name_of: impl FnOnce(&[u8]) -> &[u8]) {
         (self.is_rare, self.is_in_conflict) = (true, true);
-        self.conflicts.count(name, conflict);
+        self.conflicts.count(bytes, conflict, name_of);
     }
 
-    /// Notes that a sample of `name` hit `limit`, in addition to its outcome.
+    /// Notes that a sample hit `limit`, in addition to its outcome. Its name is `name_of` of the first of `bytes`.
     #[cold]
-    pub(crate) fn over_limit(&mut self, name: &[u8], limit: Reject) {
+    pub(crate) fn over_limit(&mut self, bytes: &[u8], limit: Reject, name_of: impl FnOnce(&[u8]) -> &[u8]) {
         (self.is_rare, self.is_over_limit) = (true, true);
-        self.heavy_hitters.count(name, limit);
+        self.heavy_hitters.count(bytes, limit, name_of);
     }
 
     /// Counts samples that a rule drops.

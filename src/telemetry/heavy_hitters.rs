@@ -21,7 +21,23 @@ const NAME_LEN: usize = 100;
 
 /// The counters.
 #[derive(Debug, Default)]
-pub(crate) struct HeavyHitters(Vec<HeavyHitter>);
+pub(crate) struct HeavyHitters {
+    hitters: Vec<HeavyHitter>,
+    last: Option<Last>,
+}
+
+/// What was counted last. The samples of a packed line have one name, and there may be thousands of them.
+#[derive(Debug)]
+struct Last {
+    /// The bytes from which the name is made.
+    bytes: Vec<u8>,
+    limit: Reject,
+    /// The place of its counter.
+    at: usize,
+}
+
+/// How many bytes of a line's name are looked at.
+const LOOKED_AT: usize = 256;
 
 /// A name that hit a limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,8 +54,24 @@ pub(crate) struct HeavyHitter {
 }
 
 impl HeavyHitters {
-    /// Counts a sample of `name`. It allocates nothing if the name has a counter.
-    pub(crate) fn count(&mut self, name: &[u8], limit: Reject) {
+    /// Counts a sample whose name is `name_of` of the first of these bytes. It allocates nothing if the name has a counter.
+    pub(crate) fn count(&mut self, bytes: &[u8], limit: Reject, name_of: impl FnOnce(&[u8]) -> &[u8]) {
+        let bytes = bytes.get(..LOOKED_AT).unwrap_or(bytes);
+        if let Some(last) = self.last.as_ref().filter(|last| last.limit == limit && last.bytes == bytes)
+            && let Some(hitter) = self.hitters.get_mut(last.at)
+        {
+            hitter.samples += 1;
+            return;
+        }
+        let at = self.count_name(name_of(bytes), limit);
+        let mut last = self.last.take().unwrap_or_else(|| Last { bytes: Vec::new(), limit, at });
+        last.bytes.clear();
+        last.bytes.extend_from_slice(bytes);
+        self.last = Some(Last { limit, at, ..last });
+    }
+
+    /// Counts a sample of a name, and returns the place of its counter.
+    fn count_name(&mut self, name: &[u8], limit: Reject) -> usize {
         let name = name.get(..NAME_LEN).unwrap_or(name);
         // A cut through a character drops the whole character. Bytes that are not UTF-8 become U+FFFD.
         let name = match std::str::from_utf8(name) {
@@ -48,21 +80,21 @@ impl HeavyHitters {
         };
         let name = &*String::from_utf8_lossy(name);
         let hash = FixedState::default().hash_one(name);
-        match self.find(hash, name, limit) {
-            Some(hitter) => hitter.samples += 1,
-            None => {
-                let floor = self.floor();
-                self.place(hash, name, limit, floor + 1, floor);
-            }
+        if self.find(hash, name, limit).map(|hitter| hitter.samples += 1).is_none() {
+            let floor = self.floor();
+            self.place(hash, name, limit, floor + 1, floor);
         }
+        self.position(hash, name, limit).unwrap_or(NAMES)
     }
 
     /// Adds the counts of `from` and sets them to 0; `from` keeps its names, so that they need no new allocation.
     pub(crate) fn take(&mut self, from: &mut Self) {
+        // A counter may get another name.
+        self.last = None;
         // A name without a counter in a table may have been evicted there, with at most the smallest count.
         let (own_floor, floor) = (self.floor(), from.floor());
         if floor > 0 {
-            for hitter in &mut self.0 {
+            for hitter in &mut self.hitters {
                 if from.find(hitter.hash, &hitter.name, hitter.limit).is_none() {
                     hitter.samples += floor;
                     hitter.others += floor;
@@ -70,7 +102,7 @@ impl HeavyHitters {
             }
         }
         // Names in both tables come first, because no other name may evict them.
-        for theirs in &mut from.0 {
+        for theirs in &mut from.hitters {
             if theirs.samples > 0
                 && let Some(hitter) = self.find(theirs.hash, &theirs.name, theirs.limit)
             {
@@ -78,7 +110,7 @@ impl HeavyHitters {
                 hitter.others += std::mem::take(&mut theirs.others);
             }
         }
-        for theirs in from.0.iter_mut().filter(|theirs| theirs.samples > 0) {
+        for theirs in from.hitters.iter_mut().filter(|theirs| theirs.samples > 0) {
             let (samples, others) = (std::mem::take(&mut theirs.samples), std::mem::take(&mut theirs.others));
             self.place(theirs.hash, &theirs.name, theirs.limit, samples + own_floor, others + own_floor);
         }
@@ -86,27 +118,31 @@ impl HeavyHitters {
 
     /// The names with the most certain samples first.
     pub(crate) fn top(&self) -> Vec<HeavyHitter> {
-        let mut top: Vec<_> = self.0.iter().filter(|hitter| hitter.samples > 0).cloned().collect();
+        let mut top: Vec<_> = self.hitters.iter().filter(|hitter| hitter.samples > 0).cloned().collect();
         top.sort_by(|a, b| (b.samples - b.others, &a.name, a.limit).cmp(&(a.samples - a.others, &b.name, b.limit)));
         top
     }
 
     fn find(&mut self, hash: u64, name: &str, limit: Reject) -> Option<&mut HeavyHitter> {
-        self.0.iter_mut().find(|hitter| hitter.hash == hash && hitter.limit == limit && hitter.name == name)
+        self.position(hash, name, limit).and_then(|at| self.hitters.get_mut(at))
+    }
+
+    fn position(&self, hash: u64, name: &str, limit: Reject) -> Option<usize> {
+        self.hitters.iter().position(|hitter| hitter.hash == hash && hitter.limit == limit && hitter.name == name)
     }
 
     /// How many samples a name without a counter may have had.
     fn floor(&self) -> u64 {
-        let fewest = self.0.iter().map(|hitter| hitter.samples).min();
-        fewest.filter(|_| self.0.len() == NAMES).unwrap_or_default()
+        let fewest = self.hitters.iter().map(|hitter| hitter.samples).min();
+        fewest.filter(|_| self.hitters.len() == NAMES).unwrap_or_default()
     }
 
     /// Gives a new name a counter: a free one, or the smallest one if it has fewer than `samples`.
     fn place(&mut self, hash: u64, name: &str, limit: Reject, samples: u64, others: u64) {
-        if self.0.len() < NAMES {
-            return self.0.push(HeavyHitter { hash, name: name.to_owned(), limit, samples, others });
+        if self.hitters.len() < NAMES {
+            return self.hitters.push(HeavyHitter { hash, name: name.to_owned(), limit, samples, others });
         }
-        let fewest = self.0.iter_mut().min_by_key(|hitter| hitter.samples);
+        let fewest = self.hitters.iter_mut().min_by_key(|hitter| hitter.samples);
         if let Some(hitter) = fewest.filter(|fewest| fewest.samples < samples) {
             hitter.name.clear();
             hitter.name.push_str(name);
@@ -123,14 +159,14 @@ mod tests {
 
     fn counted(names: impl IntoIterator<Item = String>) -> HeavyHitters {
         let mut heavy_hitters = HeavyHitters::default();
-        names.into_iter().for_each(|name| heavy_hitters.count(name.as_bytes(), Reject::SeriesLimit));
+        names.into_iter().for_each(|name| heavy_hitters.count(name.as_bytes(), Reject::SeriesLimit, |name| name));
         heavy_hitters
     }
 
     #[test]
     fn few_names_are_counted_exactly() {
         let mut heavy_hitters = counted(["a", "b", "a"].map(str::to_owned));
-        heavy_hitters.count(b"a", Reject::TagLimit);
+        heavy_hitters.count(b"a", Reject::TagLimit, |name| name);
         let of = |name: &str, limit, samples| HeavyHitter {
             hash: FixedState::default().hash_one(name),
             name: name.to_owned(),
@@ -149,17 +185,34 @@ mod tests {
         let top = heavy_hitters.top();
         assert_eq!((top.len(), top[0].name.as_str()), (NAMES, "bomb"));
         assert!(top[0].samples >= 10_000 && top[0].samples - top[0].others <= 10_000, "{:?}", top[0]);
-        assert!(heavy_hitters.0.capacity() <= 2 * NAMES);
+        assert!(heavy_hitters.hitters.capacity() <= 2 * NAMES);
     }
 
     #[test]
     fn long_names_are_cut_between_characters() {
         let mut heavy_hitters = HeavyHitters::default();
-        heavy_hitters.count(format!("{}é", "n".repeat(NAME_LEN - 1)).as_bytes(), Reject::LineTooLong);
-        heavy_hitters.count(b"\xffb", Reject::LineTooLong);
-        heavy_hitters.count("n".repeat(100_000).as_bytes(), Reject::LineTooLong);
+        heavy_hitters.count(format!("{}é", "n".repeat(NAME_LEN - 1)).as_bytes(), Reject::LineTooLong, |name| name);
+        heavy_hitters.count(b"\xffb", Reject::LineTooLong, |name| name);
+        heavy_hitters.count("n".repeat(100_000).as_bytes(), Reject::LineTooLong, |name| name);
         let names: Vec<_> = heavy_hitters.top().into_iter().map(|hitter| hitter.name).collect();
         assert_eq!(names, ["n".repeat(NAME_LEN - 1), "n".repeat(NAME_LEN), "\u{fffd}b".to_owned()]);
+    }
+
+    #[test]
+    fn a_name_is_found_once_for_many_samples_in_a_row() {
+        let mut heavy_hitters = HeavyHitters::default();
+        let mut asked = 0;
+        for bytes in [&b"a,k=v"[..], b"a,k=v", b"b", b"b", b"a,k=w", b"a,k=w"] {
+            for limit in [Reject::TagLimit, Reject::TagLimit, Reject::SeriesTooLong] {
+                heavy_hitters.count(bytes, limit, |bytes| {
+                    asked += 1;
+                    bytes.split(|&b| b == b',').next().unwrap_or_default()
+                });
+            }
+        }
+        let counts: Vec<_> = heavy_hitters.top().into_iter().map(|hitter| (hitter.name, hitter.samples)).collect();
+        assert_eq!(counts, [("a", 8), ("a", 4), ("b", 4), ("b", 2)].map(|(name, n)| (name.to_owned(), n)));
+        assert_eq!(asked, 12, "of 18");
     }
 
     #[test]
@@ -170,7 +223,7 @@ mod tests {
         all.take(&mut from);
         assert_eq!(from.top(), []);
         assert_eq!(all.top().iter().map(|c| (c.name.as_str(), c.samples)).collect::<Vec<_>>(), [("a", 2), ("b", 2)]);
-        from.count(b"a", Reject::SeriesLimit);
+        from.count(b"a", Reject::SeriesLimit, |name| name);
         assert_eq!(from.top().iter().map(|c| c.samples).collect::<Vec<_>>(), [1]);
     }
 
@@ -183,12 +236,12 @@ mod tests {
             let mut truth: HashMap<String, u64> = HashMap::new();
             for part in names.chunks(parts) {
                 for name in part.iter().map(u32::to_string) {
-                    own.count(name.as_bytes(), Reject::SeriesLimit);
+                    own.count(name.as_bytes(), Reject::SeriesLimit, |name| name);
                     *truth.entry(name).or_default() += 1;
                 }
                 all.take(&mut own);
             }
-            prop_assert!(all.0.len() <= NAMES);
+            prop_assert!(all.hitters.len() <= NAMES);
             for HeavyHitter { name, samples, others, .. } in all.top() {
                 prop_assert!((samples - others..=samples).contains(&truth[&name]), "{name} {samples} {others} {truth:?}");
             }

@@ -1,0 +1,82 @@
+//! The cost of a packed line: it grows with the line and not with its square, whatever the line holds.
+//!
+//! Each figure is compared with one of the same run, and is the least of several, because other programs disturb times.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use statsidecar::config::{self, Severity};
+use statsidecar::mapping::Rules;
+use statsidecar::metric::Sharing;
+use statsidecar::pipeline::{Pipeline, Worker};
+use statsidecar::telemetry::Listener;
+
+fn pipeline(config: &str) -> Arc<Pipeline> {
+    let (config, mut diagnostics) = config::load(config);
+    let (rules, more) = Rules::compile(&config);
+    diagnostics.extend(more);
+    assert!(diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error), "{diagnostics:?}");
+    Arc::new(Pipeline::new(&config, rules))
+}
+
+/// A line of at most `len` bytes: `start`, `piece` as often as possible, and `end`.
+fn line(start: &str, piece: &str, end: &str, len: usize) -> String {
+    let times = (len - start.len() - end.len()) / piece.len();
+    [start, &piece.repeat(times), end].concat()
+}
+
+/// The time that a worker takes for a byte of `packet` once it knows its series, in nanoseconds.
+fn nanoseconds_a_byte(config: &str, packet: &str) -> f64 {
+    let mut worker = Worker::new(pipeline(config), Sharing::SingleWriter);
+    let listener = Listener::new("udp://packed".to_owned());
+    let mut round = || {
+        let began = Instant::now();
+        worker.begin(&listener, None).batch().packet(packet.as_bytes());
+        began.elapsed()
+    };
+    round();
+    let least = (0..10).map(|_| round()).min().unwrap_or(Duration::MAX);
+    least.as_nanos() as f64 / packet.len() as f64
+}
+
+const LONG: usize = 65_000;
+
+/// Shapes of lines that were dear once, or that make the reader look ahead. `{long}` is a name of half the line.
+const SHAPES: [(&str, &str, &str); 19] = [
+    ("a", ":1|c", ""),
+    ("a", ":1|c|@0.5", ""),
+    ("a", ":1|c:1|g:1|ms:x|s", ""),
+    ("a", ":1:1:1:1|c", ""),
+    ("a", ":1", "|c"),
+    ("a", ":x|c", ""),
+    ("a", ":-1|c", ""),
+    ("a", ":1|q", ""),
+    ("a", ":1|c|@7", ""),
+    ("a", ":|", ""),
+    ("a:1|c", "|", ""),
+    ("a:1|c", "|x|@1", ""),
+    ("a", ":1|c", "|#k:v"),
+    ("a;b:", "c;d:", ":1|c"),
+    ("a", ":b", "|c"),
+    ("a", ":1|c|c:x|@1:1|c|c:y|@1", ""),
+    ("{long}", ":1|c", ""),
+    ("{long}", ":1|c:1|c|c:x|@1:1|c|c:y|@1", ""),
+    ("{long};k=v", ":1|c|c:x|@1:1|g", ""),
+];
+
+/// The bar is three times as much a byte as the plainest of short lines; these have the reader of simple lines.
+#[test]
+fn a_packed_line_costs_about_what_its_samples_cost_in_lines_of_their_own() {
+    const CONTAINERS: &str = "[defaults]\ncontainer_label = true\n";
+    let short = nanoseconds_a_byte(CONTAINERS, &"a:1|c\n".repeat(LONG / 6));
+    for (start, piece, end) in SHAPES {
+        let of = |len: usize| {
+            let start = start.replace("{long}", &"n".repeat(len / 2));
+            nanoseconds_a_byte(CONTAINERS, &line(&start, piece, end, len))
+        };
+        let (eighth, whole) = (of(LONG / 8), of(LONG));
+        // The shapes with wrong values have no fast reader, and builds without optimization favour neither.
+        assert!(whole <= 6.0 * short, "{start}{piece}{end}: {whole:.1} ns a byte, {short:.1} in short lines");
+        assert!(whole <= 3.0 * eighth, "{start}{piece}{end}: {whole:.1} ns a byte, {eighth:.1} in a line of an eighth");
+    }
+}
