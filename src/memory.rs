@@ -36,8 +36,9 @@ pub(crate) struct Ebb {
     last: usize,
 }
 
-/// Less free memory than this stays with the process for what comes next, in bytes.
-const KEPT: usize = 4 << 20;
+/// Less free memory than this stays with the process for what comes next, in bytes. It may be spread over ten times as many
+/// bytes of pages.
+const KEPT: usize = 1 << 20;
 
 impl Ebb {
     /// Whether much has become free of what was in use, and then a new count begins. To be asked now and then.
