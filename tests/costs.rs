@@ -1,4 +1,4 @@
-//! The cost of a packed line: it grows with the line and not with its square, whatever the line holds.
+//! The cost of a line: it grows with the line and not with its square, whatever the line holds.
 //!
 //! Each figure is compared with one of the same run, and is the least of several, because other programs disturb times.
 
@@ -78,5 +78,36 @@ fn a_packed_line_costs_about_what_its_samples_cost_in_lines_of_their_own() {
         // The shapes with wrong values have no fast reader, and builds without optimization favour neither.
         assert!(whole <= 6.0 * short, "{start}{piece}{end}: {whole:.1} ns a byte, {short:.1} in short lines");
         assert!(whole <= 3.0 * eighth, "{start}{piece}{end}: {whole:.1} ns a byte, {eighth:.1} in a line of an eighth");
+    }
+}
+
+/// The time that a worker takes for a tag of a line whose series is new, in nanoseconds.
+fn nanoseconds_a_tag(write: fn(usize, &str) -> String, tags: usize) -> f64 {
+    let config = "[limits]\ntags = 4096\nseries_length = 65536\n";
+    let mut worker = Worker::new(pipeline(config), Sharing::SingleWriter);
+    let listener = Listener::new("udp://tags".to_owned());
+    let all = (0..tags).map(|n| format!("k{n:04}=v")).collect::<Vec<_>>().join(",");
+    let round = |n| {
+        let line = write(n, &all);
+        let began = Instant::now();
+        worker.begin(&listener, None).batch().packet(line.as_bytes());
+        began.elapsed()
+    };
+    let least = (0..10).map(round).min().unwrap_or(Duration::MAX);
+    least.as_nanos() as f64 / tags as f64
+}
+
+/// Each tag is looked up among the others once. If it were compared with all of them, sixteen times as many would cost
+/// sixteen times as much each.
+#[test]
+fn a_tag_costs_about_the_same_among_many() {
+    let dialects: [fn(usize, &str) -> String; 3] = [
+        |n, tags| format!("a{n}:1|c|#{}", tags.replace('=', ":")),
+        |n, tags| format!("a{n},{tags}:1|c"),
+        |n, tags| format!("a{n}[{tags}]:1|c"),
+    ];
+    for write in dialects {
+        let (few, many) = (nanoseconds_a_tag(write, 256), nanoseconds_a_tag(write, 4096));
+        assert!(many <= 4.0 * few, "{}: {many:.0} ns a tag, {few:.0} among few", write(0, "k=v"));
     }
 }
