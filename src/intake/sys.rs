@@ -55,7 +55,7 @@ pub struct Datagram<'a> {
     pub bytes: &'a [u8],
     /// Whether it was larger than the buffer, so that its end is lost.
     pub is_cut: bool,
-    /// The user who sent it, if the buffers are [with senders](ReceiveBuffers::with_senders) and the socket passes
+    /// The user who sent it, if the buffers have room for senders and the socket passes
     /// credentials.
     pub sender: Option<u32>,
 }
