@@ -111,3 +111,42 @@ fn a_tag_costs_about_the_same_among_many() {
         assert!(many <= 4.0 * few, "{}: {many:.0} ns a tag, {few:.0} among few", write(0, "k=v"));
     }
 }
+
+/// The time that a worker takes for a line whose series is new, in nanoseconds.
+fn nanoseconds_a_new_name(config: &str, name: fn(usize) -> String) -> f64 {
+    let mut worker = Worker::new(pipeline(config), Sharing::SingleWriter);
+    let listener = Listener::new("udp://names".to_owned());
+    let mut round = |n| {
+        let line =
+            format!("{}:1|c|#{}", name(n), (0..50).map(|tag| format!("t{tag}:{n}")).collect::<Vec<_>>().join(","));
+        let began = Instant::now();
+        worker.begin(&listener, None).batch().packet(line.as_bytes());
+        began.elapsed().as_nanos() as f64
+    };
+    let mut times: Vec<_> = (0..200).map(&mut round).collect();
+    times.sort_by(f64::total_cmp);
+    times[times.len() / 2]
+}
+
+/// Configs that made a new name cost hundreds of times as much as without rules.
+#[test]
+fn a_new_name_is_cheap_under_any_rules() {
+    let name = |n: usize| (0..20).map(|part| format!("x{}y{}.", (n * 31 + part * 17) % 1000, n % 1000)).collect();
+    let rules = |rule: fn(usize) -> String| (0..1000).map(rule).collect::<String>();
+    let bare = nanoseconds_a_new_name("", name);
+    // The first is searched for the text of each rule.
+    for (what, most, config) in [
+        ("regexes with gaps", 100.0, rules(|n| format!("[[metric]]\nmatch_regex = '.*x{n}.*y{n}.*'\nname = 'm'\n"))),
+        (
+            "a policy of 20,000 tags",
+            10.0,
+            format!(
+                "[[metric]]\nmatch = '**'\nname = 'm'\ndrop_tags = [{}]\n",
+                (0..20_000).map(|n| format!("'k{n}'")).collect::<Vec<_>>().join(",")
+            ),
+        ),
+    ] {
+        let time = nanoseconds_a_new_name(&config, name);
+        assert!(time <= most * bare, "{what}: {time:.0} ns a name, {bare:.0} without rules");
+    }
+}

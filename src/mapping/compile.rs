@@ -1,6 +1,6 @@
 //! Compiles the rules of a [`Config`], and reports everything that is wrong with them.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use super::consistency::Consistency;
 use super::conversion::{Conversion, Reading};
 use super::costs::costs;
 use super::glob::GlobPart;
-use super::labels::{SeriesLabels, TagPolicy};
+use super::labels::{SeriesLabels, TagPolicy, find_in};
 use super::metric::{Ending, Metric, RuleMetadata};
 use super::pattern::{Automaton, NamePattern};
 use super::relay_filter::RelayFilter;
@@ -99,6 +99,8 @@ struct Compiler<'c> {
     initial: Vec<Metric>,
     /// The names and labels of `initial`.
     initial_series: HashSet<(String, Vec<(String, String)>)>,
+    /// How many of `initial` have each name.
+    initial_of_name: HashMap<String, usize>,
 }
 
 impl<'c> Compiler<'c> {
@@ -112,6 +114,7 @@ impl<'c> Compiler<'c> {
             consistency: Consistency::new(config.defaults.clone()),
             initial: Vec::new(),
             initial_series: HashSet::new(),
+            initial_of_name: HashMap::new(),
         }
     }
 
@@ -128,11 +131,10 @@ impl<'c> Compiler<'c> {
         let pattern = NamePattern::new(&rule.pattern).map_err(|message| self.error(rule.pattern.span(), message)).ok();
         let name = rule.name.as_ref().and_then(|name| self.name(rule, name, pattern.as_ref()));
         let pattern = pattern?;
-        let labels = rule
-            .labels
-            .iter()
-            .filter_map(|(key, value)| Some((key.get_ref().clone(), self.template(value, &pattern)?)))
-            .collect();
+        let template =
+            |(key, value): &(Spanned<String>, _)| Some((key.get_ref().clone(), self.template(value, &pattern)?));
+        let mut labels: Vec<_> = rule.labels.iter().filter_map(template).collect();
+        labels.sort_by(|(one, _), (other, _)| one.cmp(other));
         let ttl = rule.ttl.as_ref().map(|ttl| *ttl.get_ref()).or(self.config.defaults.ttl);
         let metric = MetricTemplate {
             name,
@@ -265,7 +267,8 @@ impl<'c> Compiler<'c> {
             KeptTags::Only(only) => (true, only.as_slice()),
             KeptTags::AllBut(all_but) => (false, all_but.as_slice()),
         };
-        let listed = listed.iter().map(|key| names::label_key(key.get_ref(), naming).0).collect();
+        let mut listed: Vec<_> = listed.iter().map(|key| names::label_key(key.get_ref(), naming).0).collect();
+        listed.sort_unstable();
         let mut policy = TagPolicy { renamed: Vec::new(), listed, keeps_listed, prefer: rule.prefer };
         // With `tags = "drop"`, the key `rename_tags` is an error of its own.
         for (from, _) in rule.rename_tags.iter().filter(|_| rule.tags != KeptTags::None) {
@@ -354,6 +357,7 @@ impl<'c> Compiler<'c> {
             };
             if self.initial_series.insert((name.clone(), labels.clone())) {
                 let (metadata, ending) = (Arc::clone(metadata), Ending::Kept);
+                *self.initial_of_name.entry(name.clone()).or_default() += 1;
                 self.initial.push(Metric { name, labels, metadata, ttl: None, ending, written: None });
             } else {
                 self.error(set.span(), format!("init declares this series of {name} twice; remove one of the two"));
@@ -365,14 +369,15 @@ impl<'c> Compiler<'c> {
     fn initial_labels(&self, set: &Labels, metric: &MetricTemplate) -> Result<SeriesLabels, String> {
         let mut labels = SeriesLabels::from(self.constants.clone());
         for (key, value) in unspanned(set) {
-            let is_of_rule = metric.labels.iter().any(|(of_rule, _)| *of_rule == key);
-            if !is_of_rule && self.constants.iter().any(|(constant, _)| *constant == key) {
+            let is_of_rule = find_in(&metric.labels, &key).is_some();
+            if !is_of_rule && find_in(&self.constants, &key).is_some() {
                 return Err(format!("init sets {key:?}, which [labels] sets on every series; leave it out"));
             }
             labels.set(&key, value);
         }
+        let given: HashSet<_> = set.iter().map(|(given, _)| given.get_ref()).collect();
         for (key, value) in &metric.labels {
-            let is_given = set.iter().any(|(given, _)| given.get_ref() == key);
+            let is_given = given.contains(key);
             match (value.is_literal(), is_given) {
                 (true, true) => return Err(format!("init sets {key:?}, which the rule's labels set; leave it out")),
                 (true, false) => _ = labels.set(key, value.expand(&[])),
@@ -390,7 +395,7 @@ impl<'c> Compiler<'c> {
         let Some(last) = rule.init.last() else { return };
         let (all, limits) = (self.initial.len(), &self.config.limits);
         let name = rule.name.as_ref().map(|name| name.get_ref().as_str()).unwrap_or_default();
-        let of_name = self.initial.iter().filter(|metric| metric.name == name).count();
+        let of_name = self.initial_of_name.get(name).copied().unwrap_or_default();
         if all > limits.series {
             let limit = limits.series;
             let message = format!("init declares {all} series up to here, and [limits] series is {limit}; raise it");

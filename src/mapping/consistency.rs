@@ -2,7 +2,7 @@
 //!
 //! A name with `$` depends on the line, so only its literal parts are checked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::agreed::can_become;
 use super::names;
@@ -13,12 +13,14 @@ use crate::telemetry;
 /// The names without `$` so far, each with its rules in file order. The first rule that sets an option counts.
 pub(super) struct Consistency<'c> {
     rules: BTreeMap<&'c str, Vec<&'c MetricRule>>,
+    /// The first rule of each name whose lines can become a histogram, and a summary.
+    first_of_type: HashMap<(&'c str, MetricType), &'c MetricRule>,
     defaults: Defaults,
 }
 
 impl<'c> Consistency<'c> {
     pub(super) fn new(defaults: Defaults) -> Self {
-        Self { rules: BTreeMap::new(), defaults }
+        Self { rules: BTreeMap::new(), first_of_type: HashMap::new(), defaults }
     }
 
     /// Adds a rule whose `name` has no `$`, and reports where it differs from the rules before it.
@@ -29,8 +31,11 @@ impl<'c> Consistency<'c> {
         check_conventions(rule, name, found);
         let rules = self.rules.entry(name.get_ref()).or_default();
         compare(rules, rule, name.get_ref(), found);
-        let timer = self.defaults.timer;
-        let earlier = |to| rules.iter().find(|first| can_become(first, to, timer) && can_become(rule, to, timer));
+        let mut earlier = |to| {
+            let is_one = can_become(rule, to, self.defaults.timer);
+            is_one.then(|| *self.first_of_type.entry((name.get_ref(), to)).or_insert(rule))
+        };
+        // The rule itself, if it is the first, does not differ from itself.
         if let Some(first) = earlier(MetricType::Histogram) {
             observations("buckets", (&first.buckets, &rule.buckets), &self.defaults.buckets, name, found);
         }

@@ -1,5 +1,6 @@
 //! The labels of a series: how the tags of a line become labels, and which of several values for one label counts.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use super::names;
@@ -16,7 +17,12 @@ pub(super) struct ClientTags<'a> {
     errors: TagErrors,
     /// Whether the line has more tags than allowed.
     is_too_many: bool,
+    /// The indexes of the tags in ascending order of their keys, once a rule has asked for one of many.
+    by_key: OnceCell<Vec<usize>>,
 }
+
+/// So many tags are searched one by one, because that is faster than to sort them.
+const FEW_TAGS: usize = 16;
 
 #[derive(Debug)]
 struct KeyedTag<'a> {
@@ -30,7 +36,8 @@ struct KeyedTag<'a> {
 impl<'a> ClientTags<'a> {
     /// Reads at most `limit` tags of a line.
     pub(super) fn read(tags: &[Tag<'a>], naming: Naming, limit: usize) -> Self {
-        let mut read = Self { tags: Vec::new(), errors: TagErrors::NONE, is_too_many: tags.len() > limit };
+        let is_too_many = tags.len() > limit;
+        let mut read = Self { tags: Vec::new(), errors: TagErrors::NONE, is_too_many, by_key: OnceCell::new() };
         for tag in tags.iter().take(limit) {
             match tag.pair {
                 Ok((key, value)) => {
@@ -45,7 +52,19 @@ impl<'a> ClientTags<'a> {
 
     /// The value of the tag whose label has this key; of several such tags, the last one counts.
     pub(super) fn get(&self, key: &str) -> Option<&'a str> {
-        self.tags.iter().rev().find(|tag| tag.key == key).map(|tag| tag.value)
+        if self.tags.len() <= FEW_TAGS {
+            return self.tags.iter().rev().find(|tag| tag.key == key).map(|tag| tag.value);
+        }
+        let key_of = |at: &usize| self.tags.get(*at).map(|tag| tag.key.as_str());
+        let by_key = self.by_key.get_or_init(|| {
+            let mut by_key: Vec<usize> = (0..self.tags.len()).collect();
+            // It is stable, so the last tag of a key is the last of its equals.
+            by_key.sort_by_key(key_of);
+            by_key
+        });
+        let end = by_key.partition_point(|at| key_of(at) <= Some(key));
+        let last = by_key.get(end.checked_sub(1)?)?;
+        self.tags.get(*last).filter(|tag| tag.key == key).map(|tag| tag.value)
     }
 }
 
@@ -78,9 +97,9 @@ impl TagErrors {
 /// How a rule turns the tags of a line into labels. The default keeps all tags.
 #[derive(Clone, Debug, Default)]
 pub(super) struct TagPolicy {
-    /// Tags that get another key, each with that key.
+    /// Tags that get another key, each with that key; in ascending order.
     pub renamed: Vec<(String, String)>,
-    /// Keys of tags, before they are renamed.
+    /// Keys of tags, before they are renamed; in ascending order.
     pub listed: Vec<String>,
     /// Whether only the listed tags are kept; otherwise only the listed tags are dropped.
     pub keeps_listed: bool,
@@ -90,16 +109,22 @@ pub(super) struct TagPolicy {
 impl TagPolicy {
     /// Whether a tag becomes a label.
     pub(super) fn keeps(&self, key: &str) -> bool {
-        self.listed.iter().any(|listed| listed == key) == self.keeps_listed
+        self.listed.binary_search_by(|listed| listed.as_str().cmp(key)).is_ok() == self.keeps_listed
     }
+}
+
+/// The value of a key in pairs that are in ascending order of their keys.
+pub(super) fn find_in<'p, T>(pairs: &'p [(String, T)], key: &str) -> Option<&'p T> {
+    let at = pairs.binary_search_by(|(other, _)| other.as_str().cmp(key)).ok()?;
+    pairs.get(at).map(|(_, value)| value)
 }
 
 /// Where the labels of a series come from beside the tags of the line.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LabelRule<'r> {
-    /// The constant labels of every series.
+    /// The constant labels of every series, in ascending order.
     pub constants: &'r [(String, String)],
-    /// The labels of the rule, which replace constants of the same key.
+    /// The labels of the rule, which replace constants of the same key; in ascending order.
     pub labels: &'r [(String, CaptureTemplate)],
     pub policy: &'r TagPolicy,
 }
@@ -119,11 +144,11 @@ impl LabelRule<'_> {
         *errors = tags.errors;
         let mut labels = SeriesLabels(BTreeMap::new());
         for tag in tags.tags.iter().filter(|tag| self.policy.keeps(&tag.key)) {
-            let renamed = self.policy.renamed.iter().find(|(from, _)| *from == tag.key);
+            let renamed = find_in(&self.policy.renamed, &tag.key);
             if renamed.is_none() && tag.is_reserved {
                 errors.add(TagError::ReservedKey);
             }
-            self.add_tag(&mut labels, renamed.map_or(&tag.key, |(_, to)| to), tag.value, errors);
+            self.add_tag(&mut labels, renamed.unwrap_or(&tag.key), tag.value, errors);
         }
         if !container.is_empty() {
             self.add_tag(&mut labels, "container_id", container, errors);
@@ -140,8 +165,8 @@ impl LabelRule<'_> {
 
     /// Adds a tag under the key that the rule and the constants leave for it.
     fn add_tag(&self, labels: &mut SeriesLabels, key: &str, value: &str, errors: &mut TagErrors) {
-        let is_of_rule = self.labels.iter().any(|(of_rule, _)| of_rule == key);
-        let is_constant = self.constants.iter().any(|(constant, _)| constant == key);
+        let is_of_rule = find_in(self.labels, key).is_some();
+        let is_constant = find_in(self.constants, key).is_some();
         let key = match (is_of_rule, self.policy.prefer) {
             (true, Prefer::Rule) => return errors.add(TagError::Overridden),
             // Prometheus renames a label of a target in this way where it sets the label itself.
@@ -185,5 +210,27 @@ impl SeriesLabels {
 impl From<Vec<(String, String)>> for SeriesLabels {
     fn from(labels: Vec<(String, String)>) -> Self {
         Self(labels.into_iter().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Dialect;
+
+    #[test]
+    fn the_last_of_few_or_many_tags_with_a_key_counts() {
+        let keys: Vec<_> = (0..100).map(|n| format!("k{}", n * 7 % 40)).collect();
+        let values: Vec<_> = (0..100).map(|n| n.to_string()).collect();
+        let tag = |(key, value)| Tag { dialect: Dialect::DogStatsD, pair: Ok((key, value)) };
+        let tags: Vec<_> = keys.iter().map(String::as_str).zip(values.iter().map(String::as_str)).map(tag).collect();
+        for len in [0, 1, FEW_TAGS, FEW_TAGS + 1, 100] {
+            let read = ClientTags::read(&tags[..len], Naming::Prometheus, 100);
+            for key in (0..41).map(|n| format!("k{n}")) {
+                let last = tags[..len].iter().rev().find_map(|tag| tag.pair.ok().filter(|(of, _)| *of == key));
+                assert_eq!(read.get(&key), last.map(|(_, value)| value), "{key} of {len}");
+            }
+            assert_eq!((read.get(""), read.get("z")), (None, None));
+        }
     }
 }

@@ -10,6 +10,7 @@ mod condition;
 mod consistency;
 mod conversion;
 mod costs;
+mod gaps;
 mod glob;
 mod labels;
 mod metric;

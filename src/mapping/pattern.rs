@@ -4,6 +4,7 @@ use memchr::memmem::Finder;
 use regex::bytes::{RegexSet, RegexSetBuilder};
 use regex::{Regex, RegexBuilder};
 
+use super::gaps::Gaps;
 use super::glob::Glob;
 use crate::config::{self, re2};
 
@@ -75,9 +76,31 @@ impl NamePattern {
         }
     }
 
-    /// Whether it is a glob with two `*` in a part.
+    /// Whether it is a glob with two `*` in a part, or a regex with [gaps](Gaps) of this kind.
     pub(super) fn is_combinatorial(&self) -> bool {
-        matches!(self, Self::Glob(glob) if glob.is_combinatorial())
+        match self {
+            Self::Glob(glob) => glob.is_combinatorial(),
+            Self::Regex(regex) => Gaps::of(regex.as_str()).is_combinatorial(),
+        }
+    }
+
+    /// The longest text that is known to be in every name that matches.
+    fn longest_text(&self) -> String {
+        match self {
+            Self::Glob(glob) => glob.longest_text().to_owned(),
+            Self::Regex(regex) => Gaps::of(regex.as_str()).longest_text(),
+        }
+    }
+
+    /// Whether it matches a whole name. `captures` is scratch memory.
+    fn is_match<'n>(&self, name: &'n str, captures: &mut Vec<&'n str>) -> bool {
+        match self {
+            Self::Glob(glob) => {
+                captures.clear();
+                glob.capture(name, captures).is_some()
+            }
+            Self::Regex(regex) => regex.is_match(name),
+        }
     }
 
     /// Whether the pattern is known to match every name.
@@ -102,31 +125,27 @@ impl NamePattern {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Automaton {
     set: RegexSet,
-    /// The globs that are matched one by one.
-    apart: Vec<ApartGlob>,
+    /// The patterns that are matched one by one.
+    apart: Vec<ApartPattern>,
 }
 
 #[derive(Clone, Debug)]
-struct ApartGlob {
+struct ApartPattern {
     index: usize,
-    glob: Glob,
-    /// Finds the longest text of the glob, without which no name matches.
+    pattern: NamePattern,
+    /// Finds the longest text of the pattern, without which no name matches.
     text: Finder<'static>,
 }
 
-/// So many globs with two `*` in a part are cheap in the automaton.
-const FEW_COMBINATORIAL: usize = 4;
-
-/// A pattern that would make the automaton large for some names.
-fn combinatorial((index, pattern): (usize, &NamePattern)) -> Option<ApartGlob> {
-    match pattern {
-        NamePattern::Glob(glob) if pattern.is_combinatorial() => {
-            let text = Finder::new(glob.longest_text()).into_owned();
-            Some(ApartGlob { index, glob: glob.clone(), text })
-        }
-        _ => None,
+impl ApartPattern {
+    fn new((index, pattern): (usize, &NamePattern)) -> Self {
+        let text = Finder::new(&pattern.longest_text()).into_owned();
+        Self { index, pattern: pattern.clone(), text }
     }
 }
+
+/// So many combinatorial patterns are cheap in the automaton.
+const FEW_COMBINATORIAL: usize = 4;
 
 /// Matches no name; in the place of a pattern that is matched by itself.
 const NOTHING: &str = "[a&&b]";
@@ -136,12 +155,13 @@ impl Automaton {
     pub(super) fn new<'p>(patterns: impl ExactSizeIterator<Item = &'p NamePattern>) -> Option<Self> {
         let states = (patterns.len() * STATES_SIZE).clamp(STATES.0, STATES.1);
         let patterns: Vec<_> = patterns.collect();
-        let mut apart: Vec<ApartGlob> = patterns.iter().copied().enumerate().filter_map(combinatorial).collect();
+        let combinatorial = patterns.iter().copied().enumerate().filter(|(_, pattern)| pattern.is_combinatorial());
+        let mut apart: Vec<_> = combinatorial.map(ApartPattern::new).collect();
         if apart.len() <= FEW_COMBINATORIAL {
             apart.clear();
         }
         let mut regexes: Vec<String> = patterns.iter().map(|pattern| pattern.to_regex()).collect();
-        for ApartGlob { index, .. } in &apart {
+        for ApartPattern { index, .. } in &apart {
             regexes.get_mut(*index).into_iter().for_each(|regex| NOTHING.clone_into(regex));
         }
         let mut builder = RegexSetBuilder::new(regexes);
@@ -166,13 +186,12 @@ impl Automaton {
         all.into_iter().chain(set)
     }
 
-    /// The indexes of those that match among the globs that are matched one by one.
+    /// The indexes of those that match among the patterns that are matched one by one.
     fn apart(&self, name: &str) -> impl Iterator<Item = usize> {
         let mut captures = Vec::new();
-        let may_match = |apart: &&ApartGlob| apart.text.find(name.as_bytes()).is_some();
-        self.apart.iter().filter(may_match).filter_map(move |ApartGlob { index, glob, .. }| {
-            captures.clear();
-            glob.capture(name, &mut captures).map(|()| *index)
+        let may_match = |apart: &&ApartPattern| apart.text.find(name.as_bytes()).is_some();
+        self.apart.iter().filter(may_match).filter_map(move |ApartPattern { index, pattern, .. }| {
+            pattern.is_match(name, &mut captures).then_some(*index)
         })
     }
 }
@@ -291,11 +310,15 @@ mod tests {
     }
 
     #[test]
-    fn globs_that_are_matched_one_by_one_are_found_in_their_order() {
+    fn patterns_that_are_matched_one_by_one_are_found_in_their_order() {
         let many: Vec<_> = (0..40).map(|n| glob(&format!("*k{n}*.x"))).collect();
         let patterns = [vec![glob("**")], many, vec![glob("ak7b*.*")]].concat();
         let automaton = Automaton::new(patterns.iter()).unwrap();
         assert_eq!(automaton.apart.len(), 40);
+        let regexes = (0..40).map(|n| regex(&format!("(.*)k{n}(.*)x")).unwrap());
+        let of_regexes = Automaton::new([glob("**")].into_iter().chain(regexes).collect::<Vec<_>>().iter()).unwrap();
+        assert_eq!(of_regexes.apart.len(), 40);
+        assert_eq!(of_regexes.matches("ak7bk31.x").collect::<Vec<_>>(), [0, 4, 8, 32]);
         assert_eq!(automaton.matches("ak7bk31.x").collect::<Vec<_>>(), [0, 4, 8, 32, 41]);
         assert_eq!(automaton.matches("k.x").collect::<Vec<_>>(), [0]);
         assert!(automaton.is_match("k0.x"));

@@ -4,15 +4,17 @@
 
 use std::collections::HashMap;
 
+use super::costs::overlap;
 use super::pattern::{Automaton, NamePattern};
 use super::rules::CompiledRule;
 use crate::config::Diagnostic;
 
-/// Reports the rules that are unreachable.
+/// Reports the rules that are unreachable, and the first rule that shares its names with [too many](overlap).
 pub(super) fn unreachable_rules(rules: &[CompiledRule], automaton: &Automaton) -> Vec<Diagnostic> {
     let mut same: HashMap<(&str, &str), Vec<usize>> = HashMap::new();
     let mut wide: Vec<usize> = Vec::new();
     let mut found = Vec::new();
+    let mut overlapping = None;
     for (index, rule) in rules.iter().enumerate() {
         let written = (rule.written.key(), rule.written.text());
         let covers = |earlier: &usize| {
@@ -20,7 +22,7 @@ pub(super) fn unreachable_rules(rules: &[CompiledRule], automaton: &Automaton) -
         };
         let twin = same.get(&written).and_then(|same| same.iter().find_map(covers));
         let earlier = twin.or_else(|| wide.iter().find_map(covers)).or_else(|| {
-            let wider = wider_globs(rule, rules, automaton);
+            let wider = wider_globs(rule, rules, automaton, &mut overlapping);
             wider.into_iter().take_while(|earlier| *earlier < index).find_map(|earlier| covers(&earlier))
         });
         if let Some(earlier) = earlier.and_then(|at| rules.get(at)) {
@@ -30,16 +32,34 @@ pub(super) fn unreachable_rules(rules: &[CompiledRule], automaton: &Automaton) -
         if rule.pattern.matches_all() {
             wide.push(index);
         }
+        if overlapping.is_some() {
+            break;
+        }
     }
+    found.extend(overlapping);
     found
 }
 
 /// The globs that match every name that the glob of `rule` matches. The glob itself is one of them.
-fn wider_globs(rule: &CompiledRule, rules: &[CompiledRule], automaton: &Automaton) -> Vec<usize> {
+fn wider_globs(
+    rule: &CompiledRule,
+    rules: &[CompiledRule],
+    automaton: &Automaton,
+    overlapping: &mut Option<Diagnostic>,
+) -> Vec<usize> {
     let NamePattern::Glob(glob) = &rule.pattern else { return Vec::new() };
     let is_glob = |at: &usize| rules.get(*at).is_some_and(|rule| matches!(rule.pattern, NamePattern::Glob(_)));
     let mut examples = glob.examples().into_iter();
-    let mut wider: Vec<_> = examples.next().iter().flat_map(|name| automaton.matches(name)).filter(is_glob).collect();
+    let mut wider: Vec<_> = examples
+        .next()
+        .iter()
+        .flat_map(|name| {
+            let matching: Vec<_> = automaton.matches(name).collect();
+            *overlapping = overlap(rule, name, &matching, rules);
+            matching
+        })
+        .filter(is_glob)
+        .collect();
     for name in examples {
         let matching: Vec<_> = automaton.matches(&name).collect();
         wider.retain(|at| matching.binary_search(at).is_ok());

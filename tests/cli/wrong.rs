@@ -241,6 +241,12 @@ fn the_shipped_file_is_good() {
     );
 }
 
+/// A rule with a part for each bit of `n`: `a` or `*`. All of them match a name whose parts are `a`.
+fn bits(n: usize) -> String {
+    let parts: Vec<_> = (0..11).map(|bit| if n >> bit & 1 == 0 { "a" } else { "*" }).collect();
+    format!("[[metric]]\nmatch = \"{}\"\nname = \"m\"\n", parts.join("."))
+}
+
 /// A file that would make each new name, or the check itself, slow is refused with the limit that it breaks.
 #[test]
 fn rules_that_would_make_names_slow_are_refused() {
@@ -248,11 +254,21 @@ fn rules_that_would_make_names_slow_are_refused() {
     let rules = |count: usize, rule: fn(usize) -> String| (0..count).map(rule).collect::<String>();
     let by_tag = |n| format!("[[metric]]\nmatch = \"**\"\nname = \"m\"\nmatch_tags = {{ k = \"v{n}\" }}\n");
     let two_stars = |n| format!("[[metric]]\nmatch = \"*k{n}*.x\"\nname = \"m\"\n");
+    let two_gaps = |n| format!("[[metric]]\nmatch_regex = \".*k{n}.*\"\nname = \"m\"\n");
+    let regex_by_tag = |n| format!("[[metric]]\nmatch_regex = \"a{n}\"\nname = \"m\"\nmatch_tags = {{ k = \"v\" }}\n");
+    let bits_by_tag = |n| format!("{}match_tags = {{ k = \"v{n}\" }}\n", bits(n));
     for (config, expected) in [
         (rules(256, by_tag), None),
         (rules(20_000, by_tag), Some(":1026:9: more than 256 rules with match_tags have the pattern \"**\"; ")),
         (rules(512, two_stars), None),
         (rules(1000, two_stars), Some(":1538:9: more than 512 rules have two * in a part of their glob; ")),
+        (rules(1024, two_gaps), None),
+        (rules(1100, two_gaps), Some(":3074:15: more than 1024 rules have two parts such as .* in their regex; ")),
+        (rules(1024, regex_by_tag), None),
+        (rules(1100, regex_by_tag), Some(":4098:15: more than 1024 rules with match_tags have a regex; ")),
+        (rules(1024, bits), None),
+        (rules(2048, bits), Some(":2:9: more than 1024 rules match names like \"a.a.a.a.a.a.a.a.a.a.a\"; ")),
+        (rules(1024, bits_by_tag), Some(":2:9: more than 256 rules with match_tags match names like ")),
         (
             format!("[[metric]]\nmatch = \"{}\"\n", "a*".repeat(50_000)),
             Some(":2:9: the glob \"a*a*a*a*a*a*a*a*a*a*\"... has 50000 *, and 64 are the most; "),
