@@ -14,7 +14,7 @@ use crate::mapping::{Context, Mapping};
 use crate::metric::Update;
 use crate::parse::tags::Tag;
 use crate::parse::{self, Group, Line, SampleValue, StatsdType};
-use crate::pipeline::{Key, Pipeline, Plan, Route};
+use crate::pipeline::{Key, Pipeline, Plan, Resolution, Route};
 use crate::registry::Series;
 use crate::reject::Reject;
 
@@ -76,10 +76,23 @@ fn explain_group(pipeline: &Pipeline, group: &Group<'_>, out: &mut String) -> Re
     parsed(out, group, &context);
     let mapping = resolver.map(&context);
     mapped(out, pipeline, &mapping);
+    // Thousands of values may have one series with kilobytes of labels: it is looked for once.
+    let mut resolution: Option<Resolution> = None;
     for (text, value) in group.each_value().zip(group.samples()) {
         let explained = value.and_then(|value| {
-            let route = resolver.route(&mapping, value, group.rate, pipeline.clock.now());
-            routed(pipeline, group, &route.map_err(|unresolved| unresolved.reject)?, value)
+            if let Some(Err(unresolved)) = &resolution
+                && let Some(reject) = unresolved.refuses(value, group.rate)
+            {
+                return Err(reject);
+            }
+            if !matches!(resolution, Some(Ok(_))) {
+                resolution = Some(resolver.route(&mapping, value, group.rate, pipeline.clock.now()));
+            }
+            match &resolution {
+                Some(Ok(route)) => routed(pipeline, group, route, value),
+                Some(Err(unresolved)) => Err(unresolved.reject),
+                None => Err(Reject::BadValue),
+            }
         });
         match explained {
             Ok((name, text)) => step(out, name, &text),
@@ -191,10 +204,19 @@ fn mapped(out: &mut String, pipeline: &Pipeline, mapping: &Mapping<'_>) {
     }
 }
 
+/// How many characters of rejected bytes are shown. A line may have thousands of bad groups.
+const SHOWN: usize = 200;
+
 /// Says why bytes are rejected, as the intake counts it.
 fn reject(out: &mut String, bytes: &[u8], reason: Reject) {
     let reason = reason.of_line(bytes);
-    let text = format!("{reason} ({}): {}", String::from_utf8_lossy(bytes).escape_debug(), reason.remedy());
+    // A character has four bytes at most.
+    let beginning = String::from_utf8_lossy(bytes.get(..4 * (SHOWN + 1)).unwrap_or(bytes));
+    let mut text: String = beginning.chars().take(SHOWN).collect();
+    if text.len() < beginning.len() {
+        text.push_str("...");
+    }
+    let text = format!("{reason} ({}): {}", text.escape_debug(), reason.remedy());
     step(out, "rejected", &text);
 }
 

@@ -35,7 +35,7 @@ pub struct Unresolved {
 impl Unresolved {
     /// Why another sample of the key is refused too; `None` if it must be resolved. So the thousands of bad values of a
     /// packed line are not mapped one by one.
-    pub(super) fn refuses(&self, value: SampleValue<'_>, rate: Result<f64, Reject>) -> Option<Reject> {
+    pub(crate) fn refuses(&self, value: SampleValue<'_>, rate: Result<f64, Reject>) -> Option<Reject> {
         let update = self.conversion.map(|conversion| rate.and_then(|rate| conversion.update(value, rate)));
         match update {
             Some(Err(reject)) => Some(self.conflict.unwrap_or(reject)),

@@ -396,6 +396,27 @@ fn explain_has_a_remedy_for_every_reason() {
     assert!(all.iter().all(|reject| tested.contains(&reject.reason())), "every reason is among them");
 }
 
+/// The output for a line of thousands of samples grows with the line and not with its square.
+#[test]
+fn a_long_line_is_explained_in_bounded_output() {
+    for (line, reason, count) in [
+        (format!("é{}", ":1|q".repeat(2000)), "unknown_type", 2000),
+        (format!("a{}", ":x|c".repeat(2000)), "bad_value", 2000),
+        (format!("a:{}|c|#k:{}", ["1"; 2000].join(":"), "v".repeat(40_000)), "label_too_long", 2000),
+    ] {
+        let ended = explain("", &[&line]);
+        assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+        let rejected = ended.stdout.lines().filter(|line| line.starts_with(&format!("  rejected {reason} (")));
+        assert_eq!(rejected.count(), count, "{reason}");
+        let most = 2 * line.len() + count * 600;
+        assert!(ended.stdout.len() <= most, "{reason}: {} bytes for {}", ended.stdout.len(), line.len());
+    }
+    let cut = explain("", &[&"é".repeat(201)]).stdout;
+    assert!(cut.contains(&format!("({}...)", "é".repeat(200))), "{cut}");
+    let whole = explain("", &[&"é".repeat(200)]).stdout;
+    assert!(whole.contains(&format!("({})", "é".repeat(200))), "{whole}");
+}
+
 /// Runs `explain` on lines; `expected` is the whole output behind an empty line.
 #[track_caller]
 fn explains(config: &str, lines: &[&str], expected: &str) {
