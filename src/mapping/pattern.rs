@@ -80,7 +80,11 @@ impl NamePattern {
     pub(super) fn is_combinatorial(&self) -> bool {
         match self {
             Self::Glob(glob) => glob.is_combinatorial(),
-            Self::Regex(regex) => Gaps::of(regex.as_str()).is_combinatorial(),
+            // Most have one repetition at most, and need not be read again.
+            Self::Regex(regex) => {
+                let repetitions = regex.as_str().bytes().filter(|b| matches!(b, b'*' | b'+' | b'{')).count();
+                repetitions > 1 && Gaps::of(regex.as_str()).is_combinatorial()
+            }
         }
     }
 
