@@ -1,6 +1,7 @@
 //! The cost of a line: it grows with the line and not with its square, whatever the line holds.
 //!
 //! Each figure is compared with one of the same run, and is the least of several, because other programs disturb times.
+//! They may slow one figure and not the other, so a comparison that fails is made again a few times.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -64,20 +65,33 @@ const SHAPES: [(&str, &str, &str); 19] = [
     ("{long};k=v", ":1|c|c:x|@1:1|g", ""),
 ];
 
+/// Makes a comparison until it holds, at most five times. `compare` gives a figure, what it is compared with, and words.
+fn holds(most: f64, mut compare: impl FnMut() -> (f64, f64, String)) {
+    let (mut one, mut other, mut what) = compare();
+    for _ in 0..4 {
+        if one <= most * other {
+            return;
+        }
+        (one, other, what) = compare();
+    }
+    assert!(one <= most * other, "{what}: {one:.1} ns, more than {most} times {other:.1} ns");
+}
+
 /// The bar is three times as much a byte as the plainest of short lines; these have the reader of simple lines.
 #[test]
 fn a_packed_line_costs_about_what_its_samples_cost_in_lines_of_their_own() {
     const CONTAINERS: &str = "[defaults]\ncontainer_label = true\n";
-    let short = nanoseconds_a_byte(CONTAINERS, &"a:1|c\n".repeat(LONG / 6));
     for (start, piece, end) in SHAPES {
         let of = |len: usize| {
             let start = start.replace("{long}", &"n".repeat(len / 2));
             nanoseconds_a_byte(CONTAINERS, &line(&start, piece, end, len))
         };
-        let (eighth, whole) = (of(LONG / 8), of(LONG));
         // The shapes with wrong values have no fast reader, and builds without optimization favour neither.
-        assert!(whole <= 6.0 * short, "{start}{piece}{end}: {whole:.1} ns a byte, {short:.1} in short lines");
-        assert!(whole <= 3.0 * eighth, "{start}{piece}{end}: {whole:.1} ns a byte, {eighth:.1} in a line of an eighth");
+        holds(6.0, || {
+            let short = nanoseconds_a_byte(CONTAINERS, &"a:1|c\n".repeat(LONG / 6));
+            (of(LONG), short, format!("a byte of {start}{piece}{end}, beside short lines"))
+        });
+        holds(3.0, || (of(LONG), of(LONG / 8), format!("a byte of {start}{piece}{end}, beside an eighth of it")));
     }
 }
 
@@ -107,8 +121,10 @@ fn a_tag_costs_about_the_same_among_many() {
         |n, tags| format!("a{n}[{tags}]:1|c"),
     ];
     for write in dialects {
-        let (few, many) = (nanoseconds_a_tag(write, 256), nanoseconds_a_tag(write, 4096));
-        assert!(many <= 4.0 * few, "{}: {many:.0} ns a tag, {few:.0} among few", write(0, "k=v"));
+        holds(4.0, || {
+            let what = format!("a tag of 4,096 in {}, beside one of 256", write(0, "k=v"));
+            (nanoseconds_a_tag(write, 4096), nanoseconds_a_tag(write, 256), what)
+        });
     }
 }
 
@@ -133,7 +149,6 @@ fn nanoseconds_a_new_name(config: &str, name: fn(usize) -> String) -> f64 {
 fn a_new_name_is_cheap_under_any_rules() {
     let name = |n: usize| (0..20).map(|part| format!("x{}y{}.", (n * 31 + part * 17) % 1000, n % 1000)).collect();
     let rules = |rule: fn(usize) -> String| (0..1000).map(rule).collect::<String>();
-    let bare = nanoseconds_a_new_name("", name);
     // The first is searched for the text of each rule.
     for (what, most, config) in [
         ("regexes with gaps", 100.0, rules(|n| format!("[[metric]]\nmatch_regex = '.*x{n}.*y{n}.*'\nname = 'm'\n"))),
@@ -146,7 +161,9 @@ fn a_new_name_is_cheap_under_any_rules() {
             ),
         ),
     ] {
-        let time = nanoseconds_a_new_name(&config, name);
-        assert!(time <= most * bare, "{what}: {time:.0} ns a name, {bare:.0} without rules");
+        holds(most, || {
+            let bare = nanoseconds_a_new_name("", name);
+            (nanoseconds_a_new_name(&config, name), bare, format!("a name under {what}, beside one without rules"))
+        });
     }
 }
