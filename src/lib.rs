@@ -109,11 +109,13 @@
 //! Each has a test; `tests/layers.rs` holds those about the code itself.
 //!
 //! 1. Shared mutable state is the registry, the telemetry counters, the clock and the shutdown signal: nothing else.
-//!    Workers that share a socket also share its tickets; with a relay, all workers share its inbox.
+//!    Workers that share a socket also share its tickets; with a relay, all workers share its inbox. The process has two
+//!    globals: how many bytes are allocated, and the queue of the log.
 //! 2. A line of a known series allocates nothing and takes no lock that another thread holds for long: the lock of its
 //!    worker, once for many lines; that of its set or summary; those of tickets, of the relay's inbox and of the names over
 //!    a limit, once for many lines and only if there are any.
-//! 3. Limits, type conflicts and name collisions are decided where a series is made, and only there.
+//! 3. Limits, type conflicts and name collisions are decided where a series is made, and only there. Only memory is asked
+//!    for once more, where a set, a summary or a route cache must grow.
 //! 4. `parse`, `mapping`, `metric` and `expose` do no I/O, read no clock, log nothing, hold no global.
 //! 5. Untrusted bytes never panic.
 //! 6. Every sample ends in exactly one place: applied, dropped by a rule, or one reject reason. An event is no sample and

@@ -1,4 +1,4 @@
-//! How much memory the process has in use: an allocator that counts. And how it gives free memory back to the system.
+//! An allocator that counts how much memory the process has in use, and the calls that give free memory back to the system.
 
 #![allow(unsafe_code, reason = "an allocator cannot be written without it")]
 
@@ -36,7 +36,7 @@ pub(crate) struct Ebb {
     last: usize,
 }
 
-/// Less free memory than this stays with the process for what comes next, in bytes. It may be spread over ten times as many
+/// The process keeps this much free memory for later allocations, in bytes. The free pieces may lie on ten times as many
 /// bytes of pages.
 const KEPT: usize = 1 << 20;
 

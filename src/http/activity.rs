@@ -63,9 +63,9 @@ struct Progress {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
-    /// The head of the first request is to come, or has come in part.
+    /// The client has not sent the whole head of its first request.
     New,
-    /// The head of another request has come in part.
+    /// The client has sent a part of the head of another request.
     Head,
     Answer,
     /// After an answer, before the next head.

@@ -89,7 +89,7 @@ impl SocketFile {
         }
     }
 
-    /// The state of a file that another value stands for from now on.
+    /// Gives the state to the value that takes the place of this one, which then removes no file.
     fn release(&self) -> FileState {
         std::mem::replace(&mut *self.state.lock(), FileState::Ended)
     }

@@ -1,7 +1,7 @@
 //! Calls without a safe wrapper: `recvmmsg` into reusable buffers, the memory figures of a socket, what waits for a
 //! listener, the end of what a socket takes, and a socket of any kind in the runtime.
 //!
-//! This file and `prefetch.rs` are the only ones with `unsafe`; each block says why it is sound.
+//! With `memory.rs` and `prefetch.rs`, this is the only file with `unsafe`; each block says why it is sound.
 
 use std::fmt;
 use std::io;
@@ -55,8 +55,7 @@ pub struct Datagram<'a> {
     pub bytes: &'a [u8],
     /// Whether it was larger than the buffer, so that its end is lost.
     pub is_cut: bool,
-    /// The user who sent it, if the buffers have room for senders and the socket passes
-    /// credentials.
+    /// The user who sent it, if the buffers have room for senders and the socket passes credentials.
     pub sender: Option<u32>,
 }
 

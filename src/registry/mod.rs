@@ -1,6 +1,6 @@
 //! The series that exist, by family: found by workers on a miss of their caches, walked by a scrape.
 //!
-//! Limits, conflicts of type and collisions of names are decided where a series is made, and only there.
+//! Limits, conflicts of type and collisions of names are decided where a series is made.
 
 mod expiry_queue;
 mod family;

@@ -58,7 +58,7 @@ fn a_full_disk_under_the_log_does_not_end_the_program() {
     assert!(fs::symlink_metadata(path).is_err(), "the end removes the file of the socket");
 }
 
-/// A pipe that is full blocks whoever writes to it, and a pipe that is read again has the lines of the log.
+/// A full pipe blocks a write. The program must go on and end all the same, and write its log when the pipe is read.
 #[test]
 fn a_log_that_nobody_reads_stops_nothing() {
     const FULL: usize = 64 << 10;

@@ -1,4 +1,4 @@
-//! Requests and what comes back, and series to ask for.
+//! A client of HTTP: requests, answers, and a sidecar with many series to scrape.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
