@@ -3,7 +3,8 @@
 //! `instructions TAGS ROUNDS` makes 1,000 series with that many tags, applies packets of their lines ROUNDS times more, and
 //! prints how many lines a round has. The difference between two runs with different ROUNDS is the cost of the rounds.
 
-mod support;
+#[path = "../tests/support/pipeline.rs"]
+mod pipeline;
 
 use std::env;
 use std::sync::Arc;
@@ -28,7 +29,7 @@ fn main() {
     };
     let workload = Workload::new(SERIES, tags, Mix::default(), PACKET);
     let packets = &workload.packets()[..PACKETS];
-    let pipeline = support::pipeline("");
+    let pipeline = pipeline::pipeline("");
     let mut worker = Worker::new(Arc::clone(&pipeline), Sharing::SingleWriter);
     let listener = Listener::new("udp://bench".to_owned());
     let mut round = || {

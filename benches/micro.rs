@@ -3,7 +3,8 @@
 //! Run it with `cargo bench --bench micro [-- FILTER]`. Compare figures of one run only with each other. To see whether
 //! a change made a line more expensive, use `benches/instructions`, because other programs do not disturb its figures.
 
-mod support;
+#[path = "../tests/support/pipeline.rs"]
+mod pipeline;
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -71,7 +72,7 @@ fn worker(criterion: &mut Criterion) {
     for series in [1000, 100_000] {
         for tags in [0, 3] {
             let workload = Workload::new(series, tags, Mix::default(), PACKET);
-            let mut worker = Worker::new(support::pipeline(""), Sharing::SingleWriter);
+            let mut worker = Worker::new(pipeline::pipeline(""), Sharing::SingleWriter);
             let listener = Listener::new("udp://bench".to_owned());
             let mut round = || {
                 let packets = workload.packets().iter();
@@ -99,7 +100,7 @@ fn packed(criterion: &mut Criterion) {
     ] {
         for len in [1024, 8192, 65_000] {
             let packet = [start, &piece.repeat(len / piece.len())].concat();
-            let mut worker = Worker::new(support::pipeline(""), Sharing::SingleWriter);
+            let mut worker = Worker::new(pipeline::pipeline(""), Sharing::SingleWriter);
             let listener = Listener::new("udp://bench".to_owned());
             group.throughput(Throughput::Bytes(packet.len() as u64));
             group.bench_function(BenchmarkId::new(shape, len), |bencher| {
@@ -149,7 +150,7 @@ fn mapping(criterion: &mut Criterion) {
                 )
             })
             .collect();
-        let pipeline = support::pipeline(&config);
+        let pipeline = pipeline::pipeline(&config);
         let tagged = Tagged::new("etl.stage07.job1.took", "instance:00042,env:prod,team:data", Dialects::ALL);
         let context = Context { name: &tagged.name, statsd_type: StatsdType::Timer, tags: &tagged.tags, container: "" };
         assert_eq!(pipeline.rules.map(context).rule.map(|(index, _)| index + 1).unwrap_or(0), rules);
@@ -170,7 +171,7 @@ fn many_rules(group: &mut BenchmarkGroup<'_, WallTime>) {
              labels = {{ svc = '${{svc}}', host = '$2', outcome = '$3' }}\n"
         )
     };
-    let pipeline = support::pipeline(&(1..=100).rev().map(rule).collect::<String>());
+    let pipeline = pipeline::pipeline(&(1..=100).rev().map(rule).collect::<String>());
     for (case, name, rule) in [
         ("a glob", "etl.stage{}.job1.took", Some(198)),
         ("a regex", "checkout.host{}.op1.failed", Some(199)),
@@ -193,7 +194,7 @@ fn page(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("page");
     group.sampling_mode(SamplingMode::Flat).sample_size(20);
     for tags in [0, 3] {
-        let pipeline = support::pipeline("");
+        let pipeline = pipeline::pipeline("");
         let mut worker = Worker::new(Arc::clone(&pipeline), Sharing::SingleWriter);
         let listener = Listener::new("udp://bench".to_owned());
         for packet in Workload::new(SERIES, tags, Mix::default(), PACKET).packets() {

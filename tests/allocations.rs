@@ -2,17 +2,20 @@
 
 #![allow(unsafe_code, reason = "an allocator cannot be written without it")]
 
+#[path = "support/pipeline.rs"]
+mod pipeline;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::hint::black_box;
 use std::sync::Arc;
 
-use statsidecar::config::{self, Severity};
 use statsidecar::http;
-use statsidecar::mapping::Rules;
 use statsidecar::metric::Sharing;
-use statsidecar::pipeline::{Pipeline, Worker};
+use statsidecar::pipeline::Worker;
 use statsidecar::telemetry::{Listener, Snapshot};
+
+use pipeline::pipeline;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -155,11 +158,7 @@ const PACKED: [&str; 5] =
 
 #[test]
 fn known_lines_allocate_nothing() {
-    let (config, mut diagnostics) = config::load(CONFIG);
-    let (rules, more) = Rules::compile(&config);
-    diagnostics.extend(more);
-    assert!(diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error), "{diagnostics:?}");
-    let pipeline = Arc::new(Pipeline::new(&config, rules));
+    let pipeline = pipeline(CONFIG);
     let page = || String::from_utf8(http::exposition(&pipeline, &Snapshot::default())).expect("the page is UTF-8");
     let listener = Listener::new("udp://test".to_owned());
     let mut worker = Worker::new(Arc::clone(&pipeline), Sharing::Shared);
@@ -169,7 +168,7 @@ fn known_lines_allocate_nothing() {
     packets.extend(PACKED.map(|line| line.as_bytes().to_vec()));
     let mut all = packets.join(&b'\n');
     all.extend_from_slice(b"\nrequests:1|c|x\xff\n");
-    all.extend_from_slice(&vec![b'x'; config.intake.max_line + 1]);
+    all.extend_from_slice(&vec![b'x'; pipeline.max_line + 1]);
     packets.push(all);
 
     let mut pass = || {
@@ -210,9 +209,7 @@ fn many_refused_samples_of_a_line_cost_no_more_calls_than_few() {
         ("metric = [{ match_regex = '.*', drop = true }]", "", ":1"),
     ] {
         let few_and_many = [5, 500].map(|times| {
-            let (config, _) = config::load(config);
-            let (rules, _) = Rules::compile(&config);
-            let pipeline = Arc::new(Pipeline::new(&config, rules));
+            let pipeline = pipeline(config);
             let listener = Listener::new("udp://test".to_owned());
             let mut worker = Worker::new(pipeline, Sharing::SingleWriter);
             worker.begin(&listener, None).batch().packet(b"other:1|s");

@@ -3,22 +3,16 @@
 //! Each figure is compared with one of the same run, and is the least of several, because other programs disturb times.
 //! They may slow one figure and not the other, so a comparison that fails is made again a few times.
 
-use std::sync::Arc;
+#[path = "support/pipeline.rs"]
+mod pipeline;
+
 use std::time::{Duration, Instant};
 
-use statsidecar::config::{self, Severity};
-use statsidecar::mapping::Rules;
 use statsidecar::metric::Sharing;
-use statsidecar::pipeline::{Pipeline, Worker};
+use statsidecar::pipeline::Worker;
 use statsidecar::telemetry::Listener;
 
-fn pipeline(config: &str) -> Arc<Pipeline> {
-    let (config, mut diagnostics) = config::load(config);
-    let (rules, more) = Rules::compile(&config);
-    diagnostics.extend(more);
-    assert!(diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error), "{diagnostics:?}");
-    Arc::new(Pipeline::new(&config, rules))
-}
+use pipeline::pipeline;
 
 /// A line of at most `len` bytes: `start`, `piece` as often as possible, and `end`.
 fn line(start: &str, piece: &str, end: &str, len: usize) -> String {

@@ -1,25 +1,20 @@
 //! Series expire while samples arrive, and no sample is lost.
 
+#[path = "support/pipeline.rs"]
+mod pipeline;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use statsidecar::config::{self, Severity};
 use statsidecar::http;
-use statsidecar::mapping::Rules;
 use statsidecar::metric::{Cells, Sharing, Total};
 use statsidecar::pipeline::{Pipeline, Worker};
 use statsidecar::registry::Series;
 use statsidecar::telemetry::{Listener, Snapshot};
 
-fn pipeline(config: &str) -> Arc<Pipeline> {
-    let (config, mut diagnostics) = config::load(config);
-    let (rules, more) = Rules::compile(&config);
-    diagnostics.extend(more);
-    assert!(diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error), "{diagnostics:?}");
-    Arc::new(Pipeline::new(&config, rules))
-}
+use pipeline::pipeline;
 
 /// One worker with its listener.
 struct Sender(Worker, Arc<Listener>);

@@ -11,8 +11,16 @@ use statsidecar::http::Timeouts;
 use crate::client::{connect, healthy, is_closed, scrape_request, wait_for_counters};
 use crate::support::{InProcess, PATIENCE, Scratch, get, started};
 
-/// A config for a page of far more bytes than the kernel buffers for a connection.
-const LONG_TAGS: &str = "limits = { label_value = 8192, series_length = 8192 }\n";
+/// A sidecar whose page has far more bytes than the kernel buffers for a connection.
+fn with_a_large_page(timing: Timing) -> InProcess {
+    let config = "limits = { label_value = 8192, series_length = 8192 }\n";
+    let daemon = InProcess::start(config, &["tcp://127.0.0.1:0"], timing);
+    let tag = "x".repeat(7000);
+    let lines: String = (0..2000).map(|n| format!("a{n}:1|c|#tag:{tag}\n")).collect();
+    TcpStream::connect(daemon.address()).and_then(|mut stream| stream.write_all(lines.as_bytes())).expect("it is sent");
+    wait_for_counters(daemon.http, 2000);
+    daemon
+}
 
 /// A client that sends its head byte by byte is disconnected, and so is one that sends nothing. Others are served
 /// meanwhile.
@@ -56,12 +64,7 @@ fn a_client_that_reads_nothing_is_disconnected_and_a_slow_one_is_not() {
     assert_eq!(Timeouts::default().write, Duration::from_secs(30));
     const LIMIT: Duration = Duration::from_millis(400);
     let timing = Timing { http: Timeouts { write: LIMIT, ..Timeouts::default() }, ..Timing::default() };
-    let daemon = InProcess::start(LONG_TAGS, &["tcp://127.0.0.1:0"], timing);
-    // Far more bytes than the kernel buffers for a connection.
-    let tag = "x".repeat(7000);
-    let lines: String = (0..2000).map(|n| format!("a{n}:1|c|#tag:{tag}\n")).collect();
-    TcpStream::connect(daemon.address()).and_then(|mut stream| stream.write_all(lines.as_bytes())).expect("it is sent");
-    wait_for_counters(daemon.http, 2000);
+    let daemon = with_a_large_page(timing);
 
     let begun = Instant::now();
     let (mut slow, mut whole) = (connect(daemon.http), Vec::new());
@@ -87,11 +90,7 @@ fn an_answer_has_a_deadline() {
     assert_eq!(Timeouts::default().answer, Duration::from_secs(60));
     const LIMIT: Duration = Duration::from_millis(600);
     let timing = Timing { http: Timeouts { answer: LIMIT, ..Timeouts::default() }, ..Timing::default() };
-    let daemon = InProcess::start(LONG_TAGS, &["tcp://127.0.0.1:0"], timing);
-    let tag = "x".repeat(7000);
-    let lines: String = (0..2000).map(|n| format!("a{n}:1|c|#tag:{tag}\n")).collect();
-    TcpStream::connect(daemon.address()).and_then(|mut stream| stream.write_all(lines.as_bytes())).expect("it is sent");
-    wait_for_counters(daemon.http, 2000);
+    let daemon = with_a_large_page(timing);
 
     let (mut slow, begun) = (connect(daemon.http), Instant::now());
     slow.write_all(scrape_request("").as_bytes()).expect("it is sent");

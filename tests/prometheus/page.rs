@@ -12,13 +12,12 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use statsidecar::config::{self, Severity};
 use statsidecar::http;
-use statsidecar::mapping::Rules;
 use statsidecar::metric::Sharing;
 use statsidecar::pipeline::{Pipeline, Worker};
 use statsidecar::telemetry::{Listener, Snapshot};
 
+use crate::support::pipeline::pipeline;
 use crate::support::{Ended, Process, Scratch, get, started};
 use crate::tools;
 
@@ -172,14 +171,6 @@ fn check(cases: u32, shrink: u32, mut case: impl FnMut(&[Vec<u8>]) -> Result<(),
 }
 
 // ---- Expositions ----
-
-fn pipeline(config: &str) -> Arc<Pipeline> {
-    let (config, mut diagnostics) = config::load(config);
-    let (rules, more) = Rules::compile(&config);
-    diagnostics.extend(more);
-    assert!(diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error), "{diagnostics:?}");
-    Arc::new(Pipeline::new(&config, rules))
-}
 
 fn page(pipeline: &Pipeline) -> String {
     String::from_utf8(http::exposition(pipeline, &Snapshot::default())).expect("the page is UTF-8")

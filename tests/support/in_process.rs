@@ -7,11 +7,10 @@ use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use statsidecar::config::{self, Severity};
 use statsidecar::daemon::{Daemon, Timing};
-use statsidecar::mapping::Rules;
 use tokio::sync::oneshot;
 
+use super::pipeline::compiled;
 use super::{Metrics, PATIENCE};
 
 /// How often a sidecar reads a clock that the test sets.
@@ -46,10 +45,7 @@ impl InProcess {
     }
 
     fn spawn(config: &str, listen: &[&str], timing: Timing, clock: &'static AtomicU32) -> Self {
-        let (mut config, mut diagnostics) = config::load(config);
-        let (rules, more) = Rules::compile(&config);
-        diagnostics.extend(more);
-        assert!(diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error), "{diagnostics:?}");
+        let (mut config, rules) = compiled(config);
         config.intake.listen = listen.iter().map(|address| address.parse().expect("a listener")).collect();
         config.http.listen = SocketAddr::from(([127, 0, 0, 1], 0)).into();
 

@@ -9,6 +9,7 @@ mod client;
 mod exposition;
 mod in_process;
 mod metrics;
+pub mod pipeline;
 pub mod row;
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
