@@ -14,17 +14,24 @@ pub(super) fn unreachable_rules(rules: &[CompiledRule], automaton: &Automaton) -
     let mut same: HashMap<(&str, &str), Vec<usize>> = HashMap::new();
     let mut wide: Vec<usize> = Vec::new();
     let mut found = Vec::new();
-    let mut overlapping = None;
     for (index, rule) in rules.iter().enumerate() {
         let written = (rule.written.key(), rule.written.text());
         let covers = |earlier: &usize| {
             rules.get(*earlier).is_some_and(|earlier| earlier.conditions.cover(&rule.conditions)).then_some(*earlier)
         };
         let twin = same.get(&written).and_then(|same| same.iter().find_map(covers));
-        let earlier = twin.or_else(|| wide.iter().find_map(covers)).or_else(|| {
-            let wider = wider_globs(rule, rules, automaton, &mut overlapping);
-            wider.into_iter().take_while(|earlier| *earlier < index).find_map(|earlier| covers(&earlier))
-        });
+        let mut earlier = twin.or_else(|| wide.iter().find_map(covers));
+        if earlier.is_none()
+            && let NamePattern::Glob(glob) = &rule.pattern
+        {
+            let matching = |name: String| (automaton.matches(&name).collect::<Vec<_>>(), name);
+            let examples: Vec<_> = glob.examples().into_iter().map(matching).collect();
+            if let Some(overlapping) = examples.first().and_then(|(all, name)| overlap(rule, name, all, rules)) {
+                found.push(overlapping);
+                break;
+            }
+            earlier = wider_globs(rules, &examples).take_while(|earlier| *earlier < index).find_map(|at| covers(&at));
+        }
         if let Some(earlier) = earlier.and_then(|at| rules.get(at)) {
             found.push(diagnostic(rule, earlier, twin.is_some()));
         }
@@ -32,39 +39,17 @@ pub(super) fn unreachable_rules(rules: &[CompiledRule], automaton: &Automaton) -
         if rule.pattern.matches_all() {
             wide.push(index);
         }
-        if overlapping.is_some() {
-            break;
-        }
     }
-    found.extend(overlapping);
     found
 }
 
-/// The globs that match every name that the glob of `rule` matches. The glob itself is one of them.
-fn wider_globs(
-    rule: &CompiledRule,
-    rules: &[CompiledRule],
-    automaton: &Automaton,
-    overlapping: &mut Option<Diagnostic>,
-) -> Vec<usize> {
-    let NamePattern::Glob(glob) = &rule.pattern else { return Vec::new() };
+/// The globs that match every name that a glob matches, given its examples, each with the rules that match it. The glob
+/// itself is one of them.
+fn wider_globs(rules: &[CompiledRule], examples: &[(Vec<usize>, String)]) -> impl Iterator<Item = usize> {
     let is_glob = |at: &usize| rules.get(*at).is_some_and(|rule| matches!(rule.pattern, NamePattern::Glob(_)));
-    let mut examples = glob.examples().into_iter();
-    let mut wider: Vec<_> = examples
-        .next()
-        .iter()
-        .flat_map(|name| {
-            let matching: Vec<_> = automaton.matches(name).collect();
-            *overlapping = overlap(rule, name, &matching, rules);
-            matching
-        })
-        .filter(is_glob)
-        .collect();
-    for name in examples {
-        let matching: Vec<_> = automaton.matches(&name).collect();
-        wider.retain(|at| matching.binary_search(at).is_ok());
-    }
-    wider
+    let (first, others) = examples.split_first().map_or((&[][..], &[][..]), |((all, _), others)| (all, others));
+    let match_all = |at: &usize| others.iter().all(|(all, _)| all.binary_search(at).is_ok());
+    first.iter().copied().filter(is_glob).filter(match_all)
 }
 
 fn diagnostic(rule: &CompiledRule, earlier: &CompiledRule, is_twin: bool) -> Diagnostic {
