@@ -11,7 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::measurement::WallTime;
-use criterion::{BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
+use criterion::{
+    BatchSize, BenchmarkGroup, BenchmarkId, Criterion, SamplingMode, Throughput, criterion_group, criterion_main,
+};
 use statsidecar::config::{DEFAULT_BUCKETS, Dialects};
 use statsidecar::http;
 use statsidecar::mapping::Context;
@@ -87,6 +89,32 @@ fn worker(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// Packets of lines that each make a series, from an empty start. The time is that of one series.
+fn new_series(criterion: &mut Criterion) {
+    const SERIES: usize = 100_000;
+    let mut group = criterion.benchmark_group("new series");
+    group.sampling_mode(SamplingMode::Flat).sample_size(10).measurement_time(Duration::from_secs(3));
+    group.throughput(Throughput::Elements(SERIES as u64));
+    for tags in [0, 3] {
+        let workload = Workload::of_new_series(SERIES, tags, Mix::default(), PACKET);
+        let listener = Listener::new("udp://bench".to_owned());
+        let new_worker = || Worker::new(pipeline::pipeline(""), Sharing::SingleWriter);
+        group.bench_function(BenchmarkId::from_parameter(format!("{tags} tags")), |bencher| {
+            // The worker is returned, so that the time to free its series does not count.
+            bencher.iter_batched(
+                new_worker,
+                |mut worker| {
+                    let packets = workload.packets().iter();
+                    packets.for_each(|Packet { bytes, .. }| worker.begin(&listener, None).batch().packet(bytes));
+                    worker
+                },
+                BatchSize::PerIteration,
+            );
+        });
+    }
+    group.finish();
+}
+
 /// Long lines in the older packing beside short lines of the same samples. The throughput is in bytes, so that it shows
 /// whether the cost of a byte grows with the line.
 fn packed(criterion: &mut Criterion) {
@@ -150,12 +178,12 @@ fn mapping(criterion: &mut Criterion) {
                 )
             })
             .collect();
-        let pipeline = pipeline::pipeline(&config);
+        let edition = pipeline::pipeline(&config).current();
         let tagged = Tagged::new("etl.stage07.job1.took", "instance:00042,env:prod,team:data", Dialects::ALL);
         let context = Context { name: &tagged.name, statsd_type: StatsdType::Timer, tags: &tagged.tags, container: "" };
-        assert_eq!(pipeline.rules.map(context).rule.map(|(index, _)| index + 1).unwrap_or(0), rules);
+        assert_eq!(edition.rules.map(context).rule.map(|(index, _)| index + 1).unwrap_or(0), rules);
         group.bench_function(BenchmarkId::from_parameter(format!("{rules} rules")), |bencher| {
-            bencher.iter(|| pipeline.rules.map(black_box(context)));
+            bencher.iter(|| edition.rules.map(black_box(context)));
         });
     }
     many_rules(&mut group);
@@ -171,7 +199,7 @@ fn many_rules(group: &mut BenchmarkGroup<'_, WallTime>) {
              labels = {{ svc = '${{svc}}', host = '$2', outcome = '$3' }}\n"
         )
     };
-    let pipeline = pipeline::pipeline(&(1..=100).rev().map(rule).collect::<String>());
+    let edition = pipeline::pipeline(&(1..=100).rev().map(rule).collect::<String>()).current();
     for (case, name, rule) in [
         ("a glob", "etl.stage{}.job1.took", Some(198)),
         ("a regex", "checkout.host{}.op1.failed", Some(199)),
@@ -180,10 +208,10 @@ fn many_rules(group: &mut BenchmarkGroup<'_, WallTime>) {
         let names: Vec<_> = (0..1000).map(|n| name.replace("{}", &format!("{n:04}"))).collect();
         let tags = Tagged::new("", "env:prod,team:data", Dialects::ALL).tags;
         let context = |name| Context { name, statsd_type: StatsdType::Counter, tags: &tags, container: "" };
-        assert!(names.iter().all(|name| pipeline.rules.map(context(name)).rule.map(|(index, _)| index) == rule));
+        assert!(names.iter().all(|name| edition.rules.map(context(name)).rule.map(|(index, _)| index) == rule));
         let mut names = names.iter().cycle();
         group.bench_function(BenchmarkId::new("100 globs and 100 regexes", case), |bencher| {
-            bencher.iter(|| pipeline.rules.map(black_box(context(names.next().expect("it is a cycle")))));
+            bencher.iter(|| edition.rules.map(black_box(context(names.next().expect("it is a cycle")))));
         });
     }
 }
@@ -200,7 +228,7 @@ fn page(criterion: &mut Criterion) {
         for packet in Workload::new(SERIES, tags, Mix::default(), PACKET).packets() {
             worker.begin(&listener, None).batch().packet(&packet.bytes);
         }
-        assert_eq!(pipeline.registry.len(), SERIES);
+        assert_eq!(pipeline.current().registry.len(), SERIES);
         group.throughput(Throughput::Elements(SERIES as u64));
         group.bench_function(BenchmarkId::new(format!("{SERIES} series"), format!("{tags} tags")), |bencher| {
             bencher.iter(|| http::exposition(&pipeline, &Snapshot::default()));
@@ -212,6 +240,6 @@ fn page(criterion: &mut Criterion) {
 criterion_group! {
     name = benches;
     config = Criterion::default().warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_millis(1200));
-    targets = parse, worker, packed, cells, mapping, page
+    targets = parse, worker, new_series, packed, cells, mapping, page
 }
 criterion_main!(benches);

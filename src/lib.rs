@@ -43,6 +43,15 @@
 //! it forget the routes that are due. A worker that resolves such a series again touches it under the lock of its family.
 //! Last, the sweeper removes, under that lock, what is still due.
 //!
+//! **What outlives the process is where it is changed.** With `[state]`, the cells of counters, gauges and histograms are
+//! in a file in memory. An update is the same atomic as without, in another cache line than the series, and a kill takes no
+//! more than the batch in hand. Once in a while a thread writes all series to a snapshot on a disk. A series keeps the key of
+//! the line that it was made for: the next process, or other rules after a reload, find out by it what the series is now.
+//!
+//! **A reload loses no line.** An [`pipeline::Edition`] is the rules of one config and the series under them. The next
+//! edition is made beside the current one, and shares with it the series whose rules have not changed. Then each worker
+//! gets it between two batches. A key is always resolved by the newest edition ([`pipeline::Pipeline::reload`]).
+//!
 //! **Several workers can share one socket.** Counters and histograms add up the same in any order. Updates of gauges are
 //! applied in the order of arrival, by [`pipeline::Ticket`].
 //!
@@ -50,14 +59,17 @@
 //!
 //! | thread | does | may block on |
 //! |---|---|---|
-//! | intake, one or more for each datagram socket | receives and applies packets | `recvmmsg`; the lock of its route cache while the sweeper has it; the ticket of an earlier batch; for a new series the registry's locks |
+//! | intake, one or more for each datagram socket | receives and applies packets | `recvmmsg`, or `poll` if the socket was passed; 10 ms while packets gather, unless a scrape asks; the lock of its route cache while the sweeper or a reload has it; the ticket of an earlier batch; for a new series the registry's locks |
 //! | main | the runtime of tokio: streams, signals, the clock | the same locks, for its streams |
 //! | http | the connections of HTTP clients | nothing |
-//! | pages | makes expositions and status pages, piece by piece in turn | `/proc`; the lock of a family while some handles are copied |
+//! | pages | makes expositions, piece by piece in turn; status pages, and explanations of lines | `/proc`; the lock of a family while some handles are copied |
 //! | arrivals | waits until what arrived before a scrape is applied | workers, 100 ms at most |
 //! | passwords, with `[http] users` | checks passwords | nothing |
-//! | blocking pool | sweeps | workers |
+//! | blocking pool | sweeps, reloads | workers |
+//! | state, with `[state]` | writes snapshots | the disk; the lock of a family while some handles are copied |
 //! | relay, if there is one | sends lines on | its targets |
+//! | push, if there is a receiver | reads all series each interval, and sends them | as the pages do; workers, 100 ms at most; files of passwords |
+//! | signals, with `--until-exit` | receives the signals that are passed on | the next signal |
 //! | log | writes the log | the reader of the standard error |
 //!
 //! All streams share one worker, and a connection yields after each read, so that none holds up the others. One thread
@@ -69,21 +81,28 @@
 //!
 //! ```text
 //! main.rs        the program
-//! pipeline.rs    * a line becomes a metric here; worker, route cache, resolver, sweep, and the ticket order of gauges
+//! pipeline.rs    * a line becomes a metric here; worker, route cache, resolver, sweep, reload, and the ticket order of gauges
 //! reject.rs      the closed list of reasons why a line or a sample is lost
-//! intake/        sockets and their files, datagrams, streams, framing; sys has the unsafe code
+//! intake/        sockets, their files, those that were passed, datagrams, streams, framing; sys has the unsafe code
 //! parse/         simple lines (nearly all), lines of any shape, service checks, events, values, tags: pure
 //! mapping/       rules compiled once; the only place where names become legal; what is wrong with rules
 //! metric/        counter, gauge, histogram, set, summary: cells; know no key, clock, text or socket
 //! registry/      families and series; limits and conflicts; the expiry queue
 //! expose/        values to text: pure
+//! state/         what outlives the process: the arena, which is mapped (unsafe), and the snapshot
+//! status.rs      what /api/v1/status tells, as values that are written and read
+//! tap.rs         what /api/v1/tap sends, in the same way
 //! telemetry.rs   the sidecar's own metrics: one table, and the counters behind it
+//! explain/       what a line does, without doing it, and the wrong byte of a rejected line
 //! forward/       the relay: lines sent on as they came
-//! http/          connections, routes, the thread of pages, exposition, status page
-//! daemon/        start, drain, clock, signals, limits of the process
+//! push/          all series to receivers of OTLP and remote write: rounds, encoders, queues
+//! http/          connections, routes, the thread of pages, exposition, status page, explanations
+//! daemon/        start, drain, clock, signals, the command of a job, limits of the process, the service manager and its watchdog
 //! config/        structs and defaults, the reader of TOML files, addresses, units, diagnostics
 //! import/        mapping files of statsd_exporter as config files
-//! command/       run, check, explain, convert, load
+//! generate/      dashboard, alerts, METRICS.md and scrape job from a config: pure
+//! suggest/       rules proposed from lines: pure
+//! command/       run, check, explain, suggest, convert, generate, load, top
 //! clock.rs       the time by which series expire
 //! log.rs         the standard error, and the thread that writes there
 //! memory.rs      the allocator that counts; unsafe
@@ -97,32 +116,34 @@
 //!
 //! | layer | modules | may use |
 //! |---|---|---|
-//! | leaves | `clock` `log` `memory` `prefetch` `sync` `metric` `reject` `config` `workload` | std and data crates; `config` the types of `metric` |
+//! | leaves | `clock` `log` `memory` `prefetch` `sync` `metric` `reject` `config` `state` `status` `tap` `workload` | std and data crates; `config` the types of `metric`, `state` what `memory` counts |
 //! | pure | `parse` `telemetry` `expose` `mapping` | leaves; `mapping` and `telemetry` what `parse` gives |
-//! | state | `registry` | leaves, what `mapping` gives, the label text of `expose` |
-//! | join | `pipeline` | the above |
-//! | edges | `forward` `intake` `http` `import` | the above; `intake` hands lines to `forward` |
+//! | state | `registry` | leaves, what `mapping` gives, the label text of `expose`, the types of lines, the slots of `state` |
+//! | join | `pipeline`, then `explain` and `suggest` | the above |
+//! | edges | `forward` `generate` `intake` `http` `import` `push` | the above; `intake` hands lines to `forward` |
 //! | top | `daemon`, then `command` | anything below |
 //!
 //! # Invariants
 //!
 //! Each has a test; `tests/layers.rs` holds those about the code itself.
 //!
-//! 1. Shared mutable state is the registry, the telemetry counters, the clock and the shutdown signal: nothing else.
+//! 1. Shared mutable state is the current edition, the telemetry counters, the clock and the shutdown signal: nothing else.
 //!    Workers that share a socket also share its tickets; with a relay, all workers share its inbox. The process has two
 //!    globals: how many bytes are allocated, and the queue of the log.
-//! 2. A line of a known series allocates nothing and takes no lock that another thread holds for long: the lock of its
-//!    worker, once for many lines; that of its set or summary; those of tickets, of the relay's inbox and of the names over
-//!    a limit, once for many lines and only if there are any.
+//! 2. A line of a known series allocates nothing, unless a client watches lines. It takes no lock that another thread
+//!    holds for long: the lock of its worker, once for many lines; that of its set or summary; those of tickets, of the
+//!    relay's inbox, of the names over a limit, of the sampled names and of the watching clients, once for many lines and
+//!    only if there are any.
 //! 3. Limits, type conflicts and name collisions are decided where a series is made, and only there. Only memory is asked
 //!    for once more, where a set, a summary or a route cache must grow.
 //! 4. `parse`, `mapping`, `metric` and `expose` do no I/O, read no clock, log nothing, hold no global.
 //! 5. Untrusted bytes never panic.
 //! 6. Every sample ends in exactly one place: applied, dropped by a rule, or one reject reason. An event is no sample and
-//!    is counted as one event. No sample is lost to a series that expires.
+//!    is counted as one event. No sample is lost to a series that expires, and none to a reload, unless the rules change
+//!    what its series is.
 //! 7. `/metrics` is always valid, whatever was sent. Every family has one header.
 //! 8. Output is sorted and byte-stable.
-//! 9. `unsafe` is in `intake/sys.rs`, `memory.rs` and `prefetch.rs` alone, each block with its argument.
+//! 9. `unsafe` is in `intake/sys.rs`, `memory.rs`, `prefetch.rs` and `state/mapping.rs` alone, each block with its argument.
 
 #![warn(unreachable_pub)]
 
@@ -130,8 +151,10 @@ pub mod clock;
 pub mod command;
 pub mod config;
 pub mod daemon;
+pub mod explain;
 pub mod expose;
 pub mod forward;
+mod generate;
 pub mod http;
 pub mod import;
 pub mod intake;
@@ -142,9 +165,14 @@ pub mod metric;
 pub mod parse;
 pub mod pipeline;
 pub mod prefetch;
+mod push;
 pub mod registry;
 pub mod reject;
 pub mod retries;
+pub mod state;
+pub mod status;
+pub mod suggest;
 mod sync;
+pub mod tap;
 pub mod telemetry;
 pub mod workload;

@@ -6,12 +6,14 @@
 
 use std::backtrace::{Backtrace, BacktraceStatus};
 use std::collections::VecDeque;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::panic;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use clap::ValueEnum;
 use parking_lot::{Condvar, Mutex};
+use tracing_subscriber::filter::LevelFilter;
 
 /// How many bytes of lines may wait.
 const LIMIT: usize = 1 << 20;
@@ -35,12 +37,46 @@ struct LogQueue {
     lost: u64,
 }
 
+/// The form of the lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// Text, with colours on a terminal
+    #[default]
+    Text,
+    /// A JSON object a line
+    Json,
+}
+
+/// The lines that are written: these, and the more severe ones.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogLevel {
+    /// What ends the program, or a part of it
+    Error,
+    /// What is lost or wrong too
+    Warn,
+    /// Starts, stops and changes too
+    #[default]
+    Info,
+    /// HTTP connections that end early too
+    Debug,
+}
+
 /// Starts the thread that writes, and makes the lines of `tracing` and the messages of panics go there.
-pub(crate) fn start() -> io::Result<()> {
+pub(crate) fn start(level: LogLevel, format: LogFormat) -> io::Result<()> {
     thread::Builder::new().name("log".to_owned()).spawn(write_all)?;
-    let log = tracing_subscriber::fmt().with_writer(|| LogWriter).with_target(false).with_ansi(false);
+    let level = match level {
+        LogLevel::Error => LevelFilter::ERROR,
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+    };
+    let log = tracing_subscriber::fmt().with_writer(|| LogWriter).with_target(false).with_max_level(level);
     // Reporting an error of the log to the standard error could panic.
-    log.log_internal_errors(false).init();
+    let log = log.log_internal_errors(false).with_ansi(is_coloured(&io::stderr()));
+    match format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
     panic::set_hook(Box::new(|panic| {
         let trace = Backtrace::capture();
         match trace.status() {
@@ -49,6 +85,13 @@ pub(crate) fn start() -> io::Result<()> {
         }
     }));
     Ok(())
+}
+
+/// Whether a stream may have colours: it is a terminal, and its user has not asked for none.
+///
+/// Source: <https://no-color.org>.
+pub(crate) fn is_coloured(stream: &impl IsTerminal) -> bool {
+    stream.is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// How many lines were lost so far, because nobody read the standard error or because it could not be written.

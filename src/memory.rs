@@ -17,14 +17,38 @@ static IN_USE: AtomicUsize = AtomicUsize::new(0);
 /// What of it the start took.
 static START: AtomicUsize = AtomicUsize::new(0);
 
-/// Takes what is in use now for what the start takes. Called again when more of the start is done.
+/// What of it is for series that an earlier process has left.
+static LEFT: AtomicUsize = AtomicUsize::new(0);
+
+/// Takes what is in use now for what the start takes, but for what [`of_an_earlier_process`] has counted. Called again when
+/// more of the start is done.
 pub(crate) fn started() {
-    START.store(IN_USE.load(Ordering::Relaxed), Ordering::Relaxed);
+    let start = IN_USE.load(Ordering::Relaxed).wrapping_sub(LEFT.load(Ordering::Relaxed));
+    START.store(start, Ordering::Relaxed);
+}
+
+/// Counts what `make` adds as for series that an earlier process has left. The limit on memory holds for them too.
+pub(crate) fn of_an_earlier_process<T>(make: impl FnOnce() -> T) -> T {
+    let before = IN_USE.load(Ordering::Relaxed);
+    let made = make();
+    // It may be less than before, if memory of an earlier call is given back.
+    LEFT.fetch_add(IN_USE.load(Ordering::Relaxed).wrapping_sub(before), Ordering::Relaxed);
+    made
 }
 
 /// The bytes in use beyond what the start took.
 pub fn in_use() -> usize {
     IN_USE.load(Ordering::Relaxed).saturating_sub(START.load(Ordering::Relaxed))
+}
+
+/// Counts so many bytes of a file in memory as in use too.
+pub(crate) fn lent(bytes: usize) {
+    IN_USE.fetch_add(bytes, Ordering::Relaxed);
+}
+
+/// Such bytes are no longer in use.
+pub(crate) fn returned(bytes: usize) {
+    IN_USE.fetch_sub(bytes, Ordering::Relaxed);
 }
 
 /// Finds out when much memory has become free.

@@ -8,27 +8,41 @@
 //! Simple lines (nearly all) wait in a batch, so that their cache misses overlap; other lines are looked up alone.
 
 mod applier;
+mod edition;
 mod general_line;
 mod key;
+mod line_sample;
 mod lookahead;
+mod part_packet;
+mod reload;
 mod resolver;
+mod restore;
 mod route;
 mod route_cache;
 mod sample;
+mod save;
 mod shared;
 mod slots;
+mod successors;
 mod sweep;
 mod ticket;
 mod worker;
+mod workspace;
 
+pub use edition::{Edition, NoInitial};
 pub use key::Key;
+pub use reload::Changes;
 pub use resolver::{Resolution, Resolver, Unresolved};
+pub use restore::Restored;
 pub use route::{Plan, Route, RouteRef};
 pub use shared::Pipeline;
+pub use successors::{KeptSeries, KeptText, Successors};
 pub use ticket::{Ticket, TicketOrder};
 pub use worker::{Work, Worker};
 
-use memchr::{memchr, memrchr};
+use std::sync::Arc;
+
+use memchr::memchr;
 
 use crate::mapping::TagErrors;
 use crate::parse::{self, Line};
@@ -52,48 +66,31 @@ impl<'p> Batch<'_, '_, 'p> {
         self.lines(packet);
     }
 
-    /// Takes the whole lines of a datagram whose end is lost; the rest counts as one line that is too long.
-    #[cold]
-    pub fn cut_packet(&mut self, packet: &'p [u8]) {
-        let whole = memrchr(b'\n', packet).map_or(0, |end| end + 1);
-        self.work.received(1, packet.len() as u64);
-        self.lines(packet.get(..whole).unwrap_or_default());
-        self.work.lost_line(Reject::LineTooLong, packet.get(whole..).unwrap_or_default());
-    }
-
-    /// Counts a datagram of a user who may not send. Its lines are not read.
-    #[cold]
-    pub fn denied_packet(&mut self, packet: &[u8]) {
-        self.work.received(1, packet.len() as u64);
-    }
-
     /// Takes whole lines with `\n` between them.
     #[inline]
     pub fn lines(&mut self, lines: &'p [u8]) {
+        if self.work.is_watched {
+            self.work.show(lines);
+        }
         let mut rest = lines;
         while !rest.is_empty() {
-            let len = match parse::simple_line(rest) {
-                Some((line, len)) if len <= self.work.pipeline.max_line => {
-                    self.work.applier.stats.lines += 1;
-                    if self.waiting.push(line, &self.work.cache) {
+            let len = match self.waiting.read(rest, self.work.max_line, &self.work.space.cache) {
+                Some(len) => {
+                    if self.waiting.is_full() {
                         self.apply();
                     }
                     len
                 }
-                _ => {
+                None => {
                     self.apply();
                     let len = memchr(b'\n', rest).unwrap_or(rest.len());
                     self.work.line(rest.get(..len).unwrap_or_default());
                     len
                 }
             };
-            rest = rest.get(len + 1..).unwrap_or_default();
+            let Some((_, more)) = rest.split_at_checked(len + 1) else { break };
+            rest = more;
         }
-    }
-
-    /// Waits for the ticket, and applies the updates that were held back.
-    pub fn catch_up(&mut self) {
-        self.work.applier.catch_up();
     }
 
     fn apply(&mut self) {
@@ -116,18 +113,21 @@ impl<'w> Work<'w> {
 
     /// Applies simple lines, those of one series in the order of their arrival.
     fn simple_lines(&mut self, lines: &[HashedLine<'_>]) {
-        let Self { cache, applier, .. } = self;
+        let Self { space, applier, .. } = self;
+        let cache = &space.cache;
+        applier.stats.lines += lines.len() as u64;
+        let mut found = Found::none();
         // A single line has no other's cache misses to overlap with.
-        match (lines.len() > 1).then(|| Found::all(lines, cache)).flatten() {
-            Some(found) => found.each(|number, route| {
-                let line = &lines[number];
-                let applied = applier.apply(cache.route(route), &line.sample());
-                applier.count(applied, line.text());
-            }),
-            None => lines.iter().for_each(|line| {
+        if lines.len() > 1 && found.look_up(lines, cache).is_some() {
+            found.each(lines, |line, entry| applier.apply_known(cache.known(entry), line));
+        } else {
+            lines.iter().for_each(|line| {
                 let applied = self.sample(&line.sample());
                 self.applier.count(applied, line.text());
-            }),
+            });
+        }
+        if !self.applier.stats.sampler.pass_all(lines.len()) {
+            self.note_names(lines);
         }
     }
 
@@ -138,8 +138,10 @@ impl<'w> Work<'w> {
             return;
         }
         self.applier.stats.lines += 1;
-        let mut general = GeneralLine::new(line);
-        match parse::line(line, self.pipeline.rules.dialects, self.pipeline.max_line) {
+        let sampler = &mut self.applier.stats.sampler;
+        let is_noted = !sampler.pass_all(1) && sampler.pass(1).is_some();
+        let mut general = GeneralLine::new(line, is_noted);
+        match parse::line(line, self.space.edition.rules.dialects, self.max_line) {
             Line::TooLong { name } => self.applier.too_long(name, line),
             Line::Event(Ok(())) => self.applier.stats.event(),
             Line::Event(Err(reject)) => self.applier.count(Err(general.reject(reject)), LineText::Raw(line)),
@@ -150,7 +152,7 @@ impl<'w> Work<'w> {
     /// Applies a sample by the route of its key, which is resolved unless the cache has it. Gives the tag errors of the
     /// line, to be counted once.
     fn sample(&mut self, sample: &Sample<'_>) -> Result<TagErrors, Reject> {
-        if let Some(route) = self.cache.find(&sample.key, sample.hash, self.expired) {
+        if let Some(route) = self.space.cache.find(&sample.key, sample.hash, self.expired) {
             return self.applier.apply(route, sample);
         }
         let resolution = self.resolve(sample);
@@ -160,10 +162,16 @@ impl<'w> Work<'w> {
     /// Resolves the key of a sample, which the cache does not have, and keeps its route.
     #[cold]
     fn resolve(&mut self, sample: &Sample<'_>) -> Resolution {
-        let resolution = self.pipeline.resolver().resolve(sample, self.applier.now);
+        // The newest rules, which are not those of the other routes while a reload takes over.
+        let edition = self.pipeline.edition.read();
+        let (resolution, rule) = edition.resolver().resolve(sample, self.applier.now);
+        rule.inspect(|rule| edition.matches.resolved(*rule));
         if let Ok(route) = &resolution {
-            self.note_unmapped(route, sample.key.name);
-            self.cache.insert(&sample.key, sample.hash, route.clone(), self.expired);
+            if route.is_unmapped() && edition.rules.is_any() {
+                self.applier.stats.unmapped(sample.key.name);
+            }
+            let rule = rule.filter(|_| Arc::ptr_eq(&edition, &self.space.edition));
+            self.space.cache.insert(&sample.key, sample.hash, route.clone(), rule, self.expired);
         }
         resolution
     }

@@ -22,12 +22,6 @@ macro_rules! rejects {
                 match self { $(Self::$variant => $reason,)* }
             }
 
-            /// Why a sample of `line` was not applied, given this reason not to read it. Bytes that are not UTF-8 come first.
-            /// The line is checked only now, because a line that can be read is never checked twice.
-            pub(crate) fn of_line(self, line: &[u8]) -> Self {
-                if std::str::from_utf8(line).is_err() { Self::NotUtf8 } else { self }
-            }
-
             /// What the sender of the line, or the operator of the sidecar, can change.
             pub(crate) fn remedy(self) -> &'static str {
                 match self { $(Self::$variant => $remedy,)* }

@@ -9,7 +9,7 @@ pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 #[cfg(not(loom_cells))]
-pub(crate) use parking_lot::{Mutex, MutexGuard};
+pub(crate) use parking_lot::{Mutex, MutexGuard, RwLock};
 
 /// Gives a lock to the thread that has waited longest for it, if any does.
 #[cfg(not(loom_cells))]
@@ -18,10 +18,12 @@ pub(crate) fn unlock_fair<T>(guard: MutexGuard<'_, T>) {
 }
 
 #[cfg(loom_cells)]
-pub(crate) use model::{Mutex, MutexGuard, unlock_fair};
+pub(crate) use model::{Mutex, MutexGuard, RwLock, unlock_fair};
 
 #[cfg(loom_cells)]
 mod model {
+    use loom::sync::{RwLockReadGuard, RwLockWriteGuard};
+
     pub(crate) use loom::sync::MutexGuard;
 
     pub(crate) fn unlock_fair<T>(guard: MutexGuard<'_, T>) {
@@ -45,6 +47,24 @@ mod model {
     impl<T: Default> Default for Mutex<T> {
         fn default() -> Self {
             Self::new(T::default())
+        }
+    }
+
+    /// The same for the lock of many readers.
+    #[derive(Debug)]
+    pub(crate) struct RwLock<T>(loom::sync::RwLock<T>);
+
+    impl<T> RwLock<T> {
+        pub(crate) fn new(value: T) -> Self {
+            Self(loom::sync::RwLock::new(value))
+        }
+
+        pub(crate) fn read(&self) -> RwLockReadGuard<'_, T> {
+            self.0.read().expect("no model panics while it holds a lock")
+        }
+
+        pub(crate) fn write(&self) -> RwLockWriteGuard<'_, T> {
+            self.0.write().expect("no model panics while it holds a lock")
         }
     }
 }

@@ -50,19 +50,38 @@ impl Workload {
     /// Generates packets of up to `size` bytes (0: one line each) with lines of random series out of `series`. Each line has
     /// `tags` tags; with tags, all series of a type share one name.
     pub fn new(series: usize, tags: usize, mix: Mix, size: usize) -> Self {
-        // A fixed seed, so that all runs have the same lines and can be compared.
-        let mut random = fastrand::Rng::with_seed(1);
         let series = series.max(1);
+        Self::of(LINES.max(2 * series), |random, _| random.usize(..series), tags, mix, size)
+    }
+
+    /// Generates packets with one line of each series, in a random order. Otherwise they are as those of
+    /// [`new`](Self::new).
+    pub fn of_new_series(series: usize, tags: usize, mix: Mix, size: usize) -> Self {
+        let mut numbers: Vec<_> = (0..series).collect();
+        random().shuffle(&mut numbers);
+        Self::of(series, |_, at| numbers[at], tags, mix, size)
+    }
+
+    /// Generates packets with so many lines. `series` gives the series of each by its place.
+    fn of(
+        lines: usize,
+        series: impl Fn(&mut fastrand::Rng, usize) -> usize,
+        tags: usize,
+        mix: Mix,
+        size: usize,
+    ) -> Self {
+        let mut random = random();
         let mut packets = Vec::new();
         let mut packet = Packet::default();
         let mut line = String::new();
         let mut bytes = 0;
-        for _ in 0..LINES.max(2 * series) {
+        for at in 0..lines {
             if bytes > BYTES {
                 break;
             }
             line.clear();
-            write(&mut line, random.usize(..series), tags, mix, &mut random);
+            let number = series(&mut random, at);
+            write(&mut line, number, tags, mix, &mut random);
             if packet.lines > 0 && packet.bytes.len() + 1 + line.len() > size {
                 packets.push(std::mem::take(&mut packet));
             }
@@ -81,6 +100,11 @@ impl Workload {
     pub fn packets(&self) -> &[Packet] {
         &self.0
     }
+}
+
+/// Numbers from a fixed seed, so that all runs have the same lines and can be compared.
+fn random() -> fastrand::Rng {
+    fastrand::Rng::with_seed(1)
 }
 
 /// Writes a line of the series `n`, which always has the same type.
@@ -107,5 +131,35 @@ fn write(line: &mut String, n: usize, tags: usize, Mix([c, g, ms]): Mix, random:
             1 => write!(line, "{separator}instance:{instance:05}"),
             _ => write!(line, "{separator}tag{tag}:value{tag}"),
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_new_series_has_one_line() {
+        for (tags, first, last) in [
+            (0, "etl.stage00.instance00000.records_read", "etl.stage19.instance00009.batch_took"),
+            (
+                2,
+                "etl.pipeline.records_read#stage:stage00,instance:00000",
+                "etl.pipeline.batch_took#stage:stage19,instance:00009",
+            ),
+        ] {
+            let workload = Workload::of_new_series(200, tags, Mix::default(), 500);
+            assert!(workload.packets().len() > 1 && workload.packets().iter().all(|packet| packet.bytes.len() <= 500));
+            assert_eq!(workload.packets().iter().map(|packet| packet.lines).sum::<u64>(), 200);
+            let packets =
+                workload.packets().iter().map(|packet| std::str::from_utf8(&packet.bytes).expect("it is text"));
+            let series = packets.flat_map(str::lines).map(|line| {
+                let name = line.split(':').next().unwrap_or_default();
+                name.to_owned() + line.find('#').and_then(|at| line.get(at..)).unwrap_or_default()
+            });
+            let series: std::collections::BTreeSet<_> = series.collect();
+            assert_eq!(series.len(), 200);
+            assert!(series.contains(first) && series.contains(last), "{series:?}");
+        }
     }
 }

@@ -168,7 +168,7 @@ fn known_lines_allocate_nothing() {
     packets.extend(PACKED.map(|line| line.as_bytes().to_vec()));
     let mut all = packets.join(&b'\n');
     all.extend_from_slice(b"\nrequests:1|c|x\xff\n");
-    all.extend_from_slice(&vec![b'x'; pipeline.max_line + 1]);
+    all.extend_from_slice(&vec![b'x'; pipeline.current().max_line + 1]);
     packets.push(all);
 
     let mut pass = || {
@@ -180,12 +180,12 @@ fn known_lines_allocate_nothing() {
     assert!(calls(&mut pass) > 0, "the first pass makes the series, so the allocator is looked at");
     // The newest rejected lines are kept in buffers, some for each reason, which are all there after a few passes.
     (0..8).for_each(|_| pass());
-    let (before, series) = (page(), pipeline.registry.len());
+    let (before, series) = (page(), pipeline.current().registry.len());
     const PASSES: u64 = 100;
     assert_eq!(calls(|| (0..PASSES).for_each(|_| pass())), 0, "calls of the allocator");
 
     let after = page();
-    assert_eq!(pipeline.registry.len(), series, "no series came, so every line was known");
+    assert_eq!(pipeline.current().registry.len(), series, "no series came, so every line was known");
     for (line, counter) in LINES {
         let rise = value(&after, counter) - value(&before, counter);
         // Once by itself and once in the packet of all; other lines may count here too.

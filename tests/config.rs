@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use statsidecar::config::{
-    Config, CounterValue, Diagnostic, Dialect, KeptTags, Negative, Overflow, Prefer, Spanned, Timer, load, render,
+    Config, CounterValue, Diagnostic, Dialect, KeptTags, Negative, Overflow, PanelType, Prefer, Spanned, Timer,
+    Urgency, load, load_in, render,
 };
 use statsidecar::mapping::Rules;
 use statsidecar::metric::MetricType;
@@ -31,7 +32,7 @@ fn the_shipped_file_names_every_key() {
     let example = with_examples(SHIPPED);
     let file = DeTable::parse(&example).expect("the examples are TOML").into_inner();
     let keys = documented_keys();
-    assert_eq!(keys.len(), 8 + 59, "a key was added or removed, or the docs have another form: {keys:?}");
+    assert_eq!(keys.len(), 14 + 98, "a key was added or removed, or the docs have another form: {keys:?}");
     for (table, key) in keys {
         if table.is_empty() {
             assert!(file.get(key.as_str()).is_some(), "config.toml lacks {key:?}");
@@ -60,6 +61,21 @@ fn the_examples_in_the_shipped_file_are_valid() {
     let [relay] = config.relays.as_slice() else { panic!("one example, not {}", config.relays.len()) };
     assert_eq!(relay.target.get_ref().to_string(), "udp://127.0.0.1:9125");
     assert_eq!(relay.pattern.as_ref().map(|pattern| pattern.text()), Some("shop.**"));
+    let ([otlp, other], [write]) = (config.otlps.as_slice(), config.remote_writes.as_slice()) else {
+        panic!("two examples and one")
+    };
+    assert!(other.to.bearer_token_file.is_some());
+    assert_eq!(otlp.to.url.to_string(), "https://collector.example:4318/v1/metrics");
+    assert!(otlp.to.basic_auth.is_some() && otlp.to.tls.ca.is_some() && otlp.resource.len() == 1, "{otlp:?}");
+    assert_eq!((write.to.interval, write.labels.as_ref().map(Vec::len)), (Duration::from_secs(15), Some(2)));
+    let panel = rule.panel.as_ref().expect("an example");
+    assert_eq!((panel.panel_type, panel.thresholds.as_slice()), (Some(PanelType::TimeSeries), &[0.5, 2.0][..]));
+    assert_eq!(rule.alert.as_ref().map(|alert| alert.severity), Some(Urgency::Critical));
+    let ([panel], [alert]) = (config.panels.as_slice(), config.alerts.as_slice()) else {
+        panic!("one example of each")
+    };
+    assert_eq!((panel.panel_type, panel.subsystem.as_deref()), (Some(PanelType::Gauge), Some("Requests")));
+    assert_eq!((alert.when.to_string().as_str(), alert.hold), ("> 5", Some(Duration::from_secs(300))));
 }
 
 /// The file with the `#` of every example removed.
@@ -75,7 +91,12 @@ fn with_examples(source: &str) -> String {
 fn documented_keys() -> BTreeSet<(String, String)> {
     let mut table = String::new();
     let mut keys = BTreeSet::new();
-    for line in include_str!("../src/config/schema.rs").lines().map(str::trim) {
+    let structs = [
+        include_str!("../src/config/schema.rs"),
+        include_str!("../src/config/monitoring.rs"),
+        include_str!("../src/config/push.rs"),
+    ];
+    for line in structs.into_iter().flat_map(str::lines).map(str::trim) {
         let Some((name, rest)) = line.strip_prefix("/// ").and_then(quoted_first) else { continue };
         if name.starts_with('[') && name.ends_with(']') {
             table = name.trim_matches(['[', ']']).to_owned();
@@ -109,6 +130,7 @@ fn every_key_is_read() {
         [intake]
         listen = ["udp://[::1]:1", "udp://0.0.0.0:0", "udp://0.0.0.0:0", "unix:///a b"]
         receive_buffer = 0
+        gather = "5ms"
         max_line = 16
         max_connections = 3
         idle_timeout = "1m30s"
@@ -147,6 +169,7 @@ fn every_key_is_read() {
     let listen: Vec<_> = config.intake.listen.iter().map(ToString::to_string).collect();
     assert_eq!(listen, ["udp://[::1]:1", "udp://0.0.0.0:0", "udp://0.0.0.0:0", "unix:///a b"]);
     assert_eq!((config.intake.receive_buffer, config.intake.max_line), (None, 16));
+    assert_eq!(config.intake.gather, Duration::from_millis(5));
     assert_eq!((config.intake.max_connections, config.intake.idle_timeout), (3, Some(Duration::from_secs(90))));
     let (owner, group) = (config.intake.owner.as_deref(), config.intake.group.as_deref());
     assert_eq!((config.intake.mode, owner, group), (0o606, Some("1000"), Some("adm")));
@@ -194,9 +217,9 @@ fn spans_are_places_in_the_source() {
     assert_eq!((&source[name.span()], &source[value.span()]), ("team", "\"x\""));
 }
 
-/// The config of a file without errors and warnings.
+/// The config of a file without errors and warnings, where every environment variable is set.
 fn accepted(name: &str, source: &str) -> Config {
-    let (config, mut diagnostics) = load(source);
+    let (config, mut diagnostics) = load_in(source, &|_| Some("x".to_owned()));
     diagnostics.extend(Rules::compile(&config).1);
     assert_eq!(render(name, source, &diagnostics), "");
     config

@@ -71,11 +71,11 @@ fn a_series_expires_when_its_ttl_is_over() {
     sender.send("x_seconds_count:1|g\nlong_total:1|g");
     assert_eq!(names(&pipeline), ["kept_total", "long_total", "short_total", "x_seconds_count"]);
     second(&pipeline);
-    assert_eq!(pipeline.registry.len(), 4, "its second may not be over");
+    assert_eq!(pipeline.current().registry.len(), 4, "its second may not be over");
     sender.send("long:1|c");
     second(&pipeline);
     assert_eq!(names(&pipeline), ["kept_total", "long_total", "x_seconds_count"]);
-    assert_eq!(pipeline.registry.expired(), 1);
+    assert_eq!(pipeline.current().registry.expired(), 1);
     sender.send("short:2|c");
     assert_eq!(series(&pipeline)["short_total"], 2.0, "it starts from 0");
     second(&pipeline);
@@ -84,8 +84,12 @@ fn a_series_expires_when_its_ttl_is_over() {
     assert_eq!(names(&pipeline), ["kept_total", "long_total"]);
     second(&pipeline);
     assert_eq!(names(&pipeline), ["kept_total"]);
-    assert_eq!(pipeline.registry.counts().series.iter().sum::<u64>(), 1);
-    assert_eq!(pipeline.registry.counts().families.iter().sum::<u64>(), 1, "a family goes with its last series");
+    assert_eq!(pipeline.current().registry.counts().series.iter().sum::<u64>(), 1);
+    assert_eq!(
+        pipeline.current().registry.counts().families.iter().sum::<u64>(),
+        1,
+        "a family goes with its last series"
+    );
     sender.send("x_seconds_count:7|g\nlong_total:1|g");
     assert_eq!(series(&pipeline)["x_seconds_count"], 7.0, "the name is free for a gauge");
     assert_eq!(names(&pipeline), ["kept_total", "long_total", "x_seconds_count"]);
@@ -137,7 +141,7 @@ fn a_key_leaves_the_overflow_series_when_a_place_is_free() {
         assert!(names(&pipeline).contains(&own), "round {round}: {:?}", names(&pipeline));
         pipeline.set_time(pipeline.clock.now() + 10);
         pipeline.sweep();
-        assert!(pipeline.registry.is_empty());
+        assert!(pipeline.current().registry.is_empty());
     }
 }
 
@@ -159,7 +163,7 @@ fn no_sample_is_lost_to_a_series_that_expires() {
                 scope.spawn(move || {
                     let mut random = fastrand::Rng::with_seed(seed);
                     let mut sent = 0;
-                    while sent < PACKETS || pipeline.registry.expired() < EXPIRED {
+                    while sent < PACKETS || pipeline.current().registry.expired() < EXPIRED {
                         // Some pieces of work hold their series for several packets.
                         let mut work = sender.0.begin(&sender.1, None);
                         for _ in 0..random.u64(1..4) {
@@ -193,5 +197,5 @@ fn no_sample_is_lost_to_a_series_that_expires() {
     let gone: u64 = expired.iter().map(|(_, total)| total).sum();
     let there: f64 = series(&pipeline).values().sum();
     assert_eq!(gone + there as u64, sent * 10);
-    assert_eq!(pipeline.registry.expired(), expired.len() as u64);
+    assert_eq!(pipeline.current().registry.expired(), expired.len() as u64);
 }

@@ -1,4 +1,4 @@
-//! A model of the cells, which loom runs in every order of the threads' steps.
+//! Models of the cells, of a sweep, of a reload and of the arena, which loom runs in every order of the threads' steps.
 //!
 //! ```sh
 //! RUSTFLAGS="--cfg loom_cells" cargo test --profile loom --test loom --target-dir target/loom
@@ -8,6 +8,9 @@
 //! interruptions are enough for every way in which two writers can meet between a load and its store.
 
 #![cfg(loom_cells)]
+
+#[path = "loom/arena.rs"]
+mod arena;
 
 use std::sync::Mutex;
 
@@ -255,6 +258,19 @@ fn number(total: Total) -> f64 {
     }
 }
 
+/// The value of a counter's series.
+fn counted(series: &std::sync::Arc<Series>) -> u64 {
+    match &series.cells {
+        Cells::Counter(counter) => number(counter.total()) as u64,
+        cells => panic!("{cells:?}"),
+    }
+}
+
+/// A thread of the model with room for a worker, which the stack that loom gives by default does not have.
+fn large(run: impl FnOnce() + Send + 'static) -> thread::JoinHandle<()> {
+    thread::Builder::new().stack_size(1 << 17).spawn(run).expect("a thread")
+}
+
 /// The real pipeline: a worker and the sweeper take their locks in every order, and no sample is lost to a series that
 /// expires.
 #[test]
@@ -263,30 +279,86 @@ fn no_sample_is_lost_to_a_series_that_expires() {
     let (config, _) = config::load("[defaults]\nttl = \"1s\"\n");
     let rules = Rules::compile(&config).0;
     check(2, move || {
-        let pipeline = std::sync::Arc::new(Pipeline::new(&config, rules.clone()));
-        let mut worker = Worker::new(std::sync::Arc::clone(&pipeline), Sharing::Shared);
-        let worker = thread::spawn(move || {
-            let listener = Listener::new("udp://model".to_owned());
-            worker.begin(&listener, None).batch().packet(b"a:1|c");
-            worker.begin(&listener, None).batch().packet(b"a:1|c");
-        });
-        // The model checker does not see the clock, so this is where the worker may be ahead of it.
-        thread::yield_now();
-        pipeline.set_time(2);
-        let expired = pipeline.sweep();
-        worker.join().expect("the worker does not panic");
-        pipeline.set_time(9);
-        let left = pipeline.sweep();
-        let total = |series: &std::sync::Arc<Series>| match &series.cells {
-            Cells::Counter(counter) => number(counter.total()) as u64,
-            cells => panic!("{cells:?}"),
+        let (config, rules) = (config.clone(), rules.clone());
+        let model = move || {
+            let pipeline = std::sync::Arc::new(Pipeline::new(&config, rules));
+            let mut worker = Worker::new(std::sync::Arc::clone(&pipeline), Sharing::Shared);
+            let worker = large(move || {
+                let listener = Listener::new("udp://model".to_owned());
+                worker.begin(&listener, None).batch().packet(b"a:1|c");
+                worker.begin(&listener, None).batch().packet(b"a:1|c");
+            });
+            // The model checker does not see the clock, so this is where the worker may be ahead of it.
+            thread::yield_now();
+            pipeline.set_time(2);
+            let expired = pipeline.sweep();
+            worker.join().expect("the worker does not panic");
+            pipeline.set_time(9);
+            let left = pipeline.sweep();
+            assert_eq!(expired.iter().chain(&left).map(counted).sum::<u64>(), 2);
+            seen.lock().expect("no model panicked").push((expired.len(), left.len()));
         };
-        assert_eq!(expired.iter().chain(&left).map(total).sum::<u64>(), 2);
-        seen.lock().expect("no model panicked").push((expired.len(), left.len()));
+        large(model).join().expect("the model does not panic");
     });
     let mut seen = std::mem::take(&mut *seen.lock().expect("no model panicked"));
     seen.sort_unstable();
     seen.dedup();
     // The sweep was before the first sample or behind the last; or the series expired in between and came back.
     assert_eq!(seen, [(0, 1), (1, 0), (1, 1)]);
+}
+
+/// The real pipeline: a worker and a reload take their locks in every order. The worker makes one series and adds to it
+/// again; its rule stays, and another series changes its type meanwhile. Each sample is in the series that is shown.
+#[test]
+fn no_sample_is_lost_to_a_reload() {
+    let seen: &'static Mutex<Vec<(usize, u64)>> = Box::leak(Box::default());
+    let kept: &'static Mutex<Vec<usize>> = Box::leak(Box::default());
+    let compiled = |source: &str| {
+        let (config, _) = config::load(source);
+        let rules = Rules::compile(&config).0;
+        (config, rules)
+    };
+    let before = compiled("[defaults]\nttl = \"1s\"\n");
+    let after = compiled("[defaults]\nttl = \"1s\"\n[[metric]]\nmatch = \"x\"\nname = \"x_total\"\ntype = \"gauge\"\n");
+    check(3, move || {
+        let (before, after) = (before.clone(), after.clone());
+        let model = move || {
+            let pipeline = std::sync::Arc::new(Pipeline::new(&before.0, before.1));
+            let mut worker = Worker::new(std::sync::Arc::clone(&pipeline), Sharing::Shared);
+            // The reload is the spawned thread, because loom would not explore a reload between two batches of a spawned
+            // worker.
+            let reload = {
+                let pipeline = std::sync::Arc::clone(&pipeline);
+                large(move || {
+                    let changes = pipeline.reload(&after.0, after.1).expect("nothing is declared");
+                    kept.lock().expect("no model panicked").push(changes.kept);
+                })
+            };
+            let listener = Listener::new("udp://model".to_owned());
+            worker.begin(&listener, None).batch().packet(b"a:1|c\nx:1|c");
+            worker.begin(&listener, None).batch().packet(b"a:1|c\nx:1|c");
+            reload.join().expect("the reload does not panic");
+            // All series of the new rules expire, and so they can be read.
+            pipeline.set_time(9);
+            let left = pipeline.sweep();
+            let total = |name: &str| {
+                let series = left.iter().find(|series| series.text() == name)?;
+                Some(match &series.cells {
+                    Cells::Counter(counter) => number(counter.total()) as u64,
+                    Cells::Gauge(gauge) => gauge.value() as u64,
+                    cells => panic!("{cells:?}"),
+                })
+            };
+            assert_eq!(total("a_total"), Some(2), "{left:?}");
+            let x = total("x_total").unwrap_or_default();
+            let kept = kept.lock().expect("no model panicked").pop();
+            seen.lock().expect("no model panicked").push((kept.unwrap_or_default(), x));
+        };
+        large(model).join().expect("the model does not panic");
+    });
+    let mut seen = std::mem::take(&mut *seen.lock().expect("no model panicked"));
+    seen.sort_unstable();
+    seen.dedup();
+    // `x` has the samples since the change. `a` was made before the reload, or behind it.
+    assert_eq!(seen, [(0, 2), (1, 0), (1, 1), (1, 2)]);
 }

@@ -15,6 +15,7 @@ import sqlite3
 import sys
 import tempfile
 import time
+import urllib.request
 
 from datadog.dogstatsd.base import DogStatsd
 
@@ -108,7 +109,11 @@ def load_clickhouse(database, folder, table, metrics):
     metrics.increment("clickhouse_load.success", table=table)
 
 
-def fetch(day, rng):
+# What can be wrong with a day's prices. Each fault fails another operation of the flow.
+FAULTS = ["truncated", "twice", "no history", "negative", "no price", "too much"]
+
+
+def fetch(day, fault, rng):
     """A day's prices as an exchange would serve them: sometimes late, sometimes wrong."""
     time.sleep(min(rng.expovariate(4), 3))
     rows = []
@@ -117,8 +122,6 @@ def fetch(day, rng):
         rows.append({"symbol": f"SYM{number:03}", "day": day, "previous_close": round(close * rng.gauss(1, 0.02), 2),
                      "close": close, "volume": rng.randrange(100_000)})
     victim = rng.choice(rows)
-    faults = ["none", "truncated", "twice", "no history", "negative", "no price", "too much"]
-    fault = rng.choices(faults, [76, 4, 4, 4, 4, 4, 4])[0]
     if fault == "truncated":
         del victim["close"]
     elif fault == "twice":
@@ -148,12 +151,12 @@ def features(rows):
 STEPS = [("raw", lambda rows: rows), ("normalized", normalize), ("features", features)]
 
 
-def flow(name, day, folder, database, rng, metrics):
+def flow(name, day, fault, folder, database, rng, metrics):
     """One ETL flow. It ends as a success or as a failure; either way the next one goes on."""
     begun = time.perf_counter()
     status = "failed"
     try:
-        rows = fetch(day, rng)
+        rows = fetch(day, fault, rng)
         for table, make in STEPS:
             rows = make(rows)
             write_parquet(folder, table, rows, metrics)
@@ -172,13 +175,28 @@ def run(options, metrics):
     with tempfile.TemporaryDirectory() as folder:
         database = sqlite3.connect(":memory:")
         database.executescript(SCHEMA)
-        while (flows < options.flows) if options.flows else (time.monotonic() - started < options.duration):
+        # One flow without a fault, and one with each.
+        planned = [None, *FAULTS] if options.once else []
+        last = len(planned) if options.once else options.flows
+        while (flows < last) if last else (time.monotonic() - started < options.duration):
             name = "nse_bhavcopy_backfill" if flows % 4 == 3 else "nse_bhavcopy_etl"
-            flow(name, day.isoformat(), pathlib.Path(folder), database, rng, metrics)
+            fault = planned[flows] if planned else rng.choices([None, *FAULTS], [76, 4, 4, 4, 4, 4, 4])[0]
+            flow(name, day.isoformat(), fault, pathlib.Path(folder), database, rng, metrics)
             day += datetime.timedelta(days=1)
             flows += 1
         database.close()
     print(f"{flows} flows")
+
+
+def look_at(page):
+    """Prints what the sidecar exposes of this pipeline, apart from the buckets and what is still 0."""
+    try:
+        with urllib.request.urlopen(page, timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+    except OSError as error:
+        sys.exit(f"{page}: {error}; is the sidecar running?")
+    own = [line for line in lines if line.startswith("nse_pipeline_") and "_bucket{" not in line]
+    print("\n".join(line for line in own if not line.endswith(" 0")))
 
 
 def main():
@@ -187,6 +205,10 @@ def main():
     arguments.add_argument("--seed", type=int, default=1)
     arguments.add_argument("--duration", type=float, default=60, metavar="SECONDS")
     arguments.add_argument("--flows", type=int, help="stop after this many flows, whatever time it takes")
+    arguments.add_argument("--once", action="store_true",
+                           help="run one good flow and one with each fault, then print what the sidecar exposes")
+    arguments.add_argument("--page", default="http://127.0.0.1:9103/metrics", metavar="URL",
+                           help="the address of the sidecar's metrics, for --once")
     arguments.add_argument("--ledger", metavar="FILE", help="write every metric call to FILE as JSON at the end")
     options = arguments.parse_args()
     metrics = Metrics(options.statsd, options.ledger)
@@ -196,6 +218,8 @@ def main():
         pass
     finally:
         metrics.write_ledger()
+    if options.once:
+        look_at(options.page)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::Args;
 
 use super::config_file::import_file;
-use super::output::{WRONG, fail, print};
+use super::output::{WRONG, print};
 
 /// Convert a mapping file of statsd_exporter to a config file on the standard output
 #[derive(Args, Debug)]
@@ -20,10 +20,10 @@ impl Convert {
     pub(super) fn run(self) -> ExitCode {
         match import_file(&self.file) {
             Ok((imported, warnings)) => {
-                let code = fail(&warnings, 0);
+                let code = warnings.fail(0);
                 print(&imported.toml).err().unwrap_or(code)
             }
-            Err(report) => fail(&report, WRONG),
+            Err(report) => report.fail(WRONG),
         }
     }
 }

@@ -1,20 +1,22 @@
 //! `statsidecar load`: sends lines at a given rate, and accounts for them.
 
 mod account;
-mod sender;
 
+use std::hint;
 use std::io;
 use std::process::ExitCode;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
 
-use super::output::{FAILED, fail, print};
+use super::client::{Client, Login};
+use super::output::{FAILED, WRONG, fail, print};
+use super::sender::Sender;
 use crate::config::Address;
 use crate::workload::{Mix, Workload};
 use account::{Account, scrape};
-use sender::Sender;
 
 /// Send lines at a given rate, and account for them
 #[derive(Args, Debug)]
@@ -40,9 +42,17 @@ pub(super) struct Load {
     /// Fill packets up to this size; 0 sends one line per packet
     #[arg(long, value_name = "BYTES", default_value_t = 1432)]
     packet: usize,
+    /// Send each packet at its own time, and not in bursts of half a millisecond; this takes a whole core
+    #[arg(long)]
+    even: bool,
+    /// Send bursts of this many lines, back to back, and rest in between
+    #[arg(long, value_name = "LINES", conflicts_with = "even", value_parser = RangedU64ValueParser::<u64>::new().range(1..))]
+    burst: Option<u64>,
     /// The HTTP address of the receiving sidecar, whose counters must add up with what was sent
-    #[arg(long, value_name = "IP:PORT")]
-    scrape: Option<std::net::SocketAddr>,
+    #[arg(long, value_name = "URL")]
+    scrape: Option<String>,
+    #[command(flatten)]
+    login: Login,
 }
 
 /// What was sent.
@@ -71,7 +81,9 @@ impl Load {
     fn send_and_account(&self) -> Result<bool, ExitCode> {
         let cannot = |error: io::Error| fail(&format!("cannot send to {}: {error}\n", self.target), FAILED);
         let workload = Workload::new(self.series, self.tags, self.mix, self.packet);
-        let before = self.scrape.map(scrape).transpose().map_err(cannot)?;
+        let sidecar = self.scrape.as_deref().map(|url| Client::new(url, &self.login)).transpose();
+        let sidecar = sidecar.map_err(|why| fail(&format!("{why}\n"), WRONG))?;
+        let before = sidecar.as_ref().map(scrape).transpose().map_err(cannot)?;
         let mut sender = Sender::connect(&self.target).map_err(cannot)?;
         let sent = self.send(&mut sender, &workload).map_err(cannot)?;
         print(&format!(
@@ -84,7 +96,7 @@ impl Load {
         if sent.failed > 0 {
             print(&format!("not sent    {} packets: nobody listens, or the system refused them\n", sent.failed))?;
         }
-        let (Some(sidecar), Some(before)) = (self.scrape, before) else { return Ok(true) };
+        let (Some(sidecar), Some(before)) = (&sidecar, before) else { return Ok(true) };
         let packets = if sender.has_packets() { sent.packets } else { 0 };
         // This ends a stream, so that its last line is applied.
         drop(sender);
@@ -102,10 +114,9 @@ impl Load {
             if sent.elapsed >= length {
                 return Ok(sent);
             }
-            // How many lines should have been sent by now.
             let due = match self.rate {
                 0 => sent.lines + 1000,
-                rate => (rate as f64 * sent.elapsed.as_secs_f64()) as u64,
+                rate => due(rate, self.burst, sent.elapsed),
             };
             while sent.lines < due {
                 let Some(packet) = packets.next() else { return Ok(sent) };
@@ -116,9 +127,29 @@ impl Load {
                 sent.packets += 1;
                 sent.lines += packet.lines;
             }
-            if self.rate > 0 {
-                thread::sleep(Duration::from_micros(500));
+            match (self.rate, self.even) {
+                (0, _) => {}
+                (_, true) => hint::spin_loop(),
+                (_, false) => thread::sleep(Duration::from_micros(500)),
             }
         }
+    }
+}
+
+/// How many lines should have been sent by now. Bursts are sent whole, the first one at once.
+fn due(rate: u64, burst: Option<u64>, elapsed: Duration) -> u64 {
+    let lines = (rate as f64 * elapsed.as_secs_f64()) as u64;
+    burst.map_or(lines, |burst| (lines / burst + 1) * burst)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bursts_are_whole_and_lines_are_not_ahead_of_their_time() {
+        let at = |burst, millis| due(100, burst, Duration::from_millis(millis));
+        assert_eq!([0, 15, 490, 500].map(|millis| at(None, millis)), [0, 1, 49, 50]);
+        assert_eq!([0, 490, 500, 999].map(|millis| at(Some(50), millis)), [50, 50, 100, 100]);
     }
 }

@@ -1,21 +1,31 @@
 //! The command line, with a file for each command.
 
+mod capture;
 mod check;
+mod client;
 mod config_file;
 mod convert;
 mod explain;
+mod generate;
 mod load;
 mod output;
 mod presets;
+mod report;
 mod run;
+mod send;
+mod sender;
+mod shell;
+mod suggest;
+mod tap;
+mod top;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 /// Receive StatsD lines and serve them as Prometheus metrics, as a sidecar of the program that sends them
 #[derive(Debug, Parser)]
-#[command(version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+#[command(version, args_conflicts_with_subcommands = true, subcommand_negates_reqs = true, after_help = EXIT_CODES)]
 struct CommandLine {
     #[command(subcommand)]
     command: Option<Command>,
@@ -23,14 +33,24 @@ struct CommandLine {
     run: run::Run,
 }
 
+const EXIT_CODES: &str =
+    "Exit codes: 0 success; 1 the command could not do its work; 2 its arguments or files are wrong";
+
 #[derive(Debug, Subcommand)]
 enum Command {
-    Run(run::Run),
+    Run(run::RunCommand),
     Check(check::Check),
     Explain(explain::Explain),
+    Suggest(suggest::Suggest),
     Convert(convert::Convert),
+    Generate(generate::Generate),
     Load(load::Load),
+    Send(send::Send),
+    Tap(tap::Tap),
+    Top(top::Top),
     Presets(presets::Presets),
+    Completions(shell::Completions),
+    Man(shell::Man),
 }
 
 /// Runs the command of the command line.
@@ -43,12 +63,20 @@ pub fn run() -> ExitCode {
         Err(text) if !text.use_stderr() => return output::written(text.print()).err().unwrap_or(ExitCode::SUCCESS),
         Err(error) => error.exit(),
     };
-    match line.command.unwrap_or(Command::Run(line.run)) {
+    let Some(command) = line.command else { return line.run.run() };
+    match command {
         Command::Run(run) => run.run(),
         Command::Check(check) => check.run(),
         Command::Explain(explain) => explain.run(),
+        Command::Suggest(suggest) => suggest.run(),
         Command::Convert(convert) => convert.run(),
+        Command::Generate(generate) => generate.run(),
         Command::Load(load) => load.run(),
+        Command::Send(send) => send.run(),
+        Command::Tap(tap) => tap.run(),
+        Command::Top(top) => top.run(),
         Command::Presets(presets) => presets.run(),
+        Command::Completions(completions) => completions.run(CommandLine::command()),
+        Command::Man(man) => man.run(CommandLine::command()),
     }
 }

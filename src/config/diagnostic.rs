@@ -42,14 +42,26 @@ impl Diagnostic {
 ///
 /// Lines and columns start at 1. A column counts characters, not bytes.
 pub fn render(file: &str, source: &str, diagnostics: &[Diagnostic]) -> String {
+    let mut text = String::new();
+    for_each(file, source, diagnostics, |line, _, _| text.push_str(line));
+    text
+}
+
+/// Calls `each` with the line of each diagnostic, sorted by place, and the number of the line of its place.
+pub(super) fn for_each(
+    file: &str,
+    source: &str,
+    diagnostics: &[Diagnostic],
+    mut each: impl FnMut(&str, usize, &Diagnostic),
+) {
     let mut sorted: Vec<&Diagnostic> = diagnostics.iter().collect();
     sorted.sort_by_key(|diagnostic| diagnostic.span.start);
 
     // The place only moves forward, so all diagnostics together take one pass.
     let mut rest = source.char_indices().peekable();
     let (mut line, mut column) = (1, 1);
-    let mut text = String::new();
-    for Diagnostic { severity, span, message } in sorted {
+    for diagnostic in sorted {
+        let Diagnostic { severity, span, message } = diagnostic;
         while let Some((_, c)) = rest.next_if(|(at, _)| *at < span.start) {
             match c {
                 '\n' => (line, column) = (line + 1, 1),
@@ -62,13 +74,14 @@ pub fn render(file: &str, source: &str, diagnostics: &[Diagnostic]) -> String {
             Severity::Error => "",
             Severity::Warning => "warning: ",
         };
+        let mut text = String::new();
         // Writing to a `String` cannot fail.
         escape_hidden(&mut text, file);
         let _ = write!(text, ":{line}:{column}: {kind}");
         escape_hidden(&mut text, message);
         text.push('\n');
+        each(&text, line, diagnostic);
     }
-    text
 }
 
 /// Adds `message` to `text` on one line, with every [hidden](is_hidden) character escaped. The message may quote bytes

@@ -10,7 +10,9 @@ use toml::Spanned;
 use super::address::Address;
 use super::dialect::Dialects;
 use super::http_address::HttpAddress;
-use crate::metric::MetricType;
+use super::monitoring::{AlertConfig, PanelConfig};
+use super::push::{OtlpConfig, RemoteWriteConfig};
+use crate::metric::{MetricType, NativeSpec};
 
 /// The default buckets of a histogram, in seconds: those of the Prometheus client libraries.
 ///
@@ -32,12 +34,24 @@ pub struct Config {
     pub defaults: Defaults,
     /// `[limits]`: the most that this process stores.
     pub limits: Limits,
+    /// `[state]`: what outlives the process.
+    pub state: StateConfig,
+    /// `[reload]`: when the config is read again.
+    pub reload: ReloadConfig,
     /// `[labels]`: constant labels of every series, sorted by name.
     pub labels: Labels,
     /// `[[metric]]`: the rules, in file order.
     pub metrics: Vec<MetricRule>,
     /// `[[relay]]`: the targets that received lines are forwarded to, in file order.
     pub relays: Vec<RelayConfig>,
+    /// `[[otlp]]`: receivers of OTLP, in file order.
+    pub otlps: Vec<OtlpConfig>,
+    /// `[[remote_write]]`: receivers of remote write, in file order.
+    pub remote_writes: Vec<RemoteWriteConfig>,
+    /// `[[panel]]`: panels of the dashboard about several metrics, in file order.
+    pub panels: Vec<PanelConfig>,
+    /// `[[alert]]`: alerts about several metrics, in file order.
+    pub alerts: Vec<AlertConfig>,
 }
 
 impl Config {
@@ -73,6 +87,9 @@ pub struct IntakeConfig {
     pub workers: usize,
     /// `receive_buffer`: the receive buffer of each socket, in bytes; `None` (`0` in the file) is the system's default.
     pub receive_buffer: Option<usize>,
+    /// `gather`: how long packets of UDP, and lines of a TCP connection, may gather in the kernel before they are read; zero
+    /// is not at all.
+    pub gather: Duration,
     /// `max_line`: the length of the longest accepted line, in bytes, without its line end.
     pub max_line: usize,
     /// `max_connections`: the most open connections of all stream listeners together; further ones are closed.
@@ -105,6 +122,7 @@ impl Default for IntakeConfig {
                 .into(),
             workers: 1,
             receive_buffer: Some(8 * 1024 * 1024),
+            gather: Duration::from_millis(10),
             max_line: 64 * 1024,
             max_connections: 1024,
             idle_timeout: None,
@@ -123,6 +141,9 @@ pub struct Http {
     pub listen: HttpAddress,
     /// `max_connections`: the most open connections; at the limit, a new one takes the place of an idle one.
     pub max_connections: usize,
+    /// `admin`: whether everybody who may read gets the text of clients that `/metrics` does not show, or nobody; `None`:
+    /// only this machine does, or who has a password or a token.
+    pub admin: Option<bool>,
     /// `users`: who may read all but `/-/healthy`, each with the hash of the password as a PHC string of argon2.
     pub users: Labels,
     /// `bearer_token_file`: the file with the token that lets a client read all but `/-/healthy`.
@@ -145,6 +166,7 @@ impl Default for Http {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9102)).into(),
             max_connections: 64,
+            admin: None,
             users: Labels::new(),
             bearer_token_file: None,
             tls: None,
@@ -178,6 +200,9 @@ pub struct Defaults {
     pub buckets: Vec<f64>,
     /// `quantiles`: the quantiles of a summary whose rule has none; strictly rising, from 0 to 1.
     pub quantiles: Vec<f64>,
+    /// `native`: how the native histogram beside the buckets divides the numbers, if no rule says it; `None` (`false` in the
+    /// file) is without one.
+    pub native: Option<NativeSpec>,
     /// `summary_window`: the time that the quantiles of a summary cover, in seconds.
     pub summary_window: u32,
     /// `set_window`: how long a member of a set is counted after its last line, in seconds.
@@ -198,6 +223,7 @@ impl Default for Defaults {
             timer: Timer::Histogram,
             buckets: DEFAULT_BUCKETS.to_vec(),
             quantiles: vec![0.5, 0.9, 0.99],
+            native: None,
             summary_window: 10 * 60,
             set_window: 60,
             service_checks: false,
@@ -215,6 +241,8 @@ pub enum Naming {
     Prometheus,
     /// `"verbatim"`: no suffix is added, and a run of dashes becomes one `_`.
     Verbatim,
+    /// `"utf8"`: names stay as they are.
+    Utf8,
 }
 
 /// `negative`, in `[defaults]` or in a rule.
@@ -284,6 +312,40 @@ impl Default for Limits {
     }
 }
 
+/// `[reload]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ReloadConfig {
+    /// `on_change`: whether the config is read again when its file changes.
+    pub on_change: bool,
+}
+
+/// `[state]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StateConfig {
+    /// `path`: the folder of the snapshot, on a disk; `None`: nothing outlives the process.
+    pub path: Option<Spanned<String>>,
+    /// `arena`: the folder of the arena, in a file system that is memory.
+    pub arena: Option<Spanned<String>>,
+    /// `interval`: how often a snapshot is written.
+    pub interval: Duration,
+}
+
+impl StateConfig {
+    /// The folder of the arena if the file names none.
+    pub const ARENA: &str = "/run/statsidecar/arena";
+
+    /// The folder of the arena.
+    pub(crate) fn arena(&self) -> &str {
+        self.arena.as_ref().map_or(Self::ARENA, |arena| arena.get_ref())
+    }
+}
+
+impl Default for StateConfig {
+    fn default() -> Self {
+        Self { path: None, arena: None, interval: Duration::from_secs(10) }
+    }
+}
+
 /// `[limits] overflow`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "lowercase")]
@@ -323,6 +385,8 @@ pub struct MetricRule {
     pub buckets: Option<Spanned<Vec<f64>>>,
     /// `quantiles`: the quantiles of its summary, strictly rising, from 0 to 1.
     pub quantiles: Option<Spanned<Vec<f64>>>,
+    /// `native`: how the native histogram beside the buckets divides the numbers, or that there is none.
+    pub native: Option<Spanned<Option<NativeSpec>>>,
     /// `value`: what the number of a line is, for a counter.
     pub value: CounterValue,
     /// `negative`: what a negative number in a `g` line does; `None` is the `negative` of `[defaults]`.
@@ -335,6 +399,16 @@ pub struct MetricRule {
     pub drop: bool,
     /// `init`: the label sets of series that exist from the start, at 0.
     pub init: Vec<Spanned<Labels>>,
+    /// `subsystem`: the part of the program that it is about: its row in the dashboard, and its chapter in the docs.
+    pub subsystem: Option<String>,
+    /// `description`: what the metric means, and what to do when it moves; for the docs and the dashboard.
+    pub description: Option<String>,
+    /// `query`: how the metric is asked for in PromQL; `None` is by its type.
+    pub query: Option<Spanned<String>>,
+    /// `panel`: its panel in the dashboard; `None` is by its type.
+    pub panel: Option<PanelConfig>,
+    /// `alert`: when it is wrong.
+    pub alert: Option<AlertConfig>,
     /// The preset that the rule is of; none if the file has the rule.
     pub preset: Option<&'static str>,
 }

@@ -71,6 +71,14 @@ fn split_number(text: &str) -> (&str, &str) {
     text.split_at(text.bytes().take_while(u8::is_ascii_digit).count())
 }
 
+/// A folder by its whole path; the error says what is wrong with it.
+pub(crate) fn parse_folder(path: &str) -> Result<String, String> {
+    match path.starts_with('/') {
+        true => Ok(path.to_owned()),
+        false => Err(format!("{path:?} must be the whole path of a folder, from /")),
+    }
+}
+
 /// Reads the permission bits of a file, in 3 or 4 octal digits. The error says what would be right.
 pub(crate) fn parse_mode(text: &str) -> Result<u32, String> {
     let digits = Some(text).filter(|text| matches!(text.len(), 3 | 4) && !text.starts_with('+'));

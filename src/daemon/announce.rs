@@ -70,7 +70,7 @@ fn quoted(word: &str) -> String {
 }
 
 /// The address by which this machine reaches `socket`, which may be bound to every address.
-fn reachable(socket: SocketAddr) -> IpAddr {
+pub(super) fn reachable(socket: SocketAddr) -> IpAddr {
     match socket {
         SocketAddr::V4(v4) if v4.ip().is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         SocketAddr::V6(v6) if v6.ip().is_unspecified() => Ipv6Addr::LOCALHOST.into(),

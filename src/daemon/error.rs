@@ -1,9 +1,10 @@
 //! Why the sidecar could not run.
 
+use std::path::PathBuf;
 use std::{error, fmt, io};
 
 use crate::config::{Address, HttpAddress};
-use crate::reject::Reject;
+use crate::pipeline::NoInitial;
 
 /// Why the sidecar could not run.
 #[derive(Debug)]
@@ -12,16 +13,24 @@ pub enum Error {
     Listen(Address, io::Error),
     /// The address for HTTP could not be bound.
     Http(HttpAddress, io::Error),
+    /// Sockets were passed that cannot be taken over.
+    Passed(io::Error),
+    /// A socket was passed that the config does not listen on; the second text is where it does.
+    Unwanted(String, String),
     /// Two addresses need the same port, once their host names are resolved.
     Overlap(String),
     /// A target of the relay is one of the sidecar's own listeners.
     Loop(Address, Address),
     /// A series of an `init` key could not be created.
-    Initial(String, Reject),
+    Initial(NoInitial),
+    /// A folder or a file of the state cannot be used.
+    State(PathBuf, io::Error),
     /// What reads a listener has panicked.
     Panicked,
     /// The thread of HTTP has panicked.
     HttpPanicked,
+    /// The command of `run --until-exit` could not be started.
+    Command(String, io::Error),
     /// A system call failed: for a thread or a signal handler.
     System(&'static str, io::Error),
 }
@@ -37,15 +46,29 @@ impl fmt::Display for Error {
                 write!(f, "cannot serve metrics on {address}: {error}")
             }
             Self::Http(address, error) => write!(f, "cannot serve metrics on http://{address}: {}", because(error)),
+            Self::Passed(error) => {
+                write!(f, "cannot take over the sockets that were passed by LISTEN_FDS: {error}")
+            }
+            Self::Unwanted(socket, listens) => write!(
+                f,
+                "a socket was passed that the config does not listen on: {socket}; the config has {listens}; correct the \
+                 socket unit or the config"
+            ),
             Self::Overlap(overlap) => f.write_str(overlap),
             Self::Loop(target, listener) => write!(
                 f,
                 "cannot relay to {target}: it is this program's own listener {listener}, and lines would go round for \
                  ever; choose another target, or another address to listen on"
             ),
-            Self::Initial(name, reject) => {
-                write!(f, "cannot make the init series {name}: {reject}: {}", reject.remedy())
+            Self::Initial(NoInitial { metric, reject }) => {
+                write!(f, "cannot make the init series {metric}: {reject}: {}", reject.remedy())
             }
+            Self::State(path, error) => write!(
+                f,
+                "cannot keep the state in {}: {error}; [state] path must be a folder on a disk, and arena one in memory, such \
+                 as /dev/shm/statsidecar, that this user may write to",
+                path.display()
+            ),
             Self::Panicked => write!(
                 f,
                 "what reads a listener has panicked, which is a bug of this program; all that the other listeners had \
@@ -56,6 +79,7 @@ impl fmt::Display for Error {
                 "the HTTP server has panicked, which is a bug of this program; all that had arrived was applied, and the \
                  program ends so that it can be started again"
             ),
+            Self::Command(command, error) => write!(f, "cannot start {command}: {error}"),
             Self::System(what, error) => write!(f, "cannot {what}: {error}"),
         }
     }

@@ -49,7 +49,7 @@ impl LossLog {
     pub(super) fn due(&mut self, pipeline: &Pipeline, listeners: &[ListenerSnapshot], now: u32) -> Vec<Warning> {
         let mut due = Vec::new();
         for loss in Loss::all() {
-            if loss == Loss::Unmapped && !pipeline.rules.is_any() {
+            if loss == Loss::Unmapped && !pipeline.current().rules.is_any() {
                 continue;
             }
             if let Some(since) = self.since(Kind::Lines(key(loss)), pipeline.telemetry.lost(loss), now) {

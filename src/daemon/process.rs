@@ -34,6 +34,12 @@ pub(super) fn snapshot(start_time: Option<f64>) -> Option<ProcessSnapshot> {
     })
 }
 
+/// The name of this host.
+pub(super) fn host_name() -> String {
+    let name = fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    if name.trim().is_empty() { "localhost".to_owned() } else { name.trim().to_owned() }
+}
+
 /// Whether the program was started with the signal SIGHUP ignored, as `nohup` does. Asked before a handler is set.
 pub(super) fn ignores_hangup() -> bool {
     // Signals are numbered from 1, and SIGHUP is the first.
@@ -67,7 +73,8 @@ const OTHERS: usize = 32;
 /// Raises the limit on open files to what all connections may need, as far as the system allows. Gives how many stream
 /// connections fit into the limit, so that HTTP can always be served.
 pub(super) fn room_for_streams(config: &Config) -> usize {
-    let sockets = config.intake.listen.len().saturating_add(config.relays.len());
+    let targets = config.relays.len() + config.otlps.len() + config.remote_writes.len();
+    let sockets = config.intake.listen.len().saturating_add(targets);
     let others = OTHERS.saturating_add(config.http.max_connections).saturating_add(sockets);
     let wanted = config.intake.max_connections;
     let needed = u64::try_from(wanted.saturating_add(others)).unwrap_or(u64::MAX);

@@ -1,42 +1,18 @@
-//! Prometheus text format 0.0.4.
+//! Sample lines of the text formats: Prometheus' own, and OpenMetrics.
 //!
-//! Source: <https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format>.
+//! A sample line is `name{key="value"} number`. A name that is not made of letters, digits, `_` and `:` is between the
+//! braces: `{"name",key="value"} number`.
+//!
+//! Sources: <https://prometheus.io/docs/instrumenting/exposition_formats/>,
+//! <https://prometheus.io/docs/specs/om/open_metrics_spec/>.
 
-use memchr::memchr2;
+use std::borrow::Cow;
 
-use crate::metric::{Bounds, MetricType, Quantiles, Total};
+use super::names::NameText;
+use crate::metric::{Quantiles, Total};
 
-/// The `Content-Type` of the format.
-pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
-
-/// Writes the `# HELP` and `# TYPE` lines of a family, and `# UNIT` if it has a unit.
-///
-/// `# UNIT` is part of OpenMetrics. Parsers of text format 0.0.4 treat it as a comment.
-pub(crate) fn header(out: &mut Vec<u8>, name: &str, metric_type: MetricType, help: &str, unit: Option<&str>) {
-    put(out, &["# HELP ", name, " "]);
-    escaped(out, help);
-    put(out, &["\n# TYPE ", name, " ", metric_type.exposed().as_str(), "\n"]);
-    if let Some(unit) = unit {
-        put(out, &["# UNIT ", name, " "]);
-        escaped(out, unit);
-        out.push(b'\n');
-    }
-}
-
-/// Writes text in which line breaks and backslashes are escaped.
-fn escaped(out: &mut Vec<u8>, text: &str) {
-    let mut rest = text.as_bytes();
-    while let Some((before, [c, after @ ..])) = memchr2(b'\\', b'\n', rest).and_then(|at| rest.split_at_checked(at)) {
-        out.extend_from_slice(before);
-        out.extend_from_slice(if *c == b'\n' { b"\\n" } else { b"\\\\" });
-        rest = after;
-    }
-    out.extend_from_slice(rest);
-}
-
-/// Writes a counter; `series` is its name with the labels.
-pub(crate) fn counter(out: &mut Vec<u8>, series: &str, total: Total) {
-    put(out, &[series, " "]);
+/// Ends a line with the value of a counter.
+pub(crate) fn end_with_total(out: &mut Vec<u8>, total: Total) {
     match total {
         Total::Whole(n) => whole(out, n),
         Total::Real(x) => number(out, x),
@@ -44,111 +20,150 @@ pub(crate) fn counter(out: &mut Vec<u8>, series: &str, total: Total) {
     out.push(b'\n');
 }
 
-/// Writes a gauge; `series` is its name with the labels.
-pub(crate) fn gauge(out: &mut Vec<u8>, series: &str, value: f64) {
-    put(out, &[series, " "]);
+/// Ends a line with a number.
+pub(crate) fn end_with_number(out: &mut Vec<u8>, value: f64) {
     number(out, value);
     out.push(b'\n');
 }
 
-/// Writes a summary. `labels` is the text between the braces, without `quantile`. `values` has a value for each quantile,
-/// or NaN if there are no observations.
-pub(crate) fn summary(
-    out: &mut Vec<u8>,
-    name: &str,
-    labels: &str,
-    (quantiles, values): (&Quantiles, &[f64]),
-    sum: f64,
-    count: u64,
-) {
-    for (&quantile, &value) in quantiles.as_slice().iter().zip(values) {
-        put(out, &[name, "{", labels, if labels.is_empty() { "" } else { "," }, "quantile=\""]);
-        number(out, quantile);
-        put(out, &["\"} "]);
-        number(out, value);
-        out.push(b'\n');
-    }
-    sum_and_count(out, name, labels, sum, count);
-}
-
-/// Writes the last two series of a histogram or a summary.
-fn sum_and_count(out: &mut Vec<u8>, name: &str, labels: &str, sum: f64, count: u64) {
-    let braces = if labels.is_empty() { ["", ""] } else { ["{", "}"] };
-    put(out, &[name, "_sum", braces[0], labels, braces[1], " "]);
-    number(out, sum);
-    put(out, &["\n", name, "_count", braces[0], labels, braces[1], " "]);
+/// Ends a line with a count.
+pub(crate) fn end_with_count(out: &mut Vec<u8>, count: u64) {
     whole(out, count);
     out.push(b'\n');
 }
 
-/// Writes histograms, and keeps the text that consecutive histograms have in common.
-#[derive(Debug, Default)]
-pub struct Histograms {
-    bounds: Option<Bounds>,
-    /// `le="1"} ` for each bound and for infinity.
-    ends: Vec<String>,
-    /// The start of every bucket line of a series.
-    begin: Vec<u8>,
+/// Begins a line whose series has this text, with the braces.
+pub(crate) fn begin_series(out: &mut Vec<u8>, series: &str) {
+    put(out, &[series, " "]);
 }
 
-impl Histograms {
-    /// Writes a histogram. `labels` is the text between the braces, without `le`. `cumulative` has a count for each bound,
-    /// and then the count of all observations.
-    pub(crate) fn write(
-        &mut self,
-        out: &mut Vec<u8>,
-        name: &str,
-        labels: &str,
-        bounds: &Bounds,
-        cumulative: &[u64],
-        sum: f64,
-    ) {
-        self.prepare(bounds);
-        self.begin.clear();
-        put(&mut self.begin, &[name, "_bucket{", labels, if labels.is_empty() { "" } else { "," }]);
-        for (end, &count) in self.ends.iter().zip(cumulative) {
-            out.extend_from_slice(&self.begin);
-            out.extend_from_slice(end.as_bytes());
-            whole(out, count);
-            out.push(b'\n');
-        }
-        sum_and_count(out, name, labels, sum, cumulative.last().copied().unwrap_or_default());
-    }
-
-    fn prepare(&mut self, bounds: &Bounds) {
-        if self.bounds.as_ref() == Some(bounds) {
-            return;
-        }
-        self.ends.clear();
-        for &bound in bounds.as_slice() {
-            let mut text = Vec::new();
-            number(&mut text, bound);
-            self.ends.push(format!("le=\"{}\"}} ", String::from_utf8_lossy(&text)));
-        }
-        self.ends.push("le=\"+Inf\"} ".to_owned());
-        self.bounds = Some(bounds.clone());
+/// Begins a line. `labels` is the text between the braces.
+pub(crate) fn begin(out: &mut Vec<u8>, name: NameText<'_>, suffix: &str, labels: &str) {
+    match (name.is_quoted, labels) {
+        (false, "") => put(out, &[name.text, suffix, " "]),
+        (false, labels) => put(out, &[name.text, suffix, "{", labels, "} "]),
+        (true, "") => put(out, &["{\"", name.text, suffix, "\"} "]),
+        (true, labels) => put(out, &["{\"", name.text, suffix, "\",", labels, "} "]),
     }
 }
 
-/// Writes `key="value"`, with a comma before it unless `out` is empty.
-pub(crate) fn label(out: &mut String, key: &str, value: &str) {
-    if !out.is_empty() {
-        out.push(',');
+/// Begins a line up to the place of a last label that the metric adds to `labels`.
+pub(super) fn open_labels(out: &mut Vec<u8>, name: NameText<'_>, suffix: &str, labels: &str) {
+    let comma = if labels.is_empty() { "" } else { "," };
+    match name.is_quoted {
+        false => put(out, &[name.text, suffix, "{", labels, comma]),
+        true => put(out, &["{\"", name.text, suffix, "\",", labels, comma]),
     }
-    out.push_str(key);
-    out.push_str("=\"");
-    for c in value.chars() {
-        match c {
-            '\\' => out.push_str("\\\\"),
-            '"' => out.push_str("\\\""),
-            '\n' => out.push_str("\\n"),
-            _ => out.push(c),
-        }
-    }
-    out.push('"');
 }
 
-fn put(out: &mut Vec<u8>, texts: &[&str]) {
+/// Writes the quantiles of a summary. `labels` is the text between the braces, without `quantile`. `values` has a value for
+/// each quantile, or NaN if there are no observations. In OpenMetrics a summary has no negative ones: they are left out if
+/// `is_positive`.
+pub(crate) fn quantiles(
+    out: &mut Vec<u8>,
+    name: NameText<'_>,
+    labels: &str,
+    (quantiles, values): (&Quantiles, &[f64]),
+    is_openmetrics: bool,
+    is_positive: bool,
+) {
+    for (&quantile, &value) in quantiles.as_slice().iter().zip(values) {
+        if is_positive && value < 0.0 {
+            continue;
+        }
+        open_labels(out, name, "", labels);
+        put(out, &["quantile=\"", &bound(quantile, is_openmetrics), "\"} "]);
+        end_with_number(out, value);
+    }
+}
+
+/// A number as the value of a label. OpenMetrics has floats there, as Go writes them: `1.0`, `1e+06`.
+pub(crate) fn bound(x: f64, is_openmetrics: bool) -> Cow<'static, str> {
+    if x == f64::INFINITY {
+        return "+Inf".into();
+    }
+    let mut text = Vec::new();
+    number(&mut text, x);
+    let text = String::from_utf8(text).unwrap_or_default(); // it is ASCII
+    if !is_openmetrics {
+        return text.into();
+    }
+    let scientific = format!("{x:e}");
+    match scientific.split_once('e').map(|(digits, exponent)| (digits, exponent.parse::<i32>())) {
+        Some((digits, Ok(exponent))) if !(-4..6).contains(&exponent) && x != 0.0 => {
+            let sign = if exponent < 0 { '-' } else { '+' };
+            format!("{digits}e{sign}{:02}", exponent.abs()).into()
+        }
+        _ if text.contains('.') => text.into(),
+        _ => format!("{text}.0").into(),
+    }
+}
+
+/// The labels in a text between braces, as [`labels`] writes it.
+pub(crate) fn label_pairs(mut text: &str) -> impl Iterator<Item = (&str, Cow<'_, str>)> {
+    std::iter::from_fn(move || {
+        let (key, rest) = text.split_once("=\"")?;
+        let mut is_escaped = false;
+        let end = rest.bytes().position(|b| {
+            let ends = b == b'"' && !is_escaped;
+            is_escaped = b == b'\\' && !is_escaped;
+            ends
+        })?;
+        let (value, rest) = rest.split_at(end);
+        text = rest.get(1..).unwrap_or_default();
+        text = text.strip_prefix(',').unwrap_or(text);
+        Some((key, unescaped(value)))
+    })
+}
+
+fn unescaped(value: &str) -> Cow<'_, str> {
+    if !value.contains('\\') {
+        return value.into();
+    }
+    let mut out = String::with_capacity(value.len());
+    let mut rest = value.chars();
+    while let Some(c) = rest.next() {
+        out.push(match c {
+            '\\' => match rest.next() {
+                Some('n') => '\n',
+                other => other.unwrap_or(c),
+            },
+            c => c,
+        });
+    }
+    out.into()
+}
+
+/// Writes `key="value",key="value"`.
+pub(crate) fn labels<'l>(out: &mut String, labels: impl Iterator<Item = (&'l str, &'l str)>) {
+    for (number, (key, value)) in labels.enumerate() {
+        if number > 0 {
+            out.push(',');
+        }
+        out.push_str(key);
+        out.push_str("=\"");
+        label_value(out, value);
+        out.push('"');
+    }
+}
+
+fn label_value(out: &mut String, value: &str) {
+    let mut rest = value;
+    // Values are so short that a call of `memchr` costs more than this loop.
+    while let Some(at) = rest.bytes().position(|b| matches!(b, b'\\' | b'"' | b'\n')) {
+        let (before, special) = rest.split_at(at);
+        out.push_str(before);
+        out.push_str(match special.as_bytes().first() {
+            Some(b'\n') => "\\n",
+            Some(b'"') => "\\\"",
+            _ => "\\\\",
+        });
+        rest = special.get(1..).unwrap_or_default();
+    }
+    out.push_str(rest);
+}
+
+pub(super) fn put(out: &mut Vec<u8>, texts: &[&str]) {
     for text in texts {
         out.extend_from_slice(text.as_bytes());
     }
@@ -159,11 +174,20 @@ fn whole(out: &mut Vec<u8>, n: u64) {
 }
 
 /// Writes the shortest text that parses to `x`, which is finite or NaN. Whole numbers have no point, as in Go.
-fn number(out: &mut Vec<u8>, x: f64) {
-    if x.fract() == 0.0 && x.abs() < 1e18 {
-        out.extend_from_slice(itoa::Buffer::new().format(x as i64).as_bytes());
+pub(super) fn number(out: &mut Vec<u8>, x: f64) {
+    let whole = x as i64;
+    // Not `fract`, which calls the C library on processors before SSE 4.1.
+    if whole as f64 == x && x.abs() < 1e18 {
+        out.extend_from_slice(itoa::Buffer::new().format(whole).as_bytes());
     } else {
-        out.extend_from_slice(ryu::Buffer::new().format(x).as_bytes());
+        let mut buffer = zmij::Buffer::new();
+        let text = buffer.format(x);
+        if x.abs() >= 1e16 {
+            // Without the plus of the exponent.
+            text.split('+').for_each(|part| put(out, &[part]));
+        } else {
+            out.extend_from_slice(text.as_bytes());
+        }
     }
 }
 
@@ -187,56 +211,77 @@ mod tests {
             (1e15, "1000000000000000"),
             (1e18, "1e18"),
             (0.005, "0.005"),
-            (1e300, "1e300"),
+            (-1.5e300, "-1.5e300"),
+            (f64::MAX, "1.7976931348623157e308"),
+            (1234567890123456.8, "1234567890123456.8"),
+            (0.00001, "0.00001"),
+            (0.0000015, "1.5e-6"),
+            (5e-324, "5e-324"),
             (f64::NAN, "NaN"),
             (-f64::NAN, "NaN"),
             (0.1 + 0.2, "0.30000000000000004"),
         ] {
             assert_eq!(written(|out| number(out, x)), expected);
         }
-        assert_eq!(written(|out| counter(out, "a", Total::Whole(u64::MAX))), "a 18446744073709551615\n");
+        let counter = written(|out| {
+            begin_series(out, "a");
+            end_with_total(out, Total::Whole(u64::MAX));
+        });
+        assert_eq!(counter, "a 18446744073709551615\n");
     }
 
     #[test]
-    fn help_and_labels_are_escaped() {
-        let expected = "# HELP a one\\ntwo \\\\ \"three\"\n# TYPE a gauge\n";
-        assert_eq!(written(|out| header(out, "a", MetricType::Gauge, "one\ntwo \\ \"three\"", None)), expected);
-        let mut labels = String::new();
-        label(&mut labels, "a", "q\"u\\o\nte");
-        label(&mut labels, "b", "é");
-        assert_eq!(labels, "a=\"q\\\"u\\\\o\\nte\",b=\"é\"");
+    fn openmetrics_has_floats_in_labels() {
+        for (x, prometheus, openmetrics) in [
+            (0.0, "0", "0.0"),
+            (1.0, "1", "1.0"),
+            (-2.5, "-2.5", "-2.5"),
+            (0.005, "0.005", "0.005"),
+            (0.0001, "0.0001", "0.0001"),
+            (0.00001, "0.00001", "1e-05"),
+            (999_999.0, "999999", "999999.0"),
+            (1e6, "1000000", "1e+06"),
+            (1_234_567.5, "1234567.5", "1.2345675e+06"),
+            (1e100, "1e100", "1e+100"),
+            (f64::INFINITY, "+Inf", "+Inf"),
+        ] {
+            assert_eq!((&*bound(x, false), &*bound(x, true)), (prometheus, openmetrics));
+        }
     }
 
     #[test]
-    fn a_unit_follows_the_type() {
-        let expected = "# HELP d_seconds h\n# TYPE d_seconds histogram\n# UNIT d_seconds seconds\n";
-        let header = written(|out| header(out, "d_seconds", MetricType::Histogram, "h", Some("seconds")));
-        assert_eq!(header, expected);
+    fn labels_are_escaped_and_read_again() {
+        let pairs = [("a", "q\"u\\o\nte"), ("b", "é"), ("c", "\\"), ("d", "\\n"), ("e", "x\",y=\"z")];
+        let mut written = String::new();
+        labels(&mut written, pairs.into_iter());
+        assert_eq!(written, r#"a="q\"u\\o\nte",b="é",c="\\",d="\\n",e="x\",y=\"z""#);
+        assert!(label_pairs(&written).eq(pairs.map(|(key, value)| (key, value.into()))));
+        assert_eq!(label_pairs("").count(), 0);
     }
 
     #[test]
-    fn summaries_are_written_with_their_labels() {
-        let quantiles = Quantiles::new(&[0.5, 0.99]).expect("they rise");
-        let expected = "s{quantile=\"0.5\"} 0.25\ns{quantile=\"0.99\"} NaN\ns_sum 7.25\ns_count 3\n";
-        assert_eq!(written(|out| summary(out, "s", "", (&quantiles, &[0.25, f64::NAN]), 7.25, 3)), expected);
-        let expected =
-            "s{a=\"b\",quantile=\"0.5\"} 1\ns{a=\"b\",quantile=\"0.99\"} 2\ns_sum{a=\"b\"} 3\ns_count{a=\"b\"} 2\n";
-        assert_eq!(written(|out| summary(out, "s", "a=\"b\"", (&quantiles, &[1.0, 2.0]), 3.0, 2)), expected);
-        assert_eq!(written(|out| header(out, "s", MetricType::Summary, "h", None)), "# HELP s h\n# TYPE s summary\n");
-        assert_eq!(written(|out| header(out, "s", MetricType::Set, "h", None)), "# HELP s h\n# TYPE s gauge\n");
-    }
-
-    #[test]
-    fn histograms_are_written_with_their_labels() {
-        let mut histograms = Histograms::default();
-        let mut histogram = |labels: &str, bounds: &[f64], cumulative: &[u64], sum| {
-            let bounds = Bounds::new(bounds).expect("they rise");
-            written(|out| histograms.write(out, "h", labels, &bounds, cumulative, sum))
+    fn quantiles_are_written_with_their_labels() {
+        let of = Quantiles::new(&[0.5, 1.0]).expect("they rise");
+        let write = |name, labels: &str, values: &[f64], is_openmetrics| {
+            written(|out| quantiles(out, name, labels, (&of, values), is_openmetrics, is_openmetrics))
         };
-        let expected = "h_bucket{le=\"0.5\"} 1\nh_bucket{le=\"1\"} 1\nh_bucket{le=\"+Inf\"} 3\nh_sum 7.25\nh_count 3\n";
-        assert_eq!(histogram("", &[0.5, 1.0], &[1, 1, 3], 7.25), expected);
-        assert_eq!(histogram("", &[0.5, 1.0], &[1, 1, 3], 7.25), expected, "the same bounds again");
-        let expected = "h_bucket{a=\"b\",le=\"+Inf\"} 2\nh_sum{a=\"b\"} 4\nh_count{a=\"b\"} 2\n";
-        assert_eq!(histogram("a=\"b\"", &[], &[2], 4.0), expected, "other bounds");
+        let name = NameText::legal("s");
+        let expected = "s{quantile=\"0.5\"} 0.25\ns{quantile=\"1\"} NaN\n";
+        assert_eq!(write(name, "", &[0.25, f64::NAN], false), expected);
+        let expected = "s{a=\"b\",quantile=\"0.5\"} -1\ns{a=\"b\",quantile=\"1\"} 2\n";
+        assert_eq!(write(name, "a=\"b\"", &[-1.0, 2.0], false), expected);
+        assert_eq!(write(name, "a=\"b\"", &[-1.0, 2.0], true), "s{a=\"b\",quantile=\"1.0\"} 2\n");
+        let name = NameText { text: "s.t", is_quoted: true };
+        let expected = "{\"s.t\",quantile=\"0.5\"} 1\n{\"s.t\",quantile=\"1\"} 2\n";
+        assert_eq!(write(name, "", &[1.0, 2.0], false), expected);
+    }
+
+    #[test]
+    fn a_quoted_name_is_between_the_braces() {
+        let begun =
+            |is_quoted, labels: &str| written(|out| begin(out, NameText { text: "a.b", is_quoted }, "_sum", labels));
+        assert_eq!(begun(true, ""), "{\"a.b_sum\"} ");
+        assert_eq!(begun(true, "c=\"d\""), "{\"a.b_sum\",c=\"d\"} ");
+        assert_eq!(begun(false, "c=\"d\""), "a.b_sum{c=\"d\"} ");
     }
 }

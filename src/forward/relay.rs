@@ -11,15 +11,17 @@ use tokio::sync::watch;
 use tokio::task::{JoinSet, yield_now};
 use tokio::time::timeout_at;
 
-use super::inbox::{Inbox, Tap};
+use super::inbox::{Inbox, RelayTap, Targets};
 use super::lookup::FindLoop;
 use super::queue::{content, lines};
 use super::target::Target;
 use super::watermark::{self, Watermark};
 use crate::config::Dialects;
+use crate::mapping::RelayFilter;
 use crate::parse::tags::Tagged;
 use crate::parse::{event, groups};
 use crate::pipeline::Pipeline;
+use crate::sync::Mutex;
 use crate::telemetry::{Delivery, RelaySnapshot};
 
 /// How long the relay goes on sending what is queued after it was stopped, if there is time.
@@ -28,102 +30,148 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long after its start the relay first looks for loops, and how often then.
 const MARK_INTERVAL: Duration = Duration::from_secs(10);
 
-/// The running relay.
-#[derive(Debug)]
+/// The relay. Its thread runs from the first target on.
 pub(crate) struct Relay {
     inbox: Arc<Inbox>,
-    targets: Vec<Arc<Target>>,
+    find_loop: FindLoop,
     /// When the thread must end; `None` until [`stop`](Self::stop).
     end: Arc<OnceLock<Instant>>,
-    thread: JoinHandle<()>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Relay {
-    /// Starts the relay to the targets of the rules; `None` without targets. It asks `find_loop` about each address to which
-    /// a name is resolved.
-    pub(crate) fn start(pipeline: &Arc<Pipeline>, find_loop: FindLoop) -> io::Result<Option<Self>> {
-        let filters = &pipeline.rules.relay_filters;
-        let targets: Vec<_> = filters.iter().map(|filter| Arc::new(Target::new(filter.clone()))).collect();
-        if targets.is_empty() {
-            return Ok(None);
+    /// A relay without targets. It asks `find_loop` about each address to which a name is resolved.
+    pub(crate) fn new(find_loop: FindLoop) -> Self {
+        Self { inbox: Arc::new(Inbox::new()), find_loop, end: Arc::default(), thread: Mutex::default() }
+    }
+
+    /// Starts the thread, unless there are no `filters` or it runs, so that [`retarget`](Self::retarget) cannot fail.
+    pub(crate) fn start(&self, pipeline: &Arc<Pipeline>, filters: &[RelayFilter]) -> io::Result<()> {
+        let mut thread = self.thread.lock();
+        if filters.is_empty() || thread.is_some() {
+            return Ok(());
         }
-        let inbox = Arc::new(Inbox::new(targets.clone(), pipeline.max_line));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let end = Arc::new(OnceLock::new());
-        let run = run(Arc::clone(pipeline), Arc::clone(&inbox), targets.clone(), find_loop, Arc::clone(&end));
-        let thread = thread::Builder::new().name("relay".to_owned()).spawn(move || runtime.block_on(run))?;
-        Ok(Some(Self { inbox, targets, end, thread }))
+        let (inbox, find_loop) = (Arc::clone(&self.inbox), Arc::clone(&self.find_loop));
+        let run = run(Arc::clone(pipeline), inbox, find_loop, Arc::clone(&self.end));
+        *thread = Some(thread::Builder::new().name("relay".to_owned()).spawn(move || runtime.block_on(run))?);
+        Ok(())
+    }
+
+    /// Sends the lines that come from now on to the targets of these filters. Targets that there were before keep what is
+    /// queued for them, and their connections.
+    pub(crate) fn retarget(&self, filters: &[RelayFilter], max_line: usize) {
+        let before = self.inbox.targets();
+        let target = |filter: &RelayFilter| {
+            let known = before.iter().find(|(known, _)| *known.address() == filter.target);
+            let target =
+                known.map_or_else(|| Target::new(filter.target.clone()).into(), |(known, _)| Arc::clone(known));
+            (target, filter.clone())
+        };
+        self.inbox.retarget(filters.iter().map(target).collect(), max_line);
+    }
+
+    /// Whether it has had a target.
+    pub(crate) fn is_running(&self) -> bool {
+        self.thread.lock().is_some()
     }
 
     /// A tap for one worker.
-    pub(crate) fn tap(&self) -> Tap {
-        Tap::new(Arc::clone(&self.inbox))
+    pub(crate) fn tap(&self) -> RelayTap {
+        RelayTap::new(Arc::clone(&self.inbox))
     }
 
     /// Reads the counts of every target.
     pub(crate) fn snapshot(&self) -> impl Fn() -> Vec<RelaySnapshot> + Send + Sync + use<> {
-        let targets = self.targets.clone();
-        move || targets.iter().map(|target| target.snapshot()).collect()
+        let inbox = Arc::clone(&self.inbox);
+        move || inbox.targets().iter().map(|(target, _)| target.snapshot()).collect()
     }
 
     /// Sends what is queued, for [`STOP_TIMEOUT`] and until `end` at most, and returns.
     pub(crate) fn stop(self, end: Instant) {
         let _ = self.end.set(end.min(Instant::now() + STOP_TIMEOUT)); // nobody else sets it
         self.inbox.close();
-        if self.thread.join().is_err() {
+        if self.thread.lock().take().is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the relay's thread had panicked");
         }
     }
 }
 
-async fn run(
-    pipeline: Arc<Pipeline>,
-    inbox: Arc<Inbox>,
-    targets: Vec<Arc<Target>>,
-    find_loop: FindLoop,
-    end: Arc<OnceLock<Instant>>,
-) {
-    let (stop, stopping) = watch::channel(false);
-    let mut senders = JoinSet::new();
-    for target in &targets {
-        let (target, find_loop, stopping) = (Arc::clone(target), Arc::clone(&find_loop), stopping.clone());
-        senders.spawn(async move { target.send_all(find_loop, stopping).await });
-    }
-    let mut routes: Vec<_> = targets.iter().map(|target| TargetRoute::new(Arc::clone(target))).collect();
+async fn run(pipeline: Arc<Pipeline>, inbox: Arc<Inbox>, find_loop: FindLoop, end: Arc<OnceLock<Instant>>) {
+    let (mut senders, mut routes) = (JoinSet::new(), Vec::new());
+    let mut targets: Targets = Arc::from([]);
     let (mut bytes, mut is_open) = (Vec::new(), true);
     while is_open {
-        is_open = inbox.take(&mut bytes).await;
-        distribute(&bytes, &pipeline, &mut routes);
+        let taken = inbox.take(&mut bytes, &targets).await;
+        is_open = taken.is_open;
+        let is_same = Arc::ptr_eq(&targets, &taken.targets);
+        let (before, after) = bytes.split_at(if is_same { 0 } else { taken.before });
+        distribute(before, &pipeline, &mut routes);
+        if !is_same {
+            targets = taken.targets;
+            routes = changed(routes, &targets, &find_loop, &mut senders);
+        }
+        distribute(after, &pipeline, &mut routes);
         yield_now().await;
     }
-    stop.send_replace(true);
+    routes.iter().for_each(TargetRoute::stop);
     // Dropping the set cancels the tasks that are not done by then.
     let end = end.get().copied().unwrap_or_else(Instant::now);
     let _ = timeout_at(end.into(), async { while senders.join_next().await.is_some() {} }).await;
     drop(senders);
-    for target in &targets {
-        let lines = target.give_up();
-        if lines > 0 {
-            tracing::warn!(target = %target.address(), lines, "lines were not relayed before the end");
+    routes.iter().for_each(|route| give_up(&route.target));
+}
+
+/// The ways to these targets. Those to targets that there were before stay; the others send what is queued, and end.
+fn changed(
+    before: Vec<TargetRoute>,
+    targets: &Targets,
+    find_loop: &FindLoop,
+    senders: &mut JoinSet<()>,
+) -> Vec<TargetRoute> {
+    while senders.try_join_next().is_some() {}
+    let mut before = before;
+    let mut route = |(target, filter): &(Arc<Target>, RelayFilter)| {
+        if let Some(known) = before.iter().position(|known| Arc::ptr_eq(&known.target, target)) {
+            return TargetRoute { filter: filter.clone(), ..before.swap_remove(known) };
         }
+        let (route, stopping) = TargetRoute::new(Arc::clone(target), filter.clone());
+        let (target, find_loop) = (Arc::clone(target), Arc::clone(find_loop));
+        senders.spawn(async move {
+            target.send_all(find_loop, stopping).await;
+            give_up(&target);
+        });
+        route
+    };
+    let routes = targets.iter().map(&mut route).collect();
+    before.iter().for_each(TargetRoute::stop);
+    routes
+}
+
+/// Sheds what is queued for a target, and tells of it.
+fn give_up(target: &Target) {
+    let lines = target.give_up();
+    if lines > 0 {
+        tracing::warn!(target = %target.address(), lines, "lines were not relayed before the end");
     }
 }
 
 /// Adds each line to the queues of the targets whose filters accept it.
 fn distribute(bytes: &[u8], pipeline: &Pipeline, routes: &mut [TargetRoute]) {
-    let dialects = pipeline.rules.dialects;
+    let edition = pipeline.current();
+    let dialects = edition.rules.dialects;
     if watermark::any(bytes) {
         routes.iter_mut().for_each(|route| route.find_loop(bytes));
     }
     let now = Instant::now();
-    for line in lines(bytes, pipeline.max_line) {
+    for line in lines(bytes, edition.max_line) {
         let found = OnceCell::new();
         for route in &mut *routes {
-            let name = match route.target.filter.asks_for_names() {
+            let name = match route.filter.asks_for_names() {
                 true => found.get_or_init(|| name(content(line), dialects)).as_deref(),
                 false => None,
             };
-            if route.target.filter.takes(name) {
+            if route.filter.takes(name) {
                 route.push(line, now);
             }
         }
@@ -135,6 +183,10 @@ fn distribute(bytes: &[u8], pipeline: &Pipeline, routes: &mut [TargetRoute]) {
 #[derive(Debug)]
 struct TargetRoute {
     target: Arc<Target>,
+    /// Which lines it gets.
+    filter: RelayFilter,
+    /// Tells the task that sends to end when the queue is empty.
+    stop: watch::Sender<bool>,
     mark: Watermark,
     /// When the next line is marked.
     mark_next: Instant,
@@ -144,9 +196,15 @@ struct TargetRoute {
 }
 
 impl TargetRoute {
-    fn new(target: Arc<Target>) -> Self {
-        let mark = Watermark::new(fastrand::u64(..));
-        Self { target, mark, mark_next: Instant::now() + MARK_INTERVAL, leads_back: false }
+    /// The way to a target, and what its task hears when it must end.
+    fn new(target: Arc<Target>, filter: RelayFilter) -> (Self, watch::Receiver<bool>) {
+        let (stop, stopping) = watch::channel(false);
+        let (mark, mark_next) = (Watermark::new(fastrand::u64(..)), Instant::now() + MARK_INTERVAL);
+        (Self { target, filter, stop, mark, mark_next, leads_back: false }, stopping)
+    }
+
+    fn stop(&self) {
+        self.stop.send_replace(true);
     }
 
     fn push(&mut self, line: &[u8], now: Instant) {
@@ -169,7 +227,7 @@ impl TargetRoute {
             tracing::error!(
                 target = %self.target.address(),
                 "lines that are relayed there come back, so nothing more is relayed there; take one of the [[relay]] tables \
-                 on the way out, and restart"
+                 on the way out, and reload"
             );
         }
     }

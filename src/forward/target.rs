@@ -13,7 +13,6 @@ use super::lookup::FindLoop;
 use super::queue::{LIMIT, Packing, Queue};
 use super::udp_link::UdpHost;
 use crate::config::Address;
-use crate::mapping::RelayFilter;
 use crate::sync::Mutex;
 use crate::telemetry::{Delivery, RelaySnapshot};
 
@@ -31,8 +30,7 @@ const LOG_INTERVAL: Duration = Duration::from_secs(60);
 /// A target with its queue and its counts.
 #[derive(Debug)]
 pub(super) struct Target {
-    /// Which lines it gets.
-    pub(super) filter: RelayFilter,
+    address: Address,
     /// Only the relay's thread locks this, and never while it waits.
     queue: Mutex<Queue>,
     /// Notified when the queue may have packets.
@@ -46,16 +44,16 @@ pub(super) struct Target {
 }
 
 impl Target {
-    pub(super) fn new(filter: RelayFilter) -> Self {
-        let packing = if filter.target.framing().is_some() { Packing::Stream } else { Packing::Datagrams };
+    pub(super) fn new(address: Address) -> Self {
+        let packing = if address.framing().is_some() { Packing::Stream } else { Packing::Datagrams };
         let zeros = || std::array::from_fn(|_| AtomicU64::new(0));
         let queue = Mutex::new(Queue::new(packing, LIMIT));
         let in_flight = AtomicU64::new(0);
-        Self { filter, queue, filled: Notify::new(), packets: zeros(), lines: zeros(), in_flight }
+        Self { address, queue, filled: Notify::new(), packets: zeros(), lines: zeros(), in_flight }
     }
 
     pub(super) fn address(&self) -> &Address {
-        &self.filter.target
+        &self.address
     }
 
     /// Reads the counts.

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body_util::{Either, Full};
 use hyper::body::Frame;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
 use hyper::{Response, StatusCode};
 use tokio::sync::mpsc;
 
@@ -18,6 +18,13 @@ pub(super) type Body = Either<Full<Bytes>, Pieces>;
 pub(super) struct BodyPiece {
     pub(super) bytes: Bytes,
     pub(super) is_last: bool,
+}
+
+impl BodyPiece {
+    /// Whether it tells the client nothing.
+    pub(super) fn is_idle(&self) -> bool {
+        self.bytes.is_empty() && !self.is_last
+    }
 }
 
 /// Pieces up to the last one. Without it the connection breaks, so that no client mistakes a part for the whole.
@@ -58,7 +65,11 @@ pub(super) fn answer(status: StatusCode, content_type: &'static str, body: Body)
     let mut response = Response::new(body);
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // No page of another site may take it as a script or an image either.
+    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
     response
 }
 
@@ -66,8 +77,26 @@ pub(super) fn text(status: StatusCode, text: &'static str) -> Response<Body> {
     answer(status, "text/plain; charset=utf-8", Either::Left(text.into()))
 }
 
+pub(super) fn json(json: Bytes) -> Response<Body> {
+    answer(StatusCode::OK, "application/json", Either::Left(json.into()))
+}
+
+/// What the page may load: its own files and `/api`, and no script that is written in it. No other page may show it in a
+/// frame.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+    base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
 pub(super) fn html(html: Bytes) -> Response<Body> {
-    answer(StatusCode::OK, "text/html; charset=utf-8", Either::Left(html.into()))
+    let mut response = answer(StatusCode::OK, "text/html; charset=utf-8", Either::Left(html.into()));
+    let headers = response.headers_mut();
+    headers.insert("content-security-policy", HeaderValue::from_static(CONTENT_SECURITY_POLICY));
+    headers.insert("referrer-policy", HeaderValue::from_static("no-referrer"));
+    response
+}
+
+/// An answer that says why there is nothing else.
+pub(super) fn refused(status: StatusCode, why: String) -> Response<Body> {
+    answer(status, "text/plain; charset=utf-8", Either::Left(Bytes::from(why).into()))
 }
 
 #[cfg(test)]

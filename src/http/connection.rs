@@ -21,7 +21,6 @@ use super::answer::Body;
 use super::connections::{Connections, Place};
 use super::routes::{Routes, respond};
 use super::socket::{ClientSocket, ClientStream};
-use super::tls::Tls;
 use crate::telemetry::HttpClosed;
 
 /// What all connections share.
@@ -29,8 +28,6 @@ pub(super) struct Shared {
     pub(super) routes: Routes,
     pub(super) connections: Arc<Connections>,
     pub(super) timeouts: Timeouts,
-    /// `None`: without TLS.
-    pub(super) tls: Option<Tls>,
 }
 
 /// Why a connection ended.
@@ -52,7 +49,8 @@ pub(super) async fn serve(stream: ClientStream, place: Place, shared: Arc<Shared
     // The timeouts of the activity hold. A client may close its sending side after the request and still read the answer.
     let http = http.header_read_timeout(None).half_close(true);
     let mut served = pin!(async {
-        let Some(acceptor) = shared.tls.as_ref().map(Tls::acceptor) else {
+        let tls = shared.routes.state.protection.get().tls;
+        let Some(acceptor) = tls.map(|tls| tls.acceptor()) else {
             return http.serve_connection(TokioIo::new(socket), service).await.map_err(io::Error::other);
         };
         let stream = acceptor.accept(socket).await?;

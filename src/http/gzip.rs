@@ -24,40 +24,67 @@ pub(super) struct Checksum {
     has_begun: bool,
 }
 
-/// The compressor of all expositions.
-pub(super) struct GzipWriter(Compress);
+/// The compressor of all expositions. It takes its memory when it is first used.
+#[derive(Default)]
+pub(super) struct GzipWriter(Option<Compress>);
+
+/// A piece that is being compressed.
+pub(super) struct GzipPiece<'g> {
+    compress: &'g mut Compress,
+    checksum: &'g mut Checksum,
+    out: Vec<u8>,
+}
 
 impl GzipWriter {
-    pub(super) fn new() -> Self {
-        Self(Compress::new(Compression::fast(), false))
-    }
-
-    /// Compresses the next piece of a text, whose `checksum` goes on with it.
-    pub(super) fn piece(&mut self, plain: &[u8], is_last: bool, checksum: &mut Checksum) -> io::Result<Vec<u8>> {
-        let mut out = Vec::with_capacity(plain.len() / 8 + ROOM);
+    /// Begins the next piece of a text, whose `checksum` goes on with it.
+    pub(super) fn begin<'g>(&'g mut self, checksum: &'g mut Checksum) -> GzipPiece<'g> {
+        let compress = self.0.get_or_insert_with(|| Compress::new(Compression::fast(), false));
+        compress.reset();
+        let mut out = Vec::with_capacity(ROOM);
         if !checksum.has_begun {
             checksum.has_begun = true;
             out.extend_from_slice(&HEADER);
         }
-        checksum.crc.update(plain);
-        checksum.len = checksum.len.wrapping_add(plain.len() as u32);
-        self.0.reset();
+        GzipPiece { compress, checksum, out }
+    }
+}
+
+impl GzipPiece<'_> {
+    /// Adds text to the piece.
+    pub(super) fn add(&mut self, plain: &[u8]) -> io::Result<()> {
+        self.checksum.crc.update(plain);
+        self.checksum.len = self.checksum.len.wrapping_add(plain.len() as u32);
+        let mut rest = plain;
+        while !rest.is_empty() {
+            self.out.reserve(ROOM);
+            let before = self.compress.total_in();
+            self.compress.compress_vec(rest, &mut self.out, FlushCompress::None)?;
+            rest = rest.get((self.compress.total_in() - before) as usize..).unwrap_or_default();
+        }
+        Ok(())
+    }
+
+    /// How many compressed bytes there are so far, without those that the compressor still has.
+    pub(super) fn len(&self) -> usize {
+        self.out.len()
+    }
+
+    /// Ends the piece, and the text if it `is_last`, and returns the compressed bytes.
+    pub(super) fn end(mut self, is_last: bool) -> io::Result<Vec<u8>> {
         let flush = if is_last { FlushCompress::Finish } else { FlushCompress::Sync };
         loop {
-            let rest = plain.get(self.0.total_in() as usize..).unwrap_or_default();
-            let status = self.0.compress_vec(rest, &mut out, flush)?;
+            self.out.reserve(ROOM);
+            let status = self.compress.compress_vec(&[], &mut self.out, flush)?;
             // A flush is whole once there is room behind it.
-            let is_flushed = self.0.total_in() == plain.len() as u64 && out.len() < out.capacity();
-            if status == Status::StreamEnd || !is_last && is_flushed {
+            if status == Status::StreamEnd || !is_last && self.out.len() < self.out.capacity() {
                 break;
             }
-            out.reserve(ROOM);
         }
         if is_last {
-            out.extend_from_slice(&checksum.crc.clone().finalize().to_le_bytes());
-            out.extend_from_slice(&checksum.len.to_le_bytes());
+            self.out.extend_from_slice(&self.checksum.crc.clone().finalize().to_le_bytes());
+            self.out.extend_from_slice(&self.checksum.len.to_le_bytes());
         }
-        Ok(out)
+        Ok(self.out)
     }
 }
 
@@ -78,18 +105,24 @@ mod tests {
     fn pieces_of_several_texts_make_whole_files() {
         let random = |len| std::iter::repeat_with(|| fastrand::u8(..)).take(len).collect::<Vec<u8>>();
         let pieces = [b"a 1\n".repeat(20_000), random(70_000), Vec::new(), b"b{c=\"d\"} 2\n".repeat(9)];
-        let mut gzip = GzipWriter::new();
-        let (mut one, mut other) = ((Vec::new(), Checksum::default()), (Vec::new(), Checksum::default()));
-        for piece in &pieces {
-            one.0.extend(gzip.piece(piece, false, &mut one.1).expect("it can be compressed"));
-            other.0.extend(gzip.piece(b"other\n", false, &mut other.1).expect("it can be compressed"));
+        let mut gzip = GzipWriter::default();
+        let mut piece = |parts: &[&[u8]], is_last, (out, checksum): &mut (Vec<u8>, Checksum)| {
+            let mut piece = gzip.begin(checksum);
+            parts.iter().for_each(|part| piece.add(part).expect("it can be compressed"));
+            out.extend(piece.end(is_last).expect("it can be compressed"));
+        };
+        let (mut one, mut other) = Default::default();
+        for part in &pieces {
+            piece(&[part, b"and more\n", part], false, &mut one);
+            piece(&[b"other\n"], false, &mut other);
         }
+        let text: Vec<u8> = pieces.iter().flat_map(|part| [part, &b"and more\n"[..], part].concat()).collect();
         for end in [&b""[..], b"the end\n"] {
-            let (mut whole, mut checksum) = one.clone();
-            whole.extend(gzip.piece(end, true, &mut checksum).expect("it can be compressed"));
-            assert!(unzip(&whole) == [&pieces.concat(), end].concat());
+            let mut whole = one.clone();
+            piece(&[end], true, &mut whole);
+            assert!(unzip(&whole.0) == [&text, end].concat());
         }
-        other.0.extend(gzip.piece(b"", true, &mut other.1).expect("it can be compressed"));
+        piece(&[], true, &mut other);
         assert_eq!(unzip(&other.0), b"other\n".repeat(4));
     }
 }

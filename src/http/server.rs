@@ -78,7 +78,7 @@ impl Server {
     /// Starts to serve on all `listeners`. At most `max_connections` are open at a time.
     pub fn start(
         listeners: Vec<BoundListener>,
-        mut state: ServerState,
+        state: ServerState,
         max_connections: usize,
         timeouts: Timeouts,
     ) -> io::Result<Self> {
@@ -86,11 +86,10 @@ impl Server {
         let entered = runtime.enter();
         let listeners = listeners.into_iter().map(HttpListener::new).collect::<io::Result<Vec<_>>>()?;
         drop(entered);
-        let tls = state.tls.take();
         let state = Arc::new(state);
         let connections = Connections::new(max_connections, Arc::clone(&state.pipeline));
         let (pages, page_threads) = Pages::start(&state)?;
-        let shared = Arc::new(Shared { routes: Routes { state, pages }, connections, timeouts, tls });
+        let shared = Arc::new(Shared { routes: Routes { state, pages }, connections, timeouts });
         let (stop, stopped) = oneshot::channel();
         let (ended, running) = oneshot::channel::<()>();
         let serves = thread::Builder::new().name("http".to_owned()).spawn(move || {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::access::Access;
-use super::tls::Tls;
+use super::protection::{Protection, SharedProtection};
+use super::reload::ReloadRequests;
 use crate::pipeline::Pipeline;
 use crate::telemetry::Snapshot;
 
@@ -16,30 +17,37 @@ pub struct ServerState {
     pub(super) ready: Box<dyn Fn() -> bool + Send + Sync>,
     /// Waits until all lines that arrived before are applied, but not long. It blocks.
     pub(super) catch_up: Box<dyn Fn() + Send + Sync>,
-    /// Who may read all but `/-/healthy`.
-    pub(super) access: Access,
-    /// `None`: without TLS.
-    pub(super) tls: Option<Tls>,
+    /// Who may do what.
+    pub(super) protection: SharedProtection,
+    /// Where reloads are asked for; `None`: the config is not read again.
+    pub(super) reloads: Option<ReloadRequests>,
 }
 
 impl ServerState {
-    /// The state of a server for this pipeline, which everybody may read.
+    /// The state of a server on loopback for this pipeline, which everybody may read.
     pub fn new(
         pipeline: Arc<Pipeline>,
         snapshot: Box<dyn Fn() -> Snapshot + Send + Sync>,
         ready: Box<dyn Fn() -> bool + Send + Sync>,
         catch_up: Box<dyn Fn() + Send + Sync>,
     ) -> Self {
-        Self { pipeline, snapshot, ready, catch_up, access: Access::default(), tls: None }
+        Self { pipeline, snapshot, ready, catch_up, protection: SharedProtection::default(), reloads: None }
     }
 
     /// The same, for those who may read.
     pub fn with_access(self, access: Access) -> Self {
-        Self { access, ..self }
+        let access = Arc::new(access);
+        self.protection.set(Protection { access, ..self.protection.get() });
+        self
     }
 
-    /// The same, served by TLS.
-    pub fn with_tls(self, tls: Option<Tls>) -> Self {
-        Self { tls, ..self }
+    /// The same with a protection that can be changed.
+    pub fn with_protection(self, protection: SharedProtection) -> Self {
+        Self { protection, ..self }
+    }
+
+    /// The same with a way to ask for reloads.
+    pub fn with_reloads(self, reloads: Option<ReloadRequests>) -> Self {
+        Self { reloads, ..self }
     }
 }

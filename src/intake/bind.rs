@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use nix::unistd::{Group, User};
 use rustix::fs::{AtFlags, FlockOperation, Gid, Mode, OFlags, Uid, chownat, fchmod, flock};
-use rustix::io::Errno;
+use rustix::io::{Errno, ioctl_fionbio};
 use rustix::net::addr::SocketAddrArg;
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
 use rustix::process::geteuid;
@@ -34,6 +34,8 @@ pub(crate) struct BoundSocket {
     pub(super) address: Address,
     /// It is dropped before the socket is closed, because only until then its identity is unique.
     file: Option<SocketFile>,
+    /// Whether the service manager has made it, and keeps it for the next process.
+    pub(super) is_passed: bool,
     pub(crate) fd: OwnedFd,
 }
 
@@ -57,7 +59,22 @@ impl BoundSocket {
                 (address.clone(), file)
             }
         };
-        Ok(Self { address, file, fd })
+        Ok(Self { address, file, is_passed: false, fd })
+    }
+
+    /// A socket that the service manager has bound to `address`, with the options of one that is bound here. The manager
+    /// owns its file.
+    pub(crate) fn passed(fd: OwnedFd, address: &Address, intake: &IntakeConfig) -> io::Result<Self> {
+        if address.framing().is_some() {
+            ioctl_fionbio(&fd, true)?;
+        }
+        set_options(&fd, address, intake)?;
+        Ok(Self { address: address.clone(), file: None, is_passed: true, fd })
+    }
+
+    /// Whether it has a file that is made anew if it is lost.
+    pub(super) fn has_file(&self) -> bool {
+        self.file.is_some()
     }
 
     /// Removes the socket file, so that no client connects any more.
@@ -84,9 +101,6 @@ impl BoundSocket {
 }
 
 /// Creates a socket for `address` and sets its options.
-///
-/// The receive buffer of datagrams is set to the config's size: by force if the process may (`CAP_NET_ADMIN`), else up to
-/// `net.core.rmem_max`. It is never made smaller.
 fn socket(address: &Address, intake: &IntakeConfig) -> io::Result<OwnedFd> {
     let family = match address.ip() {
         Some(socket) if socket.is_ipv6() => AddressFamily::INET6,
@@ -103,24 +117,35 @@ fn socket(address: &Address, intake: &IntakeConfig) -> io::Result<OwnedFd> {
     if let Address::Tcp(_) = address {
         // Connections of an earlier process on this port may linger for a minute.
         sockopt::set_socket_reuseaddr(&fd, true)?;
+    }
+    set_options(&fd, address, intake)?;
+    Ok(fd)
+}
+
+/// Sets the options that a bound socket can still get.
+///
+/// The receive buffer of datagrams is set to the config's size: by force if the process may (`CAP_NET_ADMIN`), else up to
+/// `net.core.rmem_max`. It is never made smaller.
+fn set_options(fd: &OwnedFd, address: &Address, intake: &IntakeConfig) -> io::Result<()> {
+    if let Address::Tcp(_) = address {
         // Accepted connections inherit these options. After a minute of silence, four probes may stay unanswered.
-        sockopt::set_socket_keepalive(&fd, true)?;
-        sockopt::set_tcp_keepidle(&fd, Duration::from_secs(60))?;
-        sockopt::set_tcp_keepintvl(&fd, Duration::from_secs(15))?;
-        sockopt::set_tcp_keepcnt(&fd, 4)?;
+        sockopt::set_socket_keepalive(fd, true)?;
+        sockopt::set_tcp_keepidle(fd, Duration::from_secs(60))?;
+        sockopt::set_tcp_keepintvl(fd, Duration::from_secs(15))?;
+        sockopt::set_tcp_keepcnt(fd, 4)?;
     }
     if let (Address::Unixgram(_), Some(_)) = (address, &intake.allow_uids) {
         // The kernel adds the sender to each datagram.
-        sockopt::set_socket_passcred(&fd, true)?;
+        sockopt::set_socket_passcred(fd, true)?;
     }
-    if kind == SocketType::DGRAM
+    if address.framing().is_none()
         && let Some(bytes) = intake.receive_buffer
-        && sockopt::socket_recv_buffer_size(&fd)? < bytes
-        && sockopt::set_socket_recv_buffer_size_force(&fd, bytes).is_err()
+        && sockopt::socket_recv_buffer_size(fd)? < bytes
+        && sockopt::set_socket_recv_buffer_size_force(fd, bytes).is_err()
     {
-        sockopt::set_socket_recv_buffer_size(&fd, bytes)?;
+        sockopt::set_socket_recv_buffer_size(fd, bytes)?;
     }
-    Ok(fd)
+    Ok(())
 }
 
 /// Whether an IPv6 wildcard `address` would also take what is sent to `other`.

@@ -43,7 +43,7 @@ impl InHand {
         self.mark.store(self.mark() + 1, Ordering::Release);
     }
 
-    fn mark(&self) -> u64 {
+    pub(super) fn mark(&self) -> u64 {
         self.mark.load(Ordering::Acquire)
     }
 

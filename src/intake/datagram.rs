@@ -12,10 +12,12 @@ use rustix::net::{self, Shutdown, sockopt};
 
 use super::bind::BoundSocket;
 use super::catch_up::{InHand, catch_up, is_readable};
+use super::gathering::Gathering;
+use super::passed::Wakeup;
 use super::peers::AllowedPeers;
 use super::sys::{self, Datagram, ReceiveBuffers, Wait};
 use crate::config::{Address, IntakeConfig};
-use crate::forward::Tap;
+use crate::forward::RelayTap;
 use crate::pipeline::{Ticket, TicketOrder, Worker};
 use crate::retries::{NextTry, Retries};
 use crate::sync::Mutex;
@@ -30,6 +32,8 @@ pub struct Socket {
     bound: BoundSocket,
     listener: Arc<Listener>,
     receive_buffer: usize,
+    /// `None`: the threads that read the socket never pause.
+    gathering: Option<Gathering>,
     /// When the threads that read the socket must end; `None` until [`Socket::stop`].
     end: OnceLock<Instant>,
     /// Sockets whose files were lost, until a thread has read what is queued there; `has_retired` says whether there are any.
@@ -42,6 +46,8 @@ pub struct Socket {
     denied: AtomicU64,
     /// What each thread that reads the socket has in hand.
     in_hand: Mutex<Vec<Arc<InHand>>>,
+    /// Ends the waits of these threads, if the socket was passed and must not be shut down.
+    wakeup: Option<Wakeup>,
 }
 
 /// The kernel's count of dropped packets, extended to 64 bits because it wraps at 2^32.
@@ -54,11 +60,23 @@ struct Drops {
 impl Socket {
     /// Binds `address`, one of the listeners of `intake`.
     pub fn bind(address: &Address, intake: &IntakeConfig) -> io::Result<Self> {
-        let allowed = AllowedPeers::of(address, intake)?;
-        let bound = BoundSocket::new(address, intake)?;
+        Self::new(BoundSocket::new(address, intake)?, intake)
+    }
+
+    /// Of a socket that is bound.
+    pub(crate) fn new(bound: BoundSocket, intake: &IntakeConfig) -> io::Result<Self> {
+        let allowed = AllowedPeers::of(&bound.address, intake)?;
+        let receive_buffer = sockopt::socket_recv_buffer_size(&bound.fd)?;
+        let gathering = match bound.address {
+            // Senders to a Unix socket block while its queue, which is short, is full.
+            Address::Unixgram(_) => None,
+            _ => Gathering::new(intake.gather, receive_buffer)?,
+        };
         Ok(Self {
             listener: Listener::new(bound.address.to_string()),
-            receive_buffer: sockopt::socket_recv_buffer_size(&bound.fd)?,
+            receive_buffer,
+            gathering,
+            wakeup: bound.is_passed.then(Wakeup::new).transpose()?,
             bound,
             end: OnceLock::new(),
             retired: Mutex::default(),
@@ -110,7 +128,13 @@ impl Socket {
         let (queued, before) = (self.queued(), self.listener.received());
         let is_behind = || is_readable(self.as_fd()) && self.listener.received() - before < queued as u64;
         let in_hand = self.in_hand.lock().clone();
+        self.interrupt();
         catch_up(is_behind, in_hand.iter().map(Arc::as_ref), deadline);
+    }
+
+    /// Ends the pause of a thread that lets packets gather.
+    fn interrupt(&self) {
+        self.gathering.iter().for_each(Gathering::interrupt);
     }
 
     /// A thread that reads the socket notes here what it has in hand.
@@ -125,6 +149,15 @@ impl Socket {
         self.bound.remove_file();
         self.snapshot();
         let _ = self.end.set(end); // it fails only if the socket is stopped already
+        match &self.wakeup {
+            Some(wakeup) => wakeup.wake(),
+            None => self.shut_down(),
+        }
+        self.interrupt();
+    }
+
+    /// Wakes the threads that wait for the socket, and drops what is sent to it from now on.
+    fn shut_down(&self) {
         // Senders may go on sending, and what they send must not delay the end. If the kernel has no filters, `end` bounds
         // it.
         let _ = sys::refuse(self.as_fd());
@@ -149,12 +182,26 @@ impl Socket {
         self.bound.is_bound()
     }
 
+    /// Whether it has a file that [`restore`](Self::restore) looks at.
+    pub(crate) fn has_file(&self) -> bool {
+        self.bound.has_file()
+    }
+
+    /// How far each thread that reads the socket is: the figure is odd while the thread applies datagrams, and another one
+    /// for the next batch.
+    pub(crate) fn progress(&self) -> Vec<u64> {
+        self.in_hand.lock().iter().map(|thread| thread.mark()).collect()
+    }
+
     fn has_retired(&self) -> bool {
         self.has_retired.load(Ordering::Acquire)
     }
 
     /// Tells of the datagrams that are lost because there was no time for them. All threads must have ended.
     pub(crate) fn log_lost(&self) {
+        if self.bound.is_passed {
+            return; // they wait for the next process
+        }
         let bytes = sys::memory(self.as_fd()).map_or(0, |memory| memory.queued);
         if is_readable(self.as_fd()) && bytes > 0 {
             let listener = self.address();
@@ -169,6 +216,11 @@ impl Socket {
 
     fn is_stopping(&self) -> bool {
         self.end.get().is_some()
+    }
+
+    /// Whether a read may give an empty datagram that nobody sent, because the socket is shut down.
+    fn is_shut_down(&self) -> bool {
+        !self.bound.is_passed && (self.is_stopping() || self.has_retired())
     }
 
     /// Whether the threads that read the socket must end now.
@@ -196,7 +248,7 @@ impl AsFd for Socket {
 pub(crate) fn receive(
     socket: &Socket,
     worker: Arc<Mutex<Worker>>,
-    tap: Option<Tap>,
+    tap: Option<RelayTap>,
     tickets: Option<&Mutex<Tickets>>,
     started: impl FnOnce(),
 ) {
@@ -207,9 +259,10 @@ pub(crate) fn receive(
     started();
     let lock = || tickets.map(Mutex::lock);
     let (mut lead, mut retries) = (None, Retries::new());
+    let mut gathering = socket.gathering.as_ref().map(|gathering| (gathering, gathering.pacer()));
     while !socket.is_stopping() {
         let mut turn = lead.take().or_else(lock);
-        let taken = reader.take(socket.as_fd(), Wait::ForOne, |packets| {
+        let taken = reader.take_next(|packets| {
             let ticket = turn.as_mut().map(|tickets| tickets.take());
             if packets < BATCH {
                 lead = turn.take();
@@ -217,7 +270,16 @@ pub(crate) fn receive(
             ticket
         });
         match taken {
-            Ok(()) => retries.succeeded(),
+            Ok(packets) => {
+                retries.succeeded();
+                if let Some((gathering, pacer)) = &mut gathering
+                    && packets < BATCH
+                    && pacer.pauses(packets > 1, Instant::now())
+                    && !socket.is_stopping()
+                {
+                    gathering.pause();
+                }
+            }
             Err(error) => reader.pause(&mut retries, &error),
         }
         if socket.has_retired() {
@@ -250,14 +312,30 @@ struct Reader<'a> {
     socket: &'a Socket,
     buffers: ReceiveBuffers,
     worker: Arc<Mutex<Worker>>,
-    tap: Option<Tap>,
+    tap: Option<RelayTap>,
     in_hand: Arc<InHand>,
 }
 
 impl Reader<'_> {
+    /// Waits for datagrams of the socket and takes them, like [`take`](Self::take).
+    fn take_next(&mut self, ticket: impl FnOnce(usize) -> Option<Ticket>) -> io::Result<usize> {
+        let (socket, Some(wakeup)) = (self.socket, &self.socket.wakeup) else {
+            return self.take(self.socket.as_fd(), Wait::ForOne, ticket);
+        };
+        wakeup.wait_for(socket.as_fd());
+        match self.take(socket.as_fd(), Wait::No, ticket) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(0),
+            taken => taken,
+        }
+    }
+
     /// Reads what is queued in `from`, as long as there is time.
+    ///
+    /// Clients go on sending to a passed socket. A batch that is not full shows that all was read that was queued at the
+    /// signal; the rest waits for the next process.
     fn drain(&mut self, from: BorrowedFd<'_>, mut ticket: impl FnMut(usize) -> Option<Ticket>) {
-        while !self.socket.is_late() && self.take(from, Wait::No, &mut ticket).is_ok() {}
+        let least = if self.socket.bound.is_passed { BATCH } else { 0 };
+        while !self.socket.is_late() && self.take(from, Wait::No, &mut ticket).is_ok_and(|taken| taken >= least) {}
     }
 
     /// Reads what clients had sent before the socket was bound anew.
@@ -282,28 +360,28 @@ impl Reader<'_> {
         thread::sleep(pause);
     }
 
-    /// Receives datagrams of `from` and applies them. `ticket` is called in between, with their number. A signal that
-    /// arrives in between is no error.
+    /// Receives datagrams of `from` and applies them; gives their number. `ticket` is called in between, with that number. A
+    /// signal that arrives in between is no error.
     fn take(
         &mut self,
         from: BorrowedFd<'_>,
         wait: Wait,
         ticket: impl FnOnce(usize) -> Option<Ticket>,
-    ) -> io::Result<()> {
+    ) -> io::Result<usize> {
         let received = self.buffers.receive(from, wait);
         let _in_hand = self.in_hand.begin();
         let packets = match received {
             Ok(packets) => packets,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => return Ok(0),
             Err(error) => return Err(error),
         };
-        let ticket = ticket(packets.len());
+        let taken = packets.len();
+        let ticket = ticket(taken);
         let mut worker = self.worker.lock();
         let mut work = worker.begin(&self.socket.listener, ticket);
         let mut batch = work.batch();
         for packet in packets {
-            // A socket that is shut down gives an empty datagram that nobody sent.
-            if packet.bytes.is_empty() && (self.socket.is_stopping() || self.socket.has_retired()) {
+            if packet.bytes.is_empty() && self.socket.is_shut_down() {
                 continue;
             }
             if !self.socket.allows(&packet) {
@@ -331,6 +409,45 @@ impl Reader<'_> {
             batch.catch_up();
             tap.flush();
         }
-        Ok(())
+        Ok(taken)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::Config;
+    use crate::mapping::Rules;
+    use crate::metric::Sharing;
+    use crate::pipeline::Pipeline;
+
+    /// The test holds the lock of the worker, so that the thread cannot apply what it has taken.
+    #[test]
+    fn a_thread_that_cannot_apply_its_datagrams_makes_no_progress() {
+        let (rules, _) = Rules::compile(&Config::default());
+        let pipeline = Arc::new(Pipeline::new(&Config::default(), rules));
+        let worker = Arc::new(Mutex::new(Worker::new(pipeline, Sharing::SingleWriter)));
+        let intake = IntakeConfig::default();
+        let socket = Socket::bind(&"udp://127.0.0.1:0".parse().expect("an address"), &intake).expect("a socket");
+        let sender = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
+        let await_progress = |is_right: &dyn Fn(u64) -> bool| {
+            let deadline = Instant::now() + Duration::from_secs(30);
+            while !matches!(*socket.progress(), [figure] if is_right(figure)) {
+                assert!(Instant::now() < deadline, "{:?}", socket.progress());
+                thread::yield_now();
+            }
+        };
+        thread::scope(|scope| {
+            scope.spawn(|| receive(&socket, Arc::clone(&worker), None, None, || {}));
+            await_progress(&|figure| figure == 0);
+            let held = worker.lock();
+            sender.send_to(b"a:1|c", socket.address().ip().expect("an address")).expect("it is taken");
+            await_progress(&|figure| figure == 1);
+            drop(held);
+            await_progress(&|figure| figure == 2);
+            socket.stop(Instant::now());
+        });
     }
 }

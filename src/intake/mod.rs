@@ -10,9 +10,13 @@ mod bind;
 mod catch_up;
 mod datagram;
 mod framing;
+mod gathering;
+mod passed;
 mod peers;
 mod socket_file;
 mod stream;
+mod stream_gathering;
+mod stream_socket;
 #[allow(unsafe_code, reason = "the only module that calls the kernel without a safe wrapper")]
 mod sys;
 
@@ -20,5 +24,8 @@ pub(crate) use bind::BoundSocket;
 pub use datagram::{BATCH, Socket};
 pub(crate) use datagram::{Tickets, receive};
 pub use framing::{BadStream, End, Frames, Piece};
-pub(crate) use stream::{StreamSocket, Streams};
+pub(crate) use passed::PassedSockets;
+pub(crate) use stream::{StreamAcceptor, Streams};
+pub(crate) use stream_socket::StreamSocket;
+pub(crate) use sys::watch;
 pub use sys::{Datagram, ReceiveBuffers, Wait};

@@ -1,7 +1,8 @@
 //! Streams: connections of TCP and Unix sockets, read on the thread of the runtime.
 //!
 //! All connections share one worker and one buffer, so that an open connection costs only the memory of its unfinished
-//! line. A connection yields after each read, so that a busy one delays neither the others nor HTTP.
+//! line. A connection yields after each full read, so that a busy one delays neither the others nor HTTP; after any other
+//! read it has to wait.
 
 use std::convert::Infallible;
 use std::io;
@@ -12,124 +13,52 @@ use std::time::{Duration, Instant};
 
 use rustix::io::{ioctl_fionread, retry_on_intr};
 use rustix::net::{self, Shutdown, SocketFlags};
-use strum::EnumCount;
 use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
+use tokio::io::unix::{AsyncFd, AsyncFdReadyGuard};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::task::{AbortHandle, JoinError, JoinSet, yield_now};
 use tokio::time::timeout;
 
 use super::asked::{Answers, Asked};
-use super::bind::{BoundSocket, MAX_WAITING};
 use super::framing::{BadStream, End, Frames, Piece};
-use super::peers::AllowedPeers;
+use super::stream_gathering::StreamGathering;
+use super::stream_socket::StreamSocket;
 use super::sys;
-use crate::config::{Address, Framing, IntakeConfig};
-use crate::forward::Tap;
+use crate::config::IntakeConfig;
+use crate::forward::RelayTap;
 use crate::pipeline::{Work, Worker};
 use crate::reject::Reject;
 use crate::retries::{NextTry, Retries};
 use crate::sync::Mutex;
-use crate::telemetry::{Closed, Listener, ListenerSnapshot, SocketSnapshot, StreamSnapshot};
+use crate::telemetry::Closed;
 
 /// How many bytes are read from a connection at a time.
 const READ: usize = 16 * 1024;
 
-/// A bound stream socket of a listener.
-#[derive(Debug)]
-pub(crate) struct StreamSocket {
-    bound: BoundSocket,
-    listener: Arc<Listener>,
-    framing: Framing,
-    /// Notified when the socket is bound anew.
-    restored: Notify,
-    /// The users who may connect; `None` is all.
-    allowed: Option<AllowedPeers>,
-    /// Connections accepted. All counts are `Relaxed`: each is a number of its own.
-    accepted: AtomicU64,
-    /// Connections closed, in the order of [`Closed`].
-    closed: [AtomicU64; Closed::COUNT],
-}
-
-impl StreamSocket {
-    /// Binds `address`, one of the listeners of `intake`; `None` if it is for datagrams.
-    pub(crate) fn bind(address: &Address, intake: &IntakeConfig) -> io::Result<Option<Self>> {
-        let Some(framing) = address.framing() else { return Ok(None) };
-        let allowed = AllowedPeers::of(address, intake)?;
-        let bound = BoundSocket::new(address, intake)?;
-        let listener = Listener::new(bound.address.to_string());
-        let closed = std::array::from_fn(|_| AtomicU64::new(0));
-        Ok(Some(Self {
-            bound,
-            listener,
-            framing,
-            restored: Notify::new(),
-            allowed,
-            accepted: AtomicU64::new(0),
-            closed,
-        }))
-    }
-
-    /// The bound address, with the port that the kernel chose for port 0.
-    pub(crate) fn address(&self) -> &Address {
-        &self.bound.address
-    }
-
-    /// Binds the socket anew if its file is lost. The connections stay.
-    pub(crate) fn restore(&self, intake: &IntakeConfig) {
-        if self.bound.restore(intake).is_some() {
-            self.restored.notify_one();
-        }
-    }
-
-    /// Whether clients find the socket.
-    pub(crate) fn is_bound(&self) -> bool {
-        self.bound.is_bound()
-    }
-
-    /// What it has received, and how many connections it has had.
-    pub(crate) fn snapshot(&self) -> ListenerSnapshot {
-        // The closed connections are read first, so that there are never more of them than accepted ones.
-        let closed = self.closed.each_ref().map(|count| count.load(Ordering::Relaxed));
-        let accepted = self.accepted.load(Ordering::Relaxed);
-        self.listener.snapshot(SocketSnapshot::Stream(StreamSnapshot { accepted, closed }))
-    }
-
-    /// How many connections wait to be accepted now, at most.
-    fn waiting(&self) -> usize {
-        // The queue of a Unix socket has no figure that the process can read.
-        sys::waiting(self.bound.fd.as_fd()).unwrap_or(MAX_WAITING)
-    }
-
-    fn closed(&self, why: Closed) {
-        self.closed[why as usize].fetch_add(1, Ordering::Relaxed);
-    }
-}
-
 /// The tasks that read streams.
 #[derive(Debug)]
 pub(crate) struct Streams {
+    shared: Arc<StreamContext>,
     tasks: JoinSet<()>,
-    running: Vec<AbortHandle>,
-    /// When all tasks must end; `None` until [`Streams::stop`].
-    stop: watch::Sender<Option<Instant>>,
-    lost: Arc<Lost>,
-    failed: watch::Sender<bool>,
-    asked: Arc<Asked>,
+    running: ListeningTasks,
+    panicked: Arc<Notify>,
 }
 
-/// Tells [`Streams::failed`] when a task panics.
-struct Watched(watch::Sender<bool>);
+/// The sockets that are read, each with the task that accepts its connections.
+type ListeningTasks = Arc<Mutex<Vec<(Arc<StreamSocket>, AbortHandle)>>>;
+
+/// Tells of a task that panics.
+struct Watched(Arc<Notify>);
 
 impl Drop for Watched {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.0.send_replace(true);
+            self.0.notify_one();
         }
     }
 }
 
-/// What there was no time to read after [`Streams::stop`].
+/// What there was no time to read after [`StreamSocket::stop`].
 #[derive(Debug, Default)]
 struct Lost {
     connections: AtomicU64,
@@ -143,10 +72,10 @@ struct StreamContext {
     /// Never contended, because all tasks run on one thread and none holds it while it waits.
     worker: Mutex<StreamWorker>,
     connections: Arc<Semaphore>,
-    max_line: usize,
     idle_timeout: Option<Duration>,
-    stop: watch::Receiver<Option<Instant>>,
-    lost: Arc<Lost>,
+    /// How long lines may gather in the kernel.
+    gather: Duration,
+    lost: Lost,
     asked: Arc<Asked>,
 }
 
@@ -154,73 +83,70 @@ struct StreamContext {
 #[derive(Debug)]
 struct StreamWorker {
     worker: Worker,
-    tap: Option<Tap>,
+    tap: Option<RelayTap>,
     buffer: Box<[u8]>,
 }
 
 impl Streams {
-    /// Starts to accept at most `max_connections` at a time, and to apply their lines with `worker`. Needs a tokio runtime
-    /// of a single thread.
-    pub(crate) fn start(
-        sockets: &[Arc<StreamSocket>],
+    /// Reads no socket yet. Accepts at most `max_connections` at a time, and applies their lines with `worker`. `panicked` is
+    /// notified when a task that accepts connections panics.
+    pub(crate) fn new(
         worker: Worker,
-        tap: Option<Tap>,
+        tap: Option<RelayTap>,
         max_connections: usize,
         intake: &IntakeConfig,
-    ) -> io::Result<Self> {
-        let (stop, stopped) = watch::channel(None);
-        let (asked, lost) = (Arc::new(Asked::default()), Arc::new(Lost::default()));
+        panicked: Arc<Notify>,
+    ) -> Self {
         let shared = Arc::new(StreamContext {
             worker: Mutex::new(StreamWorker { worker, tap, buffer: vec![0; READ].into() }),
             connections: Arc::new(Semaphore::new(max_connections.min(Semaphore::MAX_PERMITS))),
-            max_line: intake.max_line,
             idle_timeout: intake.idle_timeout,
-            stop: stopped,
-            lost: Arc::clone(&lost),
-            asked: Arc::clone(&asked),
+            gather: intake.gather,
+            lost: Lost::default(),
+            asked: Arc::default(),
         });
-        let (mut tasks, mut running, failed) = (JoinSet::new(), Vec::new(), watch::Sender::new(false));
-        for socket in sockets {
-            let acceptor = sys::watch(socket.bound.fd.try_clone()?)?;
-            let (watched, accept) =
-                (Watched(failed.clone()), accept(Arc::clone(socket), acceptor, Arc::clone(&shared)));
-            running.push(tasks.spawn(async move {
-                let _watched = watched;
-                accept.await;
-            }));
-        }
-        Ok(Self { tasks, running, stop, lost, failed, asked })
+        Self { shared, tasks: JoinSet::new(), running: ListeningTasks::default(), panicked }
+    }
+
+    /// Begins to read a socket until it is [stopped](StreamSocket::stop). `acceptor` waits for its connections. Needs a tokio
+    /// runtime of a single thread.
+    pub(crate) fn read(&mut self, socket: &Arc<StreamSocket>, acceptor: StreamAcceptor) {
+        // Those of sockets that were removed.
+        while self.tasks.try_join_next().is_some() {}
+        let watched = Watched(Arc::clone(&self.panicked));
+        let accept = accept(Arc::clone(socket), acceptor.0, Arc::clone(&self.shared));
+        let task = self.tasks.spawn(async move {
+            let _watched = watched;
+            accept.await;
+        });
+        let mut running = self.running.lock();
+        running.retain(|(socket, _)| !socket.is_stopping());
+        running.push((Arc::clone(socket), task));
     }
 
     /// Waits until all that arrived before is applied, but not longer than until the given time. Not for the thread of the
     /// runtime.
     pub(crate) fn catch_up(&self) -> impl Fn(Instant) + Send + Sync + use<> {
-        let asked = Arc::clone(&self.asked);
+        let asked = Arc::clone(&self.shared.asked);
         move |deadline| asked.wait(deadline)
-    }
-
-    /// Waits until a task that accepts connections panics.
-    pub(crate) async fn failed(&self) {
-        let mut failed = self.failed.subscribe();
-        // It fails only with the sender, which `self` has.
-        let _ = failed.wait_for(|failed| *failed).await;
     }
 
     /// Tells whether every socket accepts connections.
     pub(crate) fn ready(&self) -> impl Fn() -> bool + Send + Sync + use<> {
-        let running = self.running.clone();
-        move || !running.iter().any(AbortHandle::is_finished)
+        let running = Arc::clone(&self.running);
+        move || running.lock().iter().all(|(socket, task)| socket.is_stopping() || !task.is_finished())
     }
 
     /// Applies what has arrived by now, and closes all connections. What is not applied by `end` is lost.
     pub(crate) async fn stop(mut self, end: Instant) {
-        let _ = self.stop.send(Some(end)); // it fails only if no task is left
+        self.running.lock().iter().for_each(|(socket, _)| socket.stop(end));
         while let Some(ended) = self.tasks.join_next().await {
             if ended.is_err() {
                 tracing::error!("a task that reads streams had panicked");
             }
         }
-        let [connections, bytes] = [&self.lost.connections, &self.lost.bytes].map(|lost| lost.load(Ordering::Relaxed));
+        let Lost { connections, bytes } = &self.shared.lost;
+        let [connections, bytes] = [connections, bytes].map(|lost| lost.load(Ordering::Relaxed));
         if connections > 0 {
             tracing::warn!(
                 connections,
@@ -231,17 +157,21 @@ impl Streams {
     }
 }
 
-impl StreamContext {
-    /// Whether all tasks must end now.
-    fn is_late(&self) -> bool {
-        self.stop.borrow().is_some_and(|end| Instant::now() >= end)
+/// Waits for the connections of a socket.
+#[derive(Debug)]
+pub(crate) struct StreamAcceptor(AsyncFd<OwnedFd>);
+
+impl StreamAcceptor {
+    /// That of a socket. Needs a tokio runtime.
+    pub(crate) fn new(socket: &StreamSocket) -> io::Result<Self> {
+        socket.bound.fd.try_clone().and_then(sys::watch).map(Self)
     }
 }
 
-/// Accepts the connections of a socket until [`Streams::stop`]. Then accepts the waiting ones, and waits until all are
+/// Accepts the connections of a socket until [`StreamSocket::stop`]. Then accepts the waiting ones, and waits until all are
 /// read.
 async fn accept(socket: Arc<StreamSocket>, mut acceptor: AsyncFd<OwnedFd>, shared: Arc<StreamContext>) {
-    let mut stop = shared.stop.clone();
+    let mut stop = socket.stopped();
     let mut connections = JoinSet::new();
     let (mut answers, mut retries, mut panics) = (shared.asked.acceptor(), Retries::new(), Retries::new());
     loop {
@@ -295,8 +225,11 @@ async fn accept(socket: Arc<StreamSocket>, mut acceptor: AsyncFd<OwnedFd>, share
             }
         }
     }
-    socket.bound.remove_file();
-    accept_last(&socket, &acceptor, &shared, &mut connections);
+    // The connections that wait at a passed socket are for the next process, which can read them to their end.
+    if !socket.bound.is_passed {
+        socket.bound.remove_file();
+        accept_last(&socket, &acceptor, &shared, &mut connections);
+    }
     while let Some(ended) = connections.join_next().await {
         log_panic(ended, &mut panics);
     }
@@ -359,7 +292,7 @@ fn spawn_connection(
     let Ok(permit) = Arc::clone(&shared.connections).try_acquire_owned() else {
         return socket.closed(Closed::Limit);
     };
-    let frames = Frames::new(socket.framing, shared.max_line);
+    let frames = Frames::new(socket.framing, shared.worker.lock().worker.max_line());
     let answers = shared.asked.connection();
     let (socket, shared) = (Arc::clone(socket), Arc::clone(shared));
     let connection = Connection { socket, frames, shared, answers, _permit: permit };
@@ -388,9 +321,10 @@ impl Connection {
         }
     }
 
-    /// Reads until the connection must be closed; gives the reason, or `None` at [`Streams::stop`].
+    /// Reads until the connection must be closed; gives the reason, or `None` at [`StreamSocket::stop`].
     async fn read_all(&mut self, client: &AsyncFd<OwnedFd>) -> Result<Infallible, Option<Closed>> {
-        let mut stop = self.shared.stop.clone();
+        let mut stop = self.socket.stopped();
+        let mut gathering = StreamGathering::new(self.socket.address(), self.shared.gather);
         loop {
             let mut ready = tokio::select! {
                 biased;
@@ -403,14 +337,21 @@ impl Connection {
                         None => continue,
                     }
                 }
-                ready = within(self.shared.idle_timeout, client.readable()) => ready?.map_err(|_| Closed::Error)?,
+                ready = within(self.shared.idle_timeout, client.readable()) => Some(ready?.map_err(|_| Closed::Error)?),
+                () = gathering.ended() => None,
             };
-            match ready.try_io(|client| self.read(client.as_fd())) {
-                Ok(Ok(read)) => _ = read?,
-                Ok(Err(_)) => return Err(Some(Closed::Error)),
-                Err(_would_block) => {}
+            let read = match self.read(client.as_fd()) {
+                Ok(read) => read?,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+                Err(_) => return Err(Some(Closed::Error)),
+            };
+            if read < READ {
+                // Nothing is left. The kernel reports what arrives from now on, and an end stays reported.
+                ready.iter_mut().for_each(AsyncFdReadyGuard::clear_ready);
+                gathering.was_read(client.as_fd(), read == 0, READ);
+            } else {
+                yield_now().await;
             }
-            yield_now().await;
         }
     }
 
@@ -418,7 +359,7 @@ impl Connection {
     fn drain(&mut self, client: BorrowedFd<'_>) -> Option<Closed> {
         let mut arrived = ioctl_fionread(client).ok()?;
         loop {
-            if arrived > 0 && self.shared.is_late() {
+            if arrived > 0 && self.socket.is_late() {
                 self.shared.lost.connections.fetch_add(1, Ordering::Relaxed);
                 self.shared.lost.bytes.fetch_add(arrived, Ordering::Relaxed);
                 return None;
@@ -445,7 +386,7 @@ impl Connection {
         work.received(0, len as u64);
         let read = buffer.get(..len).unwrap_or_default();
         let pushed = self.frames.push(read, |piece| apply(&mut work, tap, piece));
-        tap.iter_mut().for_each(Tap::flush);
+        tap.iter_mut().for_each(RelayTap::flush);
         Ok(pushed.map(|()| len).map_err(|bad| match bad {
             BadStream::Length(_) => Closed::Framing,
             BadStream::Http => Closed::Http,
@@ -458,12 +399,12 @@ impl Connection {
         let StreamWorker { worker, tap, .. } = &mut *worker;
         let mut work = worker.begin(&self.socket.listener, None);
         let is_whole = self.frames.end(end, |piece| apply(&mut work, tap, piece));
-        tap.iter_mut().for_each(Tap::flush);
+        tap.iter_mut().for_each(RelayTap::flush);
         is_whole
     }
 }
 
-fn apply(work: &mut Work<'_>, tap: &mut Option<Tap>, piece: Piece<'_>) {
+fn apply(work: &mut Work<'_>, tap: &mut Option<RelayTap>, piece: Piece<'_>) {
     if let (Some(tap), Piece::Lines(lines) | Piece::Message(lines)) = (tap, piece) {
         tap.lines(lines);
     }

@@ -1,12 +1,12 @@
 //! Calls without a safe wrapper: `recvmmsg` into reusable buffers, the memory figures of a socket, what waits for a
-//! listener, the end of what a socket takes, and a socket of any kind in the runtime.
+//! listener, the end of what a socket takes, a descriptor that was passed, and a socket of any kind in the runtime.
 //!
 //! With `memory.rs` and `prefetch.rs`, this is the only file with `unsafe`; each block says why it is sound.
 
 use std::fmt;
 use std::io;
 use std::mem;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::ptr;
 
 use nix::libc;
@@ -213,6 +213,23 @@ pub(super) fn refuse(socket: BorrowedFd<'_>) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// From now on the kernel reports a TCP connection as readable if it holds so many `bytes`, its end, or nearly all that it
+/// has room for (`SO_RCVLOWAT`). What it holds already counts.
+pub(super) fn report_from(connection: BorrowedFd<'_>, bytes: usize) -> io::Result<()> {
+    let bytes = libc::c_int::try_from(bytes).map_err(io::Error::other)?;
+    // SAFETY: `bytes` is an integer of the length that is announced, and the kernel copies it during the call.
+    let result = unsafe {
+        libc::setsockopt(
+            connection.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_RCVLOWAT,
+            (&raw const bytes).cast(),
+            mem::size_of_val(&bytes) as libc::socklen_t,
+        )
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Makes the descriptor `old` one of the socket `new`. A call that waits with `old` goes on with the socket from before.
 pub(super) fn replace(old: BorrowedFd<'_>, new: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: both descriptors are open, and `old` stays so: it is replaced in one step.
@@ -220,14 +237,26 @@ pub(super) fn replace(old: BorrowedFd<'_>, new: BorrowedFd<'_>) -> io::Result<()
     if result >= 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Registers a non-blocking socket with the runtime, which then tells when it is readable.
-pub(super) fn watch(socket: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+/// A descriptor of this process's own for the open file behind the descriptor `number`, which the process that started this
+/// one has passed and which is not negative. That descriptor stays open until this process ends.
+pub(super) fn duplicate(number: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: the borrow ends with this call. No value of this process owns the descriptor, so nothing closes it meanwhile.
+    // If the number is that of another descriptor, or of none, the result is an owner of its own, or an error.
+    unsafe { BorrowedFd::borrow_raw(number) }.try_clone_to_owned()
+}
+
+/// Registers a non-blocking socket, or another descriptor, with the runtime, which then tells when it is readable.
+pub(crate) fn watch(socket: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     // SAFETY: an `OwnedFd` owns a valid descriptor, and nothing replaces or closes it while the `AsyncFd` owns it.
     Ok(unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE) }?)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
     use super::*;
     use std::net::{TcpListener, TcpStream, UdpSocket};
     use std::os::fd::AsFd;
@@ -293,6 +322,43 @@ mod tests {
             batch.receive(receiver.as_fd(), Wait::No).unwrap().map(|one| one.bytes.to_vec()).collect();
         assert_eq!(received, [b"before"]);
         assert!(batch.receive(receiver.as_fd(), Wait::No).is_err());
+    }
+
+    #[test]
+    fn few_bytes_are_not_reported_but_an_end_and_a_full_buffer_are() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let is_reported = |connection: &TcpStream, wait: i64| {
+            let wait = Timespec { tv_sec: wait, tv_nsec: 0 };
+            poll(&mut [PollFd::new(connection, PollFlags::IN)], Some(&wait)).unwrap() > 0
+        };
+        let connect = || {
+            let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            client.set_nodelay(true).unwrap();
+            let connection = listener.accept().unwrap().0;
+            report_from(connection.as_fd(), 16_384).unwrap();
+            (client, connection)
+        };
+        let (mut client, connection) = connect();
+        client.write_all(&[0; 16_383]).unwrap();
+        assert!(!is_reported(&connection, 0));
+        client.write_all(&[0]).unwrap();
+        assert!(is_reported(&connection, 10));
+
+        let (mut client, connection) = connect();
+        client.write_all(&[0]).unwrap();
+        assert!(!is_reported(&connection, 0));
+        report_from(connection.as_fd(), 1).unwrap();
+        assert!(is_reported(&connection, 10));
+        report_from(connection.as_fd(), 16_384).unwrap();
+        assert!(!is_reported(&connection, 0));
+        drop(client);
+        assert!(is_reported(&connection, 10));
+
+        let (mut client, connection) = connect();
+        rustix::net::sockopt::set_socket_recv_buffer_size(&connection, 4096).unwrap();
+        client.set_nonblocking(true).unwrap();
+        while client.write(&[0]).is_ok() {}
+        assert!(is_reported(&connection, 10), "the client must not wait");
     }
 
     #[test]

@@ -1,9 +1,11 @@
 //! The options that all rules of one name share: the order of the file decides, and not which line is first.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
+use super::conversion::default_type;
 use crate::config::{Config, MetricRule, Spanned, Timer};
-use crate::metric::MetricType;
+use crate::metric::{MetricType, NativeSpec};
+use crate::parse::StatsdType;
 
 /// The options of a family that a rule sets; `None` is the default.
 #[derive(Clone, Copy, Debug, Default)]
@@ -14,6 +16,7 @@ pub(super) struct RuleOptions<'c> {
     pub unit: Option<&'c Spanned<String>>,
     pub buckets: Option<&'c Spanned<Vec<f64>>>,
     pub quantiles: Option<&'c Spanned<Vec<f64>>>,
+    pub native: Option<&'c Spanned<Option<NativeSpec>>>,
 }
 
 impl<'c> RuleOptions<'c> {
@@ -24,12 +27,13 @@ impl<'c> RuleOptions<'c> {
             unit: rule.unit.as_ref(),
             buckets: rule.buckets.as_ref(),
             quantiles: rule.quantiles.as_ref(),
+            native: rule.native.as_ref(),
         }
     }
 }
 
-/// For each name without `$`: the first help and unit in file order, and the buckets and quantiles of the first rule that
-/// makes a histogram or summary of this name.
+/// For each name without `$`: the first help and unit in file order, and the buckets, the native histogram and the quantiles
+/// of the first rule that makes a histogram or summary of this name.
 #[derive(Debug)]
 pub(super) struct AgreedOptions<'c>(HashMap<&'c str, RuleOptions<'c>>);
 
@@ -61,6 +65,7 @@ fn agreed<'c>(rules: &[&'c MetricRule], timer: Timer) -> RuleOptions<'c> {
         unit: rules.iter().find_map(|rule| rule.unit.as_ref()),
         buckets: first(MetricType::Histogram).and_then(|rule| rule.buckets.as_ref()),
         quantiles: first(MetricType::Summary).and_then(|rule| rule.quantiles.as_ref()),
+        native: first(MetricType::Histogram).and_then(|rule| rule.native.as_ref()),
     }
 }
 
@@ -75,6 +80,19 @@ pub(super) fn can_become(rule: &MetricRule, to: MetricType, timer: Timer) -> boo
         Some(metric_type) => *metric_type.get_ref() == to,
         None => by_default == to && (rule.match_type.is_empty() || rule.match_type.iter().any(takes_timers)),
     }
+}
+
+/// The type of every metric of `rule`, if all of its lines become the same.
+pub(super) fn settled_type(rule: &MetricRule, timer: Timer) -> Option<MetricType> {
+    if let Some(metric_type) = &rule.metric_type {
+        return Some(*metric_type.get_ref());
+    }
+    let types = rule.match_type.iter().map(|word| {
+        let statsd_type = StatsdType::ALL.into_iter().find(|statsd_type| statsd_type.as_str() == word.get_ref())?;
+        Some(default_type(statsd_type, timer))
+    });
+    let types: BTreeSet<Option<MetricType>> = types.collect();
+    if types.len() == 1 { types.into_iter().next().flatten() } else { None }
 }
 
 fn literal_name(rule: &MetricRule) -> Option<&str> {

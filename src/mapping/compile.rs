@@ -10,14 +10,15 @@ use super::consistency::Consistency;
 use super::conversion::{Conversion, Reading};
 use super::costs::costs;
 use super::glob::GlobPart;
-use super::labels::{SeriesLabels, TagPolicy, find_in};
+use super::initial::LabelSources;
+use super::labels::{TagPolicy, find_in};
 use super::metric::{Ending, Metric, RuleMetadata};
 use super::pattern::{Automaton, NamePattern};
 use super::relay_filter::RelayFilter;
 use super::rules::{CompiledRule, MetricTemplate, Rules};
 use super::template::CaptureTemplate;
 use super::unreachable::unreachable_rules;
-use super::{consistency, names};
+use super::{buckets, cardinality, consistency, conventions, names};
 use crate::config::{Config, Diagnostic, KeptTags, Labels, MetricRule, Severity, Spanned, Timer};
 use crate::metric::MetricType;
 use crate::parse::StatsdType;
@@ -96,7 +97,7 @@ struct Compiler<'c> {
     constants: Vec<(String, String)>,
     diagnostics: Vec<Diagnostic>,
     consistency: Consistency<'c>,
-    initial: Vec<Metric>,
+    initial: Vec<Metric<'static>>,
     /// The names and labels of `initial`.
     initial_series: HashSet<(String, Vec<(String, String)>)>,
     /// How many of `initial` have each name.
@@ -109,7 +110,7 @@ impl<'c> Compiler<'c> {
             config,
             metadata: RuleMetadata::of_defaults(&config.defaults),
             agreed: AgreedOptions::new(config),
-            constants: SeriesLabels::from(unspanned(&config.labels)).into_sorted(),
+            constants: not_empty(unspanned(&config.labels).collect()),
             diagnostics: Vec::new(),
             consistency: Consistency::new(config.defaults.clone()),
             initial: Vec::new(),
@@ -126,7 +127,7 @@ impl<'c> Compiler<'c> {
         let conditions = self.conditions(rule);
         self.check_options(rule, &conditions);
         self.check_labels(rule, &conditions);
-        self.check_milliseconds(rule, &conditions);
+        buckets::check(rule, &self.config.defaults, &mut self.diagnostics);
         let tags = self.tags(rule);
         let pattern = NamePattern::new(&rule.pattern).map_err(|message| self.error(rule.pattern.span(), message)).ok();
         let name = rule.name.as_ref().and_then(|name| self.name(rule, name, pattern.as_ref()));
@@ -147,8 +148,13 @@ impl<'c> Compiler<'c> {
         };
         let metric = Some(metric).filter(|_| !rule.drop);
         if let Some(metric) = &metric {
+            let before = self.diagnostics.len();
             self.initial(rule, metric);
+            if self.diagnostics.len() == before {
+                self.check_initial(rule, metric, (&pattern, &conditions));
+            }
             self.check_limits(rule);
+            cardinality::check(rule, metric, &pattern, self.config.limits.family_series, &mut self.diagnostics);
         }
         let written_name = rule.name.as_ref().map(|name| name.get_ref().clone());
         let (written, preset) = (rule.pattern.clone(), rule.preset);
@@ -201,6 +207,7 @@ impl<'c> Compiler<'c> {
         let timer = self.config.defaults.timer;
         for (key, span, own, needs) in [
             ("buckets", rule.buckets.as_ref().map(Spanned::span), Timer::Histogram, "histogram"),
+            ("native", rule.native.as_ref().map(Spanned::span), Timer::Histogram, "histogram"),
             ("quantiles", rule.quantiles.as_ref().map(Spanned::span), Timer::Summary, "summary"),
         ] {
             let Some(span) = span else { continue };
@@ -238,27 +245,6 @@ impl<'c> Compiler<'c> {
         }
     }
 
-    /// Warns of `buckets` that look like milliseconds in a rule that `ms` lines can match, because these are converted
-    /// to seconds. Buckets look so if all of them are at least 10, or all are at least 1 and one is at least 1000. A
-    /// `scale` or a `unit` says that the author knows the unit.
-    fn check_milliseconds(&mut self, rule: &MetricRule, conditions: &Conditions) {
-        let takes_ms = conditions.statsd_types.is_empty() || conditions.statsd_types.contains(&StatsdType::Timer);
-        let Some(buckets) = rule.buckets.as_ref().filter(|_| takes_ms && rule.scale.is_none() && rule.unit.is_none())
-        else {
-            return;
-        };
-        let (Some(first), Some(last)) = (buckets.get_ref().first(), buckets.get_ref().last()) else { return };
-        if *first >= 10.0 || (*first >= 1.0 && *last >= 1000.0) {
-            let message = format!(
-                "\"buckets\" from {first} to {last} look like milliseconds, but ms lines become seconds: write {} to {}, or \
-                 add a match_type without \"ms\" or a unit",
-                first / 1000.0,
-                last / 1000.0
-            );
-            self.diagnostics.push(Diagnostic::warning(buckets.span(), message));
-        }
-    }
-
     fn tags(&mut self, rule: &'c MetricRule) -> TagPolicy {
         let naming = self.config.defaults.naming;
         let (keeps_listed, listed) = match &rule.tags {
@@ -267,7 +253,8 @@ impl<'c> Compiler<'c> {
             KeptTags::Only(only) => (true, only.as_slice()),
             KeptTags::AllBut(all_but) => (false, all_but.as_slice()),
         };
-        let mut listed: Vec<_> = listed.iter().map(|key| names::label_key(key.get_ref(), naming).0).collect();
+        let mut listed: Vec<_> =
+            listed.iter().map(|key| names::label_key(key.get_ref(), naming).0.into_owned()).collect();
         listed.sort_unstable();
         let mut policy = TagPolicy { renamed: Vec::new(), listed, keeps_listed, prefer: rule.prefer };
         // With `tags = "drop"`, the key `rename_tags` is an error of its own.
@@ -289,7 +276,7 @@ impl<'c> Compiler<'c> {
     fn by_key(&mut self, option: &str, tags: &'c Labels) -> Vec<(String, &'c str)> {
         let mut by_key: BTreeMap<String, (&str, &str)> = BTreeMap::new();
         for (tag, value) in tags {
-            let key = names::label_key(tag.get_ref(), self.config.defaults.naming).0;
+            let key = names::label_key(tag.get_ref(), self.config.defaults.naming).0.into_owned();
             if let Some((first, _)) = by_key.get(&key) {
                 let message =
                     format!("{option}: the tags {first:?} and {:?} both become {key:?}; keep one", tag.get_ref());
@@ -325,6 +312,7 @@ impl<'c> Compiler<'c> {
         pattern: Option<&NamePattern>,
     ) -> Option<CaptureTemplate> {
         let template = pattern.and_then(|pattern| self.template(name, pattern));
+        let before = self.diagnostics.len();
         let is_literal = match &template {
             Some(template) => template.is_literal(),
             None => pattern.is_none() && !name.get_ref().contains('$'),
@@ -332,7 +320,12 @@ impl<'c> Compiler<'c> {
         if is_literal {
             self.consistency.add(rule, name, &mut self.diagnostics);
         } else if let Some(template) = &template {
-            self.diagnostics.extend(consistency::check_name(name, &template.example()).err());
+            self.diagnostics
+                .extend(consistency::check_name(name, &template.example(), self.config.defaults.naming).err());
+        }
+        let is_valid = self.diagnostics.iter().skip(before).all(|found| found.severity != Severity::Error);
+        if let Some(template) = template.as_ref().filter(|_| is_valid) {
+            conventions::check(rule, name, template, &self.config.defaults, &mut self.diagnostics);
         }
         template
     }
@@ -349,7 +342,7 @@ impl<'c> Compiler<'c> {
             };
             let name = name.expand(&[]);
             let labels = match self.initial_labels(set.get_ref(), metric) {
-                Ok(labels) => labels.into_sorted(),
+                Ok(labels) => not_empty(labels),
                 Err(message) => {
                     self.error(set.span(), message);
                     continue;
@@ -358,6 +351,7 @@ impl<'c> Compiler<'c> {
             if self.initial_series.insert((name.clone(), labels.clone())) {
                 let (metadata, ending) = (Arc::clone(metadata), Ending::Kept);
                 *self.initial_of_name.entry(name.clone()).or_default() += 1;
+                let labels = labels.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
                 self.initial.push(Metric { name, labels, metadata, ttl: None, ending, written: None });
             } else {
                 self.error(set.span(), format!("init declares this series of {name} twice; remove one of the two"));
@@ -365,22 +359,34 @@ impl<'c> Compiler<'c> {
         }
     }
 
+    /// Warns of series of `init` that no line feeds.
+    fn check_initial(
+        &mut self,
+        rule: &MetricRule,
+        metric: &MetricTemplate,
+        (pattern, conditions): (&NamePattern, &Conditions),
+    ) {
+        let (labels, tags) = (metric.labels.as_slice(), &metric.tags);
+        let sources = LabelSources { labels, tags, conditions, pattern, constants: &self.constants };
+        sources.check(rule, self.config, &mut self.diagnostics);
+    }
+
     /// The labels of a series that a rule declares; the error says what is wrong with them.
-    fn initial_labels(&self, set: &Labels, metric: &MetricTemplate) -> Result<SeriesLabels, String> {
-        let mut labels = SeriesLabels::from(self.constants.clone());
+    fn initial_labels(&self, set: &Labels, metric: &MetricTemplate) -> Result<BTreeMap<String, String>, String> {
+        let mut labels: BTreeMap<_, _> = self.constants.iter().cloned().collect();
         for (key, value) in unspanned(set) {
             let is_of_rule = find_in(&metric.labels, &key).is_some();
             if !is_of_rule && find_in(&self.constants, &key).is_some() {
                 return Err(format!("init sets {key:?}, which [labels] sets on every series; leave it out"));
             }
-            labels.set(&key, value);
+            labels.insert(key, value);
         }
         let given: HashSet<_> = set.iter().map(|(given, _)| given.get_ref()).collect();
         for (key, value) in &metric.labels {
             let is_given = given.contains(key);
             match (value.is_literal(), is_given) {
                 (true, true) => return Err(format!("init sets {key:?}, which the rule's labels set; leave it out")),
-                (true, false) => _ = labels.set(key, value.expand(&[])),
+                (true, false) => _ = labels.insert(key.clone(), value.expand(&[])),
                 (false, true) => {}
                 (false, false) => {
                     return Err(format!("init lacks the label {key:?}, which every series of this rule has"));
@@ -409,6 +415,11 @@ impl<'c> Compiler<'c> {
     }
 }
 
-fn unspanned(labels: &Labels) -> Vec<(String, String)> {
-    labels.iter().map(|(key, value)| (key.get_ref().clone(), value.get_ref().clone())).collect()
+fn unspanned(labels: &Labels) -> impl Iterator<Item = (String, String)> {
+    labels.iter().map(|(key, value)| (key.get_ref().clone(), value.get_ref().clone()))
+}
+
+/// The labels that have a value, because Prometheus does not tell an empty label from a missing one.
+fn not_empty(labels: BTreeMap<String, String>) -> Vec<(String, String)> {
+    labels.into_iter().filter(|(_, value)| !value.is_empty()).collect()
 }

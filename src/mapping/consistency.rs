@@ -2,13 +2,12 @@
 //!
 //! A name with `$` depends on the line, so only its literal parts are checked.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::agreed::can_become;
-use super::names;
-use crate::config::{Defaults, Diagnostic, MetricRule, Spanned};
+use super::agreed::{can_become, settled_type};
+use super::{conventions, names};
+use crate::config::{Defaults, Diagnostic, MetricRule, Naming, Spanned};
 use crate::metric::MetricType;
-use crate::telemetry;
 
 /// The names without `$` so far, each with its rules in file order. The first rule that sets an option counts.
 pub(super) struct Consistency<'c> {
@@ -25,10 +24,9 @@ impl<'c> Consistency<'c> {
 
     /// Adds a rule whose `name` has no `$`, and reports where it differs from the rules before it.
     pub(super) fn add(&mut self, rule: &'c MetricRule, name: &'c Spanned<String>, found: &mut Vec<Diagnostic>) {
-        if let Err(error) = check_name(name, name.get_ref()) {
+        if let Err(error) = check_name(name, name.get_ref(), self.defaults.naming) {
             return found.push(error);
         }
-        check_conventions(rule, name, found);
         let rules = self.rules.entry(name.get_ref()).or_default();
         compare(rules, rule, name.get_ref(), found);
         let mut earlier = |to| {
@@ -51,6 +49,7 @@ impl<'c> Consistency<'c> {
     /// The metric that exists first keeps the other one out. A collision is an error if one of the two exists before the
     /// first line, and a warning otherwise, because lines for both of them may never arrive.
     pub(super) fn collisions(&self) -> Vec<Diagnostic> {
+        let mut collided = HashSet::new();
         let typed = |rule: &&'c MetricRule| Some((rule.name.as_ref()?, *rule.metric_type.as_ref()?.get_ref()));
         let mut found = Vec::new();
         for (owner, rules) in &self.rules {
@@ -58,6 +57,7 @@ impl<'c> Consistency<'c> {
             for taken in metric_type.suffixes().iter().map(|suffix| format!("{owner}{suffix}")) {
                 let others = self.rules.get(taken.as_str()).map_or(&[][..], Vec::as_slice);
                 let Some(first) = others.iter().find_map(|rule| rule.name.as_ref()) else { continue };
+                collided.insert(first.get_ref().as_str());
                 let later = if typed.span().start > first.span().start { typed } else { first };
                 let message = format!(
                     "name {:?}: the {} {owner} exposes {taken} itself; rename one of the two",
@@ -69,7 +69,21 @@ impl<'c> Consistency<'c> {
                 found.push(diagnostic(later.span(), message));
             }
         }
+        if self.defaults.naming == Naming::Prometheus {
+            found.extend(self.endings(&collided));
+        }
         found
+    }
+
+    /// Warns of names that end like a series of a histogram, and have not `collided` with one.
+    fn endings(&self, collided: &HashSet<&str>) -> impl Iterator<Item = Diagnostic> {
+        let rules = self.rules.iter().filter(|(name, _)| !collided.contains(**name)).flat_map(|(_, rules)| rules);
+        rules.filter_map(|rule| {
+            let name = rule.name.as_ref()?;
+            let settled = settled_type(rule, self.defaults.timer);
+            let message = conventions::series_ending(name.get_ref(), name.get_ref(), settled)?;
+            Some(Diagnostic::warning(name.span(), message))
+        })
     }
 }
 
@@ -131,33 +145,17 @@ fn differs<'c, T: PartialEq>(
 }
 
 /// Checks the name of a metric; `example` is the name with a letter in place of each capture.
-pub(super) fn check_name(name: &Spanned<String>, example: &str) -> Result<(), Diagnostic> {
+pub(super) fn check_name(name: &Spanned<String>, example: &str, naming: Naming) -> Result<(), Diagnostic> {
     let text = name.get_ref();
-    let message = if !names::is_metric_name(example) {
+    let message = if !names::is_metric_name(example, naming) && naming == Naming::Utf8 {
+        "a metric needs a name; leave it out to keep the name of the line".to_owned()
+    } else if !names::is_metric_name(example, naming) {
         format!("name {text:?} is not a metric name; use letters, digits and _, and no digit first")
     // A name with `$` cannot be a reserved name, but it can have the reserved prefix.
-    } else if telemetry::is_reserved(text) {
+    } else if names::is_reserved(text, naming) {
         format!("name {text:?} belongs to the sidecar's own metrics; choose another")
     } else {
         return Ok(());
     };
     Err(Diagnostic::error(name.span(), message))
-}
-
-/// Warns of a name that breaks the conventions of Prometheus and OpenMetrics.
-fn check_conventions(rule: &MetricRule, name: &Spanned<String>, found: &mut Vec<Diagnostic>) {
-    let text = name.get_ref();
-    let mut warn = |message: String| found.push(Diagnostic::warning(name.span(), message));
-    let metric_type = rule.metric_type.as_ref().map(|metric_type| *metric_type.get_ref());
-    if metric_type == Some(MetricType::Counter) && !text.ends_with("_total") {
-        warn(format!("name {text:?}: the name of a counter ends in _total by convention"));
-    }
-    if metric_type.is_some_and(|metric_type| metric_type != MetricType::Counter) && text.ends_with("_total") {
-        warn(format!("name {text:?}: by convention only the name of a counter ends in _total"));
-    }
-    if let Some(unit) = &rule.unit
-        && !text.strip_suffix("_total").unwrap_or(text).ends_with(&format!("_{}", unit.get_ref()))
-    {
-        warn(format!("name {text:?}: by convention it ends in its unit, _{}", unit.get_ref()));
-    }
 }

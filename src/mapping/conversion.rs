@@ -2,7 +2,7 @@
 
 use std::hash::{Hash, Hasher};
 
-use crate::config::{CounterValue, Negative};
+use crate::config::{CounterValue, Negative, Timer};
 use crate::metric::{MetricType, Update};
 use crate::parse::value::{Magnitude, SampleValue, Sign};
 use crate::parse::{Number, StatsdType};
@@ -44,8 +44,10 @@ impl Default for Reading {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Effect {
-    /// Adds to a counter.
+    /// Adds to a counter, unscaled.
     Count,
+    /// Adds to a counter.
+    ScaleAndCount,
     /// Adds to a counter if the number has a `+`; another number cannot feed it.
     CountIfPlus,
     /// Brings a counter to the running total of the emitter.
@@ -80,7 +82,8 @@ impl Effect {
             (MetricType::Counter, Timer) if is_total => Self::TotalMilliseconds,
             (MetricType::Counter, ServiceCheck) => return None,
             (MetricType::Counter, _) if is_total => Self::Total,
-            (MetricType::Counter, Counter | Meter) => Self::Count,
+            (MetricType::Counter, Counter | Meter) if reading.scale == 1.0 => Self::Count,
+            (MetricType::Counter, Counter | Meter) => Self::ScaleAndCount,
             (MetricType::Counter, Gauge) => Self::CountIfPlus,
             (MetricType::Gauge, Gauge) if reading.negative == Negative::Set => Self::GaugeWithNegatives,
             (MetricType::Gauge, Gauge) => Self::Gauge,
@@ -91,6 +94,17 @@ impl Effect {
             (MetricType::Histogram | MetricType::Summary, Histogram | Distribution | Average) => Self::Observe,
             _ => return None,
         })
+    }
+}
+
+/// The type of the metric that lines of `statsd_type` become if no rule sets it.
+pub(super) fn default_type(statsd_type: StatsdType, timer: Timer) -> MetricType {
+    match (statsd_type, timer) {
+        (StatsdType::Counter | StatsdType::Meter, _) => MetricType::Counter,
+        (StatsdType::Gauge | StatsdType::KeyValue | StatsdType::ServiceCheck, _) => MetricType::Gauge,
+        (StatsdType::Set, _) => MetricType::Set,
+        (_, Timer::Histogram) => MetricType::Histogram,
+        (_, Timer::Summary) => MetricType::Summary,
     }
 }
 
@@ -107,54 +121,85 @@ impl Conversion {
 
     /// The update for one sample. `rate` is in (0, 1]: the value of a counter is divided by it, an observation counts
     /// 1/rate times, and totals, gauges and sets ignore it.
-    #[inline(always)]
     pub(crate) fn update<'a>(&self, value: SampleValue<'a>, rate: f64) -> Result<Update<'a>, Reject> {
+        self.update_into(value, rate, Given)
+    }
+
+    /// Passes the update for one sample on to `sink`, and gives what `sink` gives.
+    #[inline(always)]
+    pub(crate) fn update_into<'a, S: UpdateSink<'a>>(
+        &self,
+        value: SampleValue<'a>,
+        rate: f64,
+        sink: S,
+    ) -> Result<S::Taken, Reject> {
         match value {
-            SampleValue::Number(number) => self.update_by(number, rate),
-            SampleValue::Member(member) if self.effect == Effect::AddMember => Ok(Update::Member(member)),
+            SampleValue::Number(number) => self.number_into(number, rate, sink),
+            SampleValue::Member(member) if self.effect == Effect::AddMember => Ok(sink.take(Update::Member(member))),
             SampleValue::Member(_) => Err(Reject::BadValue),
         }
     }
 
-    /// The update for a number: see [`Conversion::update`].
+    /// The same for a number.
     #[inline(always)]
-    pub(crate) fn update_by(&self, number: Number, rate: f64) -> Result<Update<'static>, Reject> {
+    fn number_into<'a, S: UpdateSink<'a>>(&self, number: Number, rate: f64, sink: S) -> Result<S::Taken, Reject> {
         match self.effect {
             Effect::Count => match number.magnitude {
-                Magnitude::Whole(n) if rate == 1.0 && self.scale == 1.0 && number.sign != Sign::Minus => {
-                    Ok(Update::Count(n))
-                }
-                _ => Ok(Update::Add(not_negative(divide(number.to_f64() * self.scale, rate))?)),
+                Magnitude::Whole(n) if rate == 1.0 && number.sign != Sign::Minus => Ok(sink.take(Update::Count(n))),
+                _ => Ok(sink.take(Update::Add(not_negative(divide(number.to_f64(), rate))?))),
             },
             Effect::Gauge => {
                 let x = finite(number.to_f64() * self.scale)?;
-                Ok(if number.sign == Sign::None { Update::Set(x) } else { Update::Move(x) })
+                Ok(if number.sign == Sign::None { sink.take(Update::Set(x)) } else { sink.take(Update::Move(x)) })
             }
-            Effect::Adjust => Ok(Update::Move(finite(divide(number.to_f64() * self.scale, rate))?)),
-            Effect::ObserveMilliseconds => observation(number.to_f64() * self.scale / 1000.0, rate),
-            Effect::Observe => observation(number.to_f64() * self.scale, rate),
-            Effect::AddMember => Err(Reject::BadValue),
-            _ => self.rare_update(number, rate),
+            Effect::ObserveMilliseconds => Ok(sink.take(observation(number.to_f64() * self.scale / 1000.0, rate)?)),
+            Effect::Observe => Ok(sink.take(observation(number.to_f64() * self.scale, rate)?)),
+            _ => Ok(sink.take(self.rare_update(number.to_f64(), number.sign, rate)?)),
         }
     }
 
     /// The update for a number by an effect that few rules ask for.
-    fn rare_update(&self, number: Number, rate: f64) -> Result<Update<'static>, Reject> {
-        let x = number.to_f64() * self.scale;
-        let seconds = number.to_f64() * self.scale / 1000.0;
+    fn rare_update(&self, number: f64, sign: Sign, rate: f64) -> Result<Update<'static>, Reject> {
+        let x = number * self.scale;
+        let seconds = x / 1000.0;
         Ok(match self.effect {
-            Effect::CountIfPlus if number.sign == Sign::Plus => Update::Add(not_negative(divide(x, rate))?),
+            Effect::ScaleAndCount => Update::Add(not_negative(divide(x, rate))?),
+            Effect::Adjust => Update::Move(finite(divide(x, rate))?),
+            Effect::AddMember => return Err(Reject::BadValue),
+            Effect::CountIfPlus if sign == Sign::Plus => Update::Add(not_negative(divide(x, rate))?),
             Effect::CountIfPlus => return Err(Reject::TypeConflict),
             Effect::Total => Update::Total(not_negative(x)?),
             Effect::TotalMilliseconds => Update::Total(not_negative(seconds)?),
-            Effect::GaugeWithNegatives if number.sign == Sign::Plus => Update::Move(finite(x)?),
+            Effect::GaugeWithNegatives if sign == Sign::Plus => Update::Move(finite(x)?),
             Effect::SetMilliseconds => Update::Set(finite(seconds)?),
             _ => Update::Set(finite(x)?),
         })
     }
 }
 
-#[inline]
+/// Takes the update that a conversion makes. A hot path has a sink that applies it: the compiler then joins each effect with
+/// the code that applies the effect, and no [`Update`] is written to memory.
+pub(crate) trait UpdateSink<'a> {
+    /// What becomes of the update.
+    type Taken;
+
+    /// Takes the update.
+    fn take(self, update: Update<'a>) -> Self::Taken;
+}
+
+/// Gives the update as it is.
+struct Given;
+
+impl<'a> UpdateSink<'a> for Given {
+    type Taken = Update<'a>;
+
+    #[inline(always)]
+    fn take(self, update: Update<'a>) -> Update<'a> {
+        update
+    }
+}
+
+#[inline(always)]
 fn observation(value: f64, rate: f64) -> Result<Update<'static>, Reject> {
     let weight = divide(1.0, rate);
     finite(value * weight)?;

@@ -55,14 +55,28 @@ impl Glob {
         self.parts.iter().map(|part| part.0.len() - 1).sum::<usize>() + usize::from(self.rest)
     }
 
+    /// Whether the capture with this number is that of `**`.
+    pub(super) fn is_rest(&self, number: usize) -> bool {
+        self.rest && number == self.captures()
+    }
+
     /// The glob as a regex over UTF-8 bytes.
     pub(super) fn to_regex(&self) -> String {
         // Bytes instead of characters, because the automaton is smaller and both match the same names.
+        self.as_regex("(?-u:[^.])*", "(?s-u:.)*")
+    }
+
+    /// The glob as a regex over characters.
+    pub(super) fn to_text_regex(&self) -> String {
+        self.as_regex("[^.]*", "(?s:.)*")
+    }
+
+    fn as_regex(&self, star: &str, rest: &str) -> String {
         let parts = self.parts.iter().map(|GlobPart(texts)| {
             let texts: Vec<_> = texts.iter().map(|text| regex::escape(text)).collect();
-            texts.join("(?-u:[^.])*")
+            texts.join(star)
         });
-        let parts: Vec<_> = parts.chain(self.rest.then(|| "(?s-u:.)*".to_owned())).collect();
+        let parts: Vec<_> = parts.chain(self.rest.then(|| rest.to_owned())).collect();
         format!(r"\A{}\z", parts.join(r"\."))
     }
 

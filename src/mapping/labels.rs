@@ -1,8 +1,11 @@
 //! The labels of a series: how the tags of a line become labels, and which of several values for one label counts.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
+use std::cmp::Ordering;
+use std::mem;
 
+use super::metric::Label;
 use super::names;
 use super::template::CaptureTemplate;
 use crate::config::{Naming, Prefer};
@@ -27,7 +30,7 @@ const FEW_TAGS: usize = 16;
 #[derive(Debug)]
 struct KeyedTag<'a> {
     /// The key of the label, unless a rule renames it.
-    key: String,
+    key: Cow<'a, str>,
     /// Whether Prometheus reserves the key that the client sent.
     is_reserved: bool,
     value: &'a str,
@@ -37,7 +40,8 @@ impl<'a> ClientTags<'a> {
     /// Reads at most `limit` tags of a line.
     pub(super) fn read(tags: &[Tag<'a>], naming: Naming, limit: usize) -> Self {
         let is_too_many = tags.len() > limit;
-        let mut read = Self { tags: Vec::new(), errors: TagErrors::NONE, is_too_many, by_key: OnceCell::new() };
+        let room = Vec::with_capacity(tags.len().min(limit));
+        let mut read = Self { tags: room, errors: TagErrors::NONE, is_too_many, by_key: OnceCell::new() };
         for tag in tags.iter().take(limit) {
             match tag.pair {
                 Ok((key, value)) => {
@@ -55,7 +59,7 @@ impl<'a> ClientTags<'a> {
         if self.tags.len() <= FEW_TAGS {
             return self.tags.iter().rev().find(|tag| tag.key == key).map(|tag| tag.value);
         }
-        let key_of = |at: &usize| self.tags.get(*at).map(|tag| tag.key.as_str());
+        let key_of = |at: &usize| self.tags.get(*at).map(|tag| &*tag.key);
         let by_key = self.by_key.get_or_init(|| {
             let mut by_key: Vec<usize> = (0..self.tags.len()).collect();
             // It is stable, so the last tag of a key is the last of its equals.
@@ -71,25 +75,30 @@ impl<'a> ClientTags<'a> {
 /// How many tags of one line were left out or changed, by error. A line has fewer than 65,536 tags, because it is not
 /// much longer than that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct TagErrors([u16; TagError::ALL.len()]);
+pub struct TagErrors {
+    counts: [u16; TagError::ALL.len()],
+    /// Their sum.
+    total: u16,
+}
 
 impl TagErrors {
     /// No errors.
-    pub(crate) const NONE: Self = Self([0; TagError::ALL.len()]);
+    pub(crate) const NONE: Self = Self { counts: [0; TagError::ALL.len()], total: 0 };
 
     /// Whether no tag has an error.
     pub(crate) fn is_empty(self) -> bool {
-        self == Self::NONE
+        self.total == 0
     }
 
     /// Every error with its count, which may be 0.
     pub(crate) fn iter(self) -> impl Iterator<Item = (TagError, u64)> {
-        TagError::ALL.into_iter().zip(self.0).map(|(error, count)| (error, u64::from(count)))
+        TagError::ALL.into_iter().zip(self.counts).map(|(error, count)| (error, u64::from(count)))
     }
 
     pub(super) fn add(&mut self, error: TagError) {
-        if let Some(count) = self.0.get_mut(error as usize) {
+        if let Some(count) = self.counts.get_mut(error as usize) {
             *count = count.saturating_add(1);
+            self.total = self.total.saturating_add(1);
         }
     }
 }
@@ -129,87 +138,107 @@ pub(super) struct LabelRule<'r> {
     pub policy: &'r TagPolicy,
 }
 
-impl LabelRule<'_> {
-    /// The labels of a line. Tags that are left out or changed are counted in `errors`. `container` may be empty.
+impl<'r> LabelRule<'r> {
+    /// The labels of a line for a metric of this type, in ascending order of their keys. Tags that are left out or changed
+    /// are counted in `errors`. `container` may be empty.
+    ///
+    /// A label without a value is left out, because Prometheus does not tell it from a missing one.
     pub(super) fn labels(
         &self,
-        tags: &ClientTags<'_>,
-        container: &str,
+        tags: &ClientTags<'r>,
+        container: &'r str,
         captures: &[&str],
+        metric_type: MetricType,
         errors: &mut TagErrors,
-    ) -> Result<SeriesLabels, Reject> {
+    ) -> Result<Vec<Label<'r>>, Reject> {
         if tags.is_too_many {
             return Err(Reject::TagLimit);
         }
         *errors = tags.errors;
-        let mut labels = SeriesLabels(BTreeMap::new());
+        let mut labels = Vec::with_capacity(tags.tags.len() + 1 + self.labels.len() + self.constants.len());
         for tag in tags.tags.iter().filter(|tag| self.policy.keeps(&tag.key)) {
-            let renamed = find_in(&self.policy.renamed, &tag.key);
+            let renamed = find_in(&self.policy.renamed, &tag.key).map(|to| Cow::Borrowed(to.as_str()));
             if renamed.is_none() && tag.is_reserved {
                 errors.add(TagError::ReservedKey);
             }
-            self.add_tag(&mut labels, renamed.unwrap_or(&tag.key), tag.value, errors);
+            labels.extend(self.of_tag(renamed.unwrap_or_else(|| tag.key.clone()), tag.value, errors));
         }
         if !container.is_empty() {
-            self.add_tag(&mut labels, "container_id", container, errors);
+            labels.extend(self.of_tag("container_id".into(), container, errors));
         }
-        // A label that is there by now is a tag that the rule prefers.
-        for (key, value) in self.labels {
-            labels.0.entry(key.clone()).or_insert_with(|| value.expand(captures));
-        }
-        for (key, value) in self.constants {
-            labels.0.entry(key.clone()).or_insert_with(|| value.clone());
-        }
+        sort_and_keep_last(&mut labels, errors);
+        self.add_own(&mut labels, captures);
+        rename_own_of(metric_type, &mut labels);
+        labels.retain(|(_, value)| !value.is_empty());
         Ok(labels)
     }
 
-    /// Adds a tag under the key that the rule and the constants leave for it.
-    fn add_tag(&self, labels: &mut SeriesLabels, key: &str, value: &str, errors: &mut TagErrors) {
-        let is_of_rule = find_in(self.labels, key).is_some();
-        let is_constant = find_in(self.constants, key).is_some();
+    /// The label of a tag, under the key that the rule and the constants leave for it.
+    fn of_tag(&self, key: Cow<'r, str>, value: &'r str, errors: &mut TagErrors) -> Option<Label<'r>> {
+        let is_of_rule = find_in(self.labels, &key).is_some();
         let key = match (is_of_rule, self.policy.prefer) {
-            (true, Prefer::Rule) => return errors.add(TagError::Overridden),
+            (true, Prefer::Rule) => {
+                errors.add(TagError::Overridden);
+                return None;
+            }
             // Prometheus renames a label of a target in this way where it sets the label itself.
-            (false, _) if is_constant => format!("exported_{key}"),
-            _ => key.to_owned(),
+            (false, _) if find_in(self.constants, &key).is_some() => format!("exported_{key}").into(),
+            _ => key,
         };
-        if labels.set(&key, value.to_owned()) {
+        Some((key, value.into()))
+    }
+
+    /// Adds the labels of the rule and the constants to those of tags. A label that is there by now is a tag that the rule
+    /// prefers.
+    fn add_own(&self, labels: &mut Vec<Label<'r>>, captures: &[&str]) {
+        let tags = labels.len();
+        let is_missing = |labels: &[Label<'r>], key: &str| {
+            let tags = labels.get(..tags).unwrap_or_default();
+            tags.binary_search_by(|(other, _)| (**other).cmp(key)).is_err()
+        };
+        for (key, value) in self.labels {
+            if is_missing(labels, key) {
+                labels.push((key.into(), value.expand(captures).into()));
+            }
+        }
+        for (key, value) in self.constants {
+            if find_in(self.labels, key).is_none() && is_missing(labels, key) {
+                labels.push((key.into(), value.into()));
+            }
+        }
+        if labels.len() > tags {
+            labels.sort_unstable_by(by_key);
+        }
+    }
+}
+
+fn by_key(one: &Label<'_>, other: &Label<'_>) -> Ordering {
+    one.0.cmp(&other.0)
+}
+
+/// Sorts labels by their keys. Of several labels with one key, the last one is kept; the others are counted.
+fn sort_and_keep_last(labels: &mut Vec<Label<'_>>, errors: &mut TagErrors) {
+    // It is stable, so the last label of a key is the last of its equals.
+    labels.sort_by(by_key);
+    labels.dedup_by(|later, kept| {
+        let is_same = later.0 == kept.0;
+        if is_same {
+            mem::swap(later, kept);
             errors.add(TagError::DuplicateKey);
         }
-    }
+        is_same
+    });
 }
 
-/// The labels of a series. A later value for a key replaces an earlier one.
-#[derive(Debug)]
-pub(super) struct SeriesLabels(BTreeMap<String, String>);
-
-impl SeriesLabels {
-    /// Sets a label, and returns whether it was already set.
-    pub(super) fn set(&mut self, key: &str, value: String) -> bool {
-        self.0.insert(key.to_owned(), value).is_some()
-    }
-
-    /// Renames the label that each histogram or summary sets itself, as a tag of a client with that key is renamed. A rule
-    /// without a type can set it, because lines of other types may match.
-    pub(super) fn without_own_of(mut self, metric_type: MetricType) -> Self {
-        if let Some(own) = metric_type.own_label()
-            && let Some(value) = self.0.remove(own)
-        {
-            self.0.entry(format!("exported_{own}")).or_insert(value);
-        }
-        self
-    }
-
-    /// The labels in ascending order of their keys. A label without a value is left out, because Prometheus does not tell
-    /// it from a missing one.
-    pub(super) fn into_sorted(self) -> Vec<(String, String)> {
-        self.0.into_iter().filter(|(_, value)| !value.is_empty()).collect()
-    }
-}
-
-impl From<Vec<(String, String)>> for SeriesLabels {
-    fn from(labels: Vec<(String, String)>) -> Self {
-        Self(labels.into_iter().collect())
+/// Renames the label that each histogram or summary sets itself, as a tag of a client with that key is renamed. A rule
+/// without a type can set it, because lines of other types may match.
+fn rename_own_of(metric_type: MetricType, labels: &mut Vec<Label<'_>>) {
+    let Some(own) = metric_type.own_label() else { return };
+    let Ok(at) = labels.binary_search_by(|(key, _)| (**key).cmp(own)) else { return };
+    let (_, value) = labels.remove(at);
+    let key = format!("exported_{own}");
+    if let Err(at) = labels.binary_search_by(|(other, _)| (**other).cmp(key.as_str())) {
+        labels.insert(at, (key.into(), value));
     }
 }
 

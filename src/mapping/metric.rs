@@ -1,11 +1,12 @@
 //! A series as the rules describe it, and what all series of a metric name share.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::agreed::RuleOptions;
 use crate::config::{Defaults, Spanned};
-use crate::metric::{Bounds, MetricType, Quantiles, Window};
+use crate::metric::{Bounds, MetricType, NativeSpec, Quantiles, Window};
 
 /// Help, unit and type of a metric. The rules make it once for each rule, and all metrics of the rule share it.
 #[derive(Clone, Debug, PartialEq)]
@@ -25,8 +26,8 @@ pub enum MetricSpec {
     Counter,
     /// A gauge.
     Gauge,
-    /// A histogram with the upper bounds of its buckets.
-    Histogram(Bounds),
+    /// A histogram with the upper bounds of its buckets, and with a native one beside them if this says how.
+    Histogram(Bounds, Option<NativeSpec>),
     /// A set that counts the members of this window of time.
     Set(Window),
     /// A summary with its quantiles, over the observations of this window of time.
@@ -39,7 +40,7 @@ impl FamilyMetadata {
         match self.spec {
             MetricSpec::Counter => MetricType::Counter,
             MetricSpec::Gauge => MetricType::Gauge,
-            MetricSpec::Histogram(_) => MetricType::Histogram,
+            MetricSpec::Histogram(..) => MetricType::Histogram,
             MetricSpec::Set(_) => MetricType::Set,
             MetricSpec::Summary(..) => MetricType::Summary,
         }
@@ -55,7 +56,7 @@ impl FamilyMetadata {
         let (what, spec) = match metric_type {
             MetricType::Counter => ("Counter fed", MetricSpec::Counter),
             MetricType::Gauge => ("Gauge fed", MetricSpec::Gauge),
-            MetricType::Histogram => ("Histogram fed", MetricSpec::Histogram(bounds())),
+            MetricType::Histogram => ("Histogram fed", MetricSpec::Histogram(bounds(), defaults.native)),
             MetricType::Set => ("Different members seen", MetricSpec::Set(Window::new(defaults.set_window))),
             MetricType::Summary => {
                 ("Summary fed", MetricSpec::Summary(quantiles(), Window::new(defaults.summary_window)))
@@ -68,9 +69,10 @@ impl FamilyMetadata {
     fn with_rule(&self, rule: &RuleOptions<'_>) -> Self {
         let text = |text: Option<&Spanned<String>>| text.map(|text| Arc::from(text.get_ref().as_str()));
         let spec = match &self.spec {
-            MetricSpec::Histogram(default) => {
+            MetricSpec::Histogram(default, native) => {
                 let own = rule.buckets.and_then(|buckets| Bounds::new(buckets.get_ref()));
-                MetricSpec::Histogram(own.unwrap_or_else(|| default.clone()))
+                let native = rule.native.map_or(*native, |native| *native.get_ref());
+                MetricSpec::Histogram(own.unwrap_or_else(|| default.clone()), native)
             }
             MetricSpec::Summary(default, window) => {
                 let own = rule.quantiles.and_then(|quantiles| Quantiles::new(quantiles.get_ref()));
@@ -140,13 +142,16 @@ pub enum Ending {
     SecondsForMilliseconds,
 }
 
-/// Everything that the registry needs to find or make a series.
+/// The key and the value of a label: of the rule, of the line, or made from both.
+pub type Label<'a> = (Cow<'a, str>, Cow<'a, str>);
+
+/// Everything that the registry needs to find or make a series. It borrows what the line and the rules have already.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Metric {
+pub struct Metric<'a> {
     /// The name of the family: legal and not empty.
     pub name: String,
     /// Legal keys in ascending order, each with a value that is not empty.
-    pub labels: Vec<(String, String)>,
+    pub labels: Vec<Label<'a>>,
     /// Help, unit and type.
     pub metadata: Arc<FamilyMetadata>,
     /// The series expires this long after its last sample; `None`: never.
@@ -154,5 +159,5 @@ pub struct Metric {
     /// What the naming convention did to the end of `name`.
     pub ending: Ending,
     /// The name as the line has it, if `name` is made from it; `None`: a rule gives the name.
-    pub written: Option<String>,
+    pub written: Option<&'a str>,
 }

@@ -3,6 +3,7 @@
 use memchr::memmem::Finder;
 use regex::bytes::{RegexSet, RegexSetBuilder};
 use regex::{Regex, RegexBuilder};
+use regex_syntax::hir::{Hir, HirKind};
 
 use super::gaps::Gaps;
 use super::glob::Glob;
@@ -76,6 +77,16 @@ impl NamePattern {
         }
     }
 
+    /// A regex that matches every text of a capture, and maybe others.
+    pub(super) fn capture_regex(&self, number: usize) -> String {
+        const ANY: &str = "(?s:.*)";
+        match self {
+            Self::Glob(glob) if number > 0 && !glob.is_rest(number) => "[^.]*".to_owned(),
+            Self::Glob(_) => ANY.to_owned(),
+            Self::Regex(regex) => group_regex(regex.as_str(), number).unwrap_or_else(|| ANY.to_owned()),
+        }
+    }
+
     /// Whether it is a glob with two `*` in a part, or a regex with [gaps](Gaps) of this kind.
     pub(super) fn is_combinatorial(&self) -> bool {
         match self {
@@ -114,6 +125,14 @@ impl NamePattern {
             Self::Regex(regex) => {
                 matches!(regex.as_str(), r"\A(?:.*)\z" | r"\A(?:.+)\z" | r"\A(?:(.*))\z" | r"\A(?:(.+))\z")
             }
+        }
+    }
+
+    /// The pattern as a regex that matches nothing but valid UTF-8.
+    pub(super) fn to_text_regex(&self) -> String {
+        match self {
+            Self::Glob(glob) => glob.to_text_regex(),
+            Self::Regex(regex) => regex.as_str().to_owned(),
         }
     }
 
@@ -181,7 +200,9 @@ impl Automaton {
     /// The indexes of the patterns that match `name`, in ascending order.
     pub(super) fn matches(&self, name: &str) -> impl Iterator<Item = usize> + use<> {
         let mut apart: Vec<usize> = self.apart(name).collect();
-        let (mut set, mut all) = (self.set.matches(name.as_bytes()).into_iter(), Vec::new());
+        // Without rules, this would still set the automaton up.
+        let set = (!self.set.is_empty()).then(|| self.set.matches(name.as_bytes()));
+        let (mut set, mut all) = (set.into_iter().flatten(), Vec::new());
         if !apart.is_empty() {
             all.append(&mut apart);
             all.extend(set.by_ref());
@@ -197,6 +218,24 @@ impl Automaton {
         self.apart.iter().filter(may_match).filter_map(move |ApartPattern { index, pattern, .. }| {
             pattern.is_match(name, &mut captures).then_some(*index)
         })
+    }
+}
+
+/// The expression of a group, or an empty text, because a group may take no part in a match. `None`: the expression
+/// depends on what is around it.
+fn group_regex(regex: &str, number: usize) -> Option<String> {
+    let hir = regex_syntax::parse(regex).ok().filter(|_| number > 0)?;
+    let group = find_group(&hir, number)?;
+    group.properties().look_set().is_empty().then(|| format!("(?:{group})?"))
+}
+
+fn find_group(hir: &Hir, number: usize) -> Option<&Hir> {
+    match hir.kind() {
+        HirKind::Capture(capture) if capture.index as usize == number => Some(&capture.sub),
+        HirKind::Capture(capture) => find_group(&capture.sub, number),
+        HirKind::Repetition(repetition) => find_group(&repetition.sub, number),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => parts.iter().find_map(|part| find_group(part, number)),
+        HirKind::Empty | HirKind::Literal(_) | HirKind::Class(_) | HirKind::Look(_) => None,
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::condition::Conditions;
-use super::conversion::{Conversion, Reading};
+use super::conversion::{Conversion, Reading, default_type};
 use super::labels::{ClientTags, LabelRule, TagErrors, TagPolicy};
 use super::metric::{Ending, Metric, RuleMetadata};
 use super::names;
@@ -17,7 +17,6 @@ use crate::metric::MetricType;
 use crate::parse::StatsdType;
 use crate::parse::tags::Tag;
 use crate::reject::Reject;
-use crate::telemetry;
 
 /// The compiled rules.
 #[derive(Clone, Debug)]
@@ -29,9 +28,10 @@ pub struct Rules {
     pub(super) default_metric: MetricTemplate,
     pub(super) naming: Naming,
     pub(super) timer: Timer,
-    pub(super) tag_limit: usize,
+    /// How many tags a line may have.
+    pub(crate) tag_limit: usize,
     /// The series that exist at 0 before the first line, in file order.
-    pub(crate) initial: Vec<Metric>,
+    pub(crate) initial: Vec<Metric<'static>>,
     /// Whether service checks become gauges.
     pub(crate) service_checks: bool,
     /// The constant labels of every series.
@@ -92,22 +92,27 @@ pub struct Mapping<'a> {
     /// The tags that were left out or changed.
     pub tag_errors: TagErrors,
     /// What becomes of the samples.
-    pub outcome: Result<Outcome, Reject>,
+    pub outcome: Result<Outcome<'a>, Reject>,
 }
 
 /// What becomes of the samples of a [`Context`].
 #[derive(Debug)]
-pub enum Outcome {
+pub enum Outcome<'a> {
     /// They are counted and not exposed, because a rule drops them or because service checks are not exposed.
     Drop,
     /// The conversion turns each sample into an update of the series.
-    Feed(Metric, Conversion),
+    Feed(Metric<'a>, Conversion),
 }
 
 impl Rules {
     /// Whether there is a rule.
     pub(crate) fn is_any(&self) -> bool {
         !self.rules.is_empty()
+    }
+
+    /// How many rules there are.
+    pub(crate) fn len(&self) -> usize {
+        self.rules.len()
     }
 
     /// The pattern of the rule at `index`, as the file has it.
@@ -118,6 +123,11 @@ impl Rules {
     /// The preset that the rule at `index` is of; `None`: the file has it.
     pub(crate) fn preset(&self, index: usize) -> Option<&'static str> {
         self.rules.get(index)?.preset
+    }
+
+    /// Whether the rule at `index` drops its lines.
+    pub(crate) fn drops(&self, index: usize) -> bool {
+        self.rules.get(index).is_some_and(|rule| rule.metric.is_none())
     }
 
     /// The `name` of the rule at `index`, as the file has it.
@@ -131,7 +141,7 @@ impl Rules {
     }
 
     /// Maps a line. The first rule in file order that matches decides.
-    pub fn map<'a>(&self, context: Context<'a>) -> Mapping<'a> {
+    pub fn map<'a>(&'a self, context: Context<'a>) -> Mapping<'a> {
         let tags = OnceCell::new();
         let tags = || tags.get_or_init(|| ClientTags::read(context.tags, self.naming, self.tag_limit));
         let found = self.automaton.matches(context.name).find_map(|index| {
@@ -151,14 +161,14 @@ impl Rules {
         Mapping { rule: found.map(|(index, _, captures)| (index, captures)), tag_errors, outcome }
     }
 
-    fn feed(
-        &self,
-        context: Context<'_>,
-        template: &MetricTemplate,
+    fn feed<'a>(
+        &'a self,
+        context: Context<'a>,
+        template: &'a MetricTemplate,
         captures: &[&str],
-        tags: &ClientTags<'_>,
+        tags: &ClientTags<'a>,
         tag_errors: &mut TagErrors,
-    ) -> Result<Outcome, Reject> {
+    ) -> Result<Outcome<'a>, Reject> {
         let metadata = template.metadata.get(self.default_type(context.statsd_type));
         let metric_type = metadata.metric_type();
         let conversion =
@@ -167,40 +177,34 @@ impl Rules {
             Some(name) => (name.name(captures, self.naming), Ending::Kept),
             None => self.default_name(context, metric_type),
         };
-        // The name has legal characters only, but it may be empty.
-        if !names::is_metric_name(&name) {
+        // The name has characters only that the naming allows, but it may be empty.
+        if name.is_empty() {
             return Err(Reject::EmptyName);
         }
-        if telemetry::is_reserved(&name) {
+        if names::is_reserved(&name, self.naming) {
             return Err(Reject::ReservedName);
         }
         let container = if self.container_label { context.container } else { "" };
         let label_rule = LabelRule { constants: &self.constants, labels: &template.labels, policy: &template.tags };
-        let labels = label_rule.labels(tags, container, captures, tag_errors)?;
+        let labels = label_rule.labels(tags, container, captures, metric_type, tag_errors)?;
         let metric = Metric {
             name,
-            labels: labels.without_own_of(metric_type).into_sorted(),
+            labels,
             metadata: Arc::clone(metadata),
             ttl: template.ttl,
             ending,
-            written: template.name.is_none().then(|| context.name.to_owned()),
+            written: template.name.is_none().then_some(context.name),
         };
         Ok(Outcome::Feed(metric, conversion))
     }
 
     /// The type of the metric if no rule sets it.
-    fn default_type(&self, statsd_type: StatsdType) -> MetricType {
-        match (statsd_type, self.timer) {
-            (StatsdType::Counter | StatsdType::Meter, _) => MetricType::Counter,
-            (StatsdType::Gauge | StatsdType::KeyValue | StatsdType::ServiceCheck, _) => MetricType::Gauge,
-            (StatsdType::Set, _) => MetricType::Set,
-            (_, Timer::Histogram) => MetricType::Histogram,
-            (_, Timer::Summary) => MetricType::Summary,
-        }
+    pub(super) fn default_type(&self, statsd_type: StatsdType) -> MetricType {
+        default_type(statsd_type, self.timer)
     }
 
     /// The name of the metric if no rule sets it.
-    fn default_name(&self, context: Context<'_>, metric_type: MetricType) -> (String, Ending) {
+    pub(super) fn default_name(&self, context: Context<'_>, metric_type: MetricType) -> (String, Ending) {
         let name = names::escape(context.name, self.naming);
         match (self.naming, metric_type, context.statsd_type) {
             _ if name.is_empty() => (name, Ending::Kept),
@@ -255,6 +259,22 @@ mod tests {
         assert!(rules.initial.iter().all(|metric| metric.ttl.is_none()) && !rules.initial.is_empty());
         let mapping = none.map(Context { name: "a", statsd_type: StatsdType::Gauge, tags: &[], container: "" });
         assert!(matches!(mapping.outcome, Ok(Outcome::Feed(Metric { ttl: None, .. }, _))));
+    }
+
+    #[test]
+    fn names_of_any_characters_need_utf8() {
+        let file = |naming: &str, name: &str| {
+            format!(
+                "defaults.naming = {naming:?}\nmetric = [{{ match = \"jobs.*\", name = '{name}', type = \"gauge\" }}]"
+            )
+        };
+        let (_, kept, diagnostics) = rules(&file("utf8", "jobs.$1/é"));
+        assert_eq!(diagnostics, []);
+        let mapping = kept.map(Context { name: "jobs.a-b", statsd_type: StatsdType::Gauge, tags: &[], container: "" });
+        assert!(matches!(mapping.outcome, Ok(Outcome::Feed(Metric { name, .. }, _)) if name == "jobs.a-b/é"));
+        for (naming, name) in [("verbatim", "jobs.x"), ("utf8", ""), ("utf8", "statsidecar.x")] {
+            assert_eq!(rules(&file(naming, name)).2.len(), 1, "{naming}: {name}");
+        }
     }
 
     #[test]

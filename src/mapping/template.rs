@@ -61,6 +61,28 @@ impl CaptureTemplate {
         pieces.collect()
     }
 
+    /// The literal text behind the last capture.
+    pub(super) fn literal_end(&self) -> &str {
+        match self.0.last() {
+            Some(TemplatePart::Text(text)) => text,
+            _ => "",
+        }
+    }
+
+    /// Whether a literal part contains `c`.
+    pub(super) fn has_literal(&self, c: char) -> bool {
+        self.0.iter().any(|piece| matches!(piece, TemplatePart::Text(text) if text.contains(c)))
+    }
+
+    /// A regex for the whole text; `capture` gives one for each capture.
+    pub(super) fn to_regex(&self, capture: impl Fn(usize) -> String) -> String {
+        let pieces = self.0.iter().map(|piece| match piece {
+            TemplatePart::Text(text) => regex::escape(text),
+            TemplatePart::Capture(number) => format!("(?:{})", capture(*number)),
+        });
+        format!(r"\A{}\z", pieces.collect::<String>())
+    }
+
     /// The name of the metric for one match. Captured text is made legal.
     pub(super) fn name(&self, captures: &[&str], naming: Naming) -> String {
         names::join(self.parts(captures), naming)

@@ -1,5 +1,6 @@
 //! Counters: sums that only go up.
 
+use super::block::{self, Block};
 use super::float::{AtomicF64, Sum};
 use super::sharing::Sharing;
 use crate::sync::{AtomicU64, Ordering};
@@ -15,11 +16,15 @@ const WHOLE_ONLY: u64 = 1 << 53;
 /// A reader never sees the counter fall: each of the two sums only rises, and [`Counter::total`] rises with both of them.
 /// So `Relaxed` is enough, because a reader that sees one sum earlier than the other sees the total of an earlier moment.
 #[derive(Debug)]
-pub struct Counter {
-    whole: AtomicU64,
-    rest: Sum,
+pub struct Counter(pub(super) Block<{ Self::NUMBERS }>);
+
+/// The numbers of a counter.
+#[derive(Clone, Copy)]
+struct Numbers<'n> {
+    whole: &'n AtomicU64,
+    rest: Sum<'n>,
     /// The last running total of the emitter; 0 before the first.
-    followed: AtomicF64,
+    followed: AtomicF64<'n>,
 }
 
 /// The value of a counter.
@@ -32,22 +37,75 @@ pub enum Total {
 }
 
 impl Counter {
+    /// How many numbers it has.
+    pub(crate) const NUMBERS: usize = 4;
+
     /// A counter at 0.
     #[expect(clippy::new_without_default, reason = "the model checker's atomics have no default")]
     pub fn new() -> Self {
-        Self { whole: AtomicU64::new(0), rest: Sum::new(), followed: AtomicF64::new(0.0) }
+        Self::with(None)
+    }
+
+    /// A counter with the value of `lent`; at 0 if there is none.
+    pub(crate) fn with(lent: Option<&'static [AtomicU64]>) -> Self {
+        Self(Block::new(lent))
+    }
+
+    /// Sets its numbers; `false` and no change if they are none of a counter.
+    pub(crate) fn restore(&self, words: &[u64]) -> bool {
+        let [_, rest, lost, followed] = words else { return false };
+        let is_right = |word: &u64| f64::from_bits(*word).is_finite();
+        let is_risen = |word: &u64| f64::from_bits(*word) >= 0.0;
+        [rest, lost, followed].into_iter().all(is_right)
+            && [rest, followed].into_iter().all(is_risen)
+            && block::restore(self.0.get(), words)
+    }
+
+    #[inline(always)]
+    fn numbers(&self) -> Numbers<'_> {
+        let [whole, rest, lost, followed] = self.0.get();
+        Numbers { whole, rest: Sum::new(rest, lost), followed: AtomicF64(followed) }
     }
 
     /// Adds a whole number.
     #[inline]
     pub fn add_whole(&self, n: u64, sharing: Sharing) {
-        if !sharing.checked_add(&self.whole, n) {
-            self.rest.add(n as f64, sharing);
-        }
+        self.numbers().add_whole(n, sharing);
     }
 
     /// Adds a finite number of at least 0.
     pub fn add(&self, value: f64, sharing: Sharing) {
+        self.numbers().add(value, sharing);
+    }
+
+    /// Adds what a running total, finite and at least 0, has risen since the last call. The first total counts whole, and
+    /// so does one that is lower than the last, because its emitter has started again.
+    pub fn follow(&self, total: f64, sharing: Sharing) {
+        let numbers = self.numbers();
+        let last = numbers.followed.replace(total, sharing);
+        numbers.add(if total >= last { total - last } else { total }, sharing);
+    }
+
+    /// The value. From 2^53 on, a fraction is left out: rounding it in could make the value fall.
+    pub fn total(&self) -> Total {
+        let Numbers { whole, rest, .. } = self.numbers();
+        let (whole, rest) = (whole.load(Ordering::Relaxed), rest.get());
+        match whole.checked_add(rest as u64) {
+            Some(total) if rest < TOO_LARGE && (rest.fract() == 0.0 || total >= WHOLE_ONLY) => Total::Whole(total),
+            _ => Total::Real((whole as f64 + rest).min(f64::MAX)),
+        }
+    }
+}
+
+impl Numbers<'_> {
+    #[inline(always)]
+    fn add_whole(self, n: u64, sharing: Sharing) {
+        if !sharing.checked_add(self.whole, n) {
+            self.rest.add(n as f64, sharing);
+        }
+    }
+
+    fn add(self, value: f64, sharing: Sharing) {
         // An f64 below 2^64 splits into a whole number and a fraction without rounding.
         if value < TOO_LARGE {
             self.add_whole(value as u64, sharing);
@@ -57,22 +115,6 @@ impl Counter {
             }
         } else {
             self.rest.add(value, sharing);
-        }
-    }
-
-    /// Adds what a running total, finite and at least 0, has risen since the last call. The first total counts whole, and
-    /// so does one that is lower than the last, because its emitter has started again.
-    pub fn follow(&self, total: f64, sharing: Sharing) {
-        let last = self.followed.replace(total, sharing);
-        self.add(if total >= last { total - last } else { total }, sharing);
-    }
-
-    /// The value. From 2^53 on, a fraction is left out: rounding it in could make the value fall.
-    pub fn total(&self) -> Total {
-        let (whole, rest) = (self.whole.load(Ordering::Relaxed), self.rest.get());
-        match whole.checked_add(rest as u64) {
-            Some(total) if rest < TOO_LARGE && (rest.fract() == 0.0 || total >= WHOLE_ONLY) => Total::Whole(total),
-            _ => Total::Real((whole as f64 + rest).min(f64::MAX)),
         }
     }
 }

@@ -2,35 +2,50 @@
 
 use std::sync::Arc;
 
+use super::block::{self, Slice};
 use super::float::{Carry, Sum};
+use super::native::{Native, NativeSpec};
 use super::sharing::Sharing;
 use crate::prefetch::prefetch;
 use crate::sync::{AtomicU64, Ordering};
 
 /// The upper bounds of buckets, finite and strictly ascending. The bucket `+Inf` is not listed.
+///
+/// They are kept in blocks of four, with infinity behind the last, so that a processor compares four at a time.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Bounds(Arc<[f64]>);
+pub struct Bounds(Arc<[[f64; BLOCK]]>);
+
+const BLOCK: usize = 4;
 
 impl Bounds {
     /// `None`: the bounds are not finite or not strictly ascending.
     pub fn new(bounds: &[f64]) -> Option<Self> {
         let rising = bounds.iter().all(|b| b.is_finite()) && bounds.is_sorted_by(|a, b| a < b);
-        rising.then(|| Self(bounds.into()))
+        rising.then(|| {
+            let blocks = bounds.chunks(BLOCK).map(|chunk| {
+                let mut block = [f64::INFINITY; BLOCK];
+                block.iter_mut().zip(chunk).for_each(|(to, from)| *to = *from);
+                block
+            });
+            Self(blocks.collect())
+        })
     }
 
     /// The bounds in ascending order.
     pub(crate) fn as_slice(&self) -> &[f64] {
-        &self.0
+        let padded = self.0.as_flattened();
+        let padding = self.0.last().map_or(0, |last| last.iter().filter(|bound| bound.is_infinite()).count());
+        padded.get(..padded.len() - padding).unwrap_or_default()
     }
 
     /// The bucket of `value`: the first whose bound is not less.
     #[inline]
     fn index(&self, value: f64) -> usize {
         // For few bounds, counting is faster than searching, because it has no branch to predict.
-        if self.0.len() <= 32 {
-            self.0.iter().map(|&bound| usize::from(bound < value)).sum()
+        if self.0.len() <= 32 / BLOCK {
+            self.0.as_flattened().iter().map(|&bound| usize::from(bound < value)).sum()
         } else {
-            self.0.partition_point(|&bound| bound < value)
+            self.0.as_flattened().partition_point(|&bound| bound < value)
         }
     }
 }
@@ -42,16 +57,60 @@ impl Bounds {
 #[derive(Debug)]
 pub struct Histogram {
     bounds: Bounds,
-    buckets: Box<[AtomicU64]>,
-    sum: Sum,
-    carry: Carry,
+    /// The sum, what it has lost, the carry, and the buckets.
+    numbers: Slice,
+    /// The same observations in buckets that need no bounds; boxed, because most histograms have none.
+    native: Option<Box<Native>>,
 }
 
 impl Histogram {
+    /// The numbers before the buckets.
+    pub(crate) const BEFORE_BUCKETS: usize = 3;
+
     /// An empty histogram.
     pub fn new(bounds: Bounds) -> Self {
-        let buckets = (0..=bounds.as_slice().len()).map(|_| AtomicU64::new(0)).collect();
-        Self { bounds, buckets, sum: Sum::new(), carry: Carry::new() }
+        Self::with(bounds, None, None)
+    }
+
+    /// A histogram with the observations of `lent`, without any if there is none; with an empty native one if `native` says
+    /// how that divides the numbers.
+    pub(crate) fn with(bounds: Bounds, native: Option<NativeSpec>, lent: Option<&'static [AtomicU64]>) -> Self {
+        let numbers = Slice::new(Self::numbers(&bounds), lent);
+        Self { bounds, numbers, native: native.map(|spec| Native::new(spec).into()) }
+    }
+
+    /// The native histogram.
+    pub fn native(&self) -> Option<&Native> {
+        self.native.as_deref()
+    }
+
+    /// How many numbers a histogram of these bounds has.
+    pub(crate) fn numbers(bounds: &Bounds) -> usize {
+        Self::BEFORE_BUCKETS + bounds.as_slice().len() + 1
+    }
+
+    /// Its numbers, which can be [restored](Self::restore).
+    pub(crate) fn save(&self, words: &mut Vec<u64>) {
+        block::save(self.numbers.get(), words);
+        self.native.iter().for_each(|native| native.save(words));
+    }
+
+    /// Sets its numbers; `false` and no change if they are none of a histogram of these bounds.
+    pub(crate) fn restore(&self, words: &[u64]) -> bool {
+        let Some((words, native)) = words.split_at_checked(self.numbers.get().len()) else { return false };
+        let sums = words.first_chunk::<{ Self::BEFORE_BUCKETS }>();
+        sums.is_some_and(|sums| sums.iter().all(|word| f64::from_bits(*word).is_finite()))
+            && self.native.as_ref().map_or(native.is_empty(), |own| own.restore(native))
+            && block::restore(self.numbers.get(), words)
+    }
+
+    /// The sum, the carry and the buckets.
+    #[inline(always)]
+    fn parts(&self) -> (Sum<'_>, Carry<'_>, &[AtomicU64]) {
+        let Some(([sum, lost, carry], buckets)) = self.numbers.get().split_first_chunk() else {
+            unreachable!("there are as many numbers as the bounds need")
+        };
+        (Sum::new(sum, lost), Carry::new(carry), buckets)
     }
 
     /// The upper bounds of the buckets.
@@ -65,30 +124,35 @@ impl Histogram {
     /// the sum of all weights by less than 1. The time does not depend on the weight.
     #[inline]
     pub fn observe(&self, value: f64, weight: f64, sharing: Sharing) {
-        let times = if weight == 1.0 { 1 } else { self.carry.whole(weight, sharing) };
-        if let Some(bucket) = self.buckets.get(self.bounds.index(value)) {
+        let (sum, carry, buckets) = self.parts();
+        let times = if weight == 1.0 { 1 } else { carry.whole(weight, sharing) };
+        if let Some(bucket) = buckets.get(self.bounds.index(value)) {
             sharing.saturating_add(bucket, times);
         }
-        self.sum.add(value * weight, sharing);
+        if let Some(native) = &self.native {
+            native.observe(value, times, sharing);
+        }
+        sum.add(value * weight, sharing);
     }
 
     /// Replaces the content of `cumulative` by the number of observations up to each bound, and up to infinity as the last
     /// one, and returns the sum. It reads each bucket once.
     pub fn read(&self, cumulative: &mut Vec<u64>) -> f64 {
+        let (sum, _, buckets) = self.parts();
         let mut count = 0_u64;
         cumulative.clear();
-        cumulative.extend(self.buckets.iter().map(|bucket| {
+        cumulative.extend(buckets.iter().map(|bucket| {
             count = count.saturating_add(bucket.load(Ordering::Relaxed));
             count
         }));
-        self.sum.get()
+        sum.get()
     }
 
-    /// Prefetches two cache lines of buckets, which are most or all of them.
+    /// Prefetches two cache lines, which have the sum and most or all of the buckets.
     #[inline(always)]
     pub(super) fn prefetch(&self) {
         for at in [0, 8] {
-            self.buckets.get(at).inspect(|bucket| prefetch(*bucket));
+            self.numbers.get().get(at).inspect(|number| prefetch(*number));
         }
     }
 }

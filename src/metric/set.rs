@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasher;
 
 use datasketches::hll::{HllSketch, HllType, HllUnion};
-use foldhash::quality::SeedableRandomState;
+use foldhash::quality::{FixedState, RandomState};
 
+use super::block::Saved;
 use super::memory_budget::MemoryBudget;
+use super::saved_sketch;
 use super::window::Window;
 use crate::sync::Mutex;
 
@@ -16,6 +18,9 @@ const EXACT: usize = 1024;
 /// The binary logarithm of the number of registers of a sketch. The standard error is 1.04 / sqrt(4096) = 1.6 %, and a
 /// sketch takes 4 KiB.
 const LOG_REGISTERS: u8 = 12;
+
+/// The most bytes that a saved sketch may have: one for each register, and some for its header.
+const MOST_SKETCH_BYTES: usize = (1 << LOG_REGISTERS) + 1024;
 
 /// The members in a [`Window`], by their hashes.
 ///
@@ -30,15 +35,16 @@ const LOG_REGISTERS: u8 = 12;
 #[derive(Debug)]
 pub struct Set {
     window: Window,
-    /// Randomly seeded, so that no client can choose members with equal hashes. The probability that two of 1,024 members
-    /// have the same hash is 1 in 10^13.
-    hasher: SeedableRandomState,
-    budget: MemoryBudget,
+    /// Only a reload changes it, and only growth asks for it.
+    budget: Mutex<MemoryBudget>,
     seen: Mutex<Seen>,
 }
 
 #[derive(Debug, Default)]
 struct Seen {
+    /// The secret of the hashes: random, so that no client can choose members with equal hashes. The probability that two of
+    /// 1,024 members have the same hash is 1 in 10^13. Who saves the members saves it too.
+    seed: u64,
     /// The last pane of each stored member.
     members: HashMap<u64, u32, foldhash::fast::FixedState>,
     /// The sketches by pane.
@@ -50,13 +56,47 @@ struct Seen {
 impl Set {
     /// A set without members, which grows as long as `budget` has room.
     pub fn new(window: Window, budget: MemoryBudget) -> Self {
-        Self { window, hasher: SeedableRandomState::random(), budget, seen: Mutex::default() }
+        let seen = Seen { seed: RandomState::default().hash_one(0), ..Seen::default() };
+        Self { window, budget: Mutex::new(budget), seen: Mutex::new(seen) }
+    }
+
+    /// Lets it grow as long as another budget has room.
+    pub(crate) fn set_budget(&self, budget: MemoryBudget) {
+        *self.budget.lock() = budget;
+    }
+
+    /// Its numbers, which can be [restored](Self::restore).
+    pub(crate) fn save(&self, words: &mut Vec<u64>) {
+        let seen = self.seen.lock();
+        words.extend([seen.seed, seen.swept.into(), seen.members.len() as u64]);
+        words.extend(seen.members.iter().flat_map(|(hash, pane)| [*hash, (*pane).into()]));
+        let sketches = seen.sketches.clone();
+        drop(seen);
+        words.push(sketches.len() as u64);
+        for (pane, sketch) in &sketches {
+            let bytes = saved_sketch::written(sketch);
+            words.extend([(*pane).into(), bytes.len() as u64]);
+            let (whole, rest) = bytes.as_chunks();
+            words.extend(whole.iter().map(|word| u64::from_le_bytes(*word)));
+            if !rest.is_empty() {
+                let mut last = [0; 8];
+                last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+                words.push(u64::from_le_bytes(last));
+            }
+        }
+    }
+
+    /// Sets its numbers; `false` and no change if they are none of a set.
+    pub(crate) fn restore(&self, words: &[u64]) -> bool {
+        let restored = Seen::restored(&mut Saved(words), self.window);
+        restored.map(|restored| *self.seen.lock() = restored).is_some()
     }
 
     /// Adds a member that is seen at the time `now`, in seconds; `false` if there is no memory for a new one.
     pub(crate) fn add(&self, member: &[u8], now: u32) -> bool {
-        let (hash, pane) = (self.hasher.hash_one(member), self.window.pane(now));
+        let pane = self.window.pane(now);
         let mut seen = self.seen.lock();
+        let hash = seen.hash(member);
         if let Some(last) = seen.members.get_mut(&hash) {
             // Another thread may already have seen it at a later time.
             *last = pane.max(*last);
@@ -66,7 +106,7 @@ impl Set {
             seen.sweep(self.window, pane);
         }
         let is_full = seen.members.len() == EXACT;
-        if (is_full || seen.members.len() == seen.members.capacity()) && !self.budget.has_room() {
+        if (is_full || seen.members.len() == seen.members.capacity()) && !self.budget.lock().has_room() {
             return false;
         }
         if is_full {
@@ -83,16 +123,38 @@ impl Set {
         if seen.sketches.is_empty() {
             return seen.members.len() as f64;
         }
-        let (sketches, members) = (seen.sketches.clone(), seen.members.clone());
+        let (sketches, mut members) = (seen.sketches.clone(), seen.members.keys().copied().collect::<Vec<u64>>());
         drop(seen);
+        // The estimate depends on the order a little, and a set that was restored has another one.
+        members.sort_unstable();
         let Ok(mut union) = HllUnion::new(LOG_REGISTERS) else { return members.len() as f64 };
         sketches.values().for_each(|sketch| union.update(sketch));
-        members.keys().for_each(|hash| union.update_value(hash));
+        members.iter().for_each(|hash| union.update_value(hash));
         union.estimate().round()
     }
 }
 
 impl Seen {
+    fn hash(&self, member: &[u8]) -> u64 {
+        FixedState::with_seed(self.seed).hash_one(member)
+    }
+
+    fn restored(saved: &mut Saved<'_>, window: Window) -> Option<Self> {
+        let (seed, swept) = (saved.word()?, saved.u32()?);
+        let len = saved.count(EXACT)?;
+        let members = saved.words(2 * len)?.as_chunks().0;
+        let members = members.iter().map(|&[hash, pane]| Some((hash, u32::try_from(pane).ok()?)));
+        let members = members.collect::<Option<_>>()?;
+        let sketches = (0..saved.count(window.most_panes())?).map(|_| {
+            let pane = saved.u32()?;
+            let len = saved.count(MOST_SKETCH_BYTES)?;
+            let bytes = saved.words(len.div_ceil(8))?.iter().flat_map(|word| word.to_le_bytes());
+            Some((pane, saved_sketch::read(&bytes.take(len).collect::<Vec<_>>(), LOG_REGISTERS)?))
+        });
+        let sketches = sketches.collect::<Option<_>>()?;
+        saved.0.is_empty().then_some(Self { seed, members, sketches, swept })
+    }
+
     /// Removes the members and sketches that the window no longer covers. Once a pane is enough.
     fn sweep(&mut self, window: Window, pane: u32) {
         if pane <= self.swept {
@@ -125,7 +187,8 @@ mod tests {
 
     /// A set whose hashes are the same in every run.
     fn set() -> Set {
-        Set { hasher: SeedableRandomState::fixed(), ..Set::new(Window::new(60), MemoryBudget::UNLIMITED) }
+        let seen = Mutex::new(Seen { seed: 1, ..Seen::default() });
+        Set { seen, ..Set::new(Window::new(60), MemoryBudget::UNLIMITED) }
     }
 
     fn add_all(set: &Set, members: std::ops::Range<u32>, now: u32) {
@@ -215,12 +278,12 @@ mod tests {
     #[test]
     fn without_memory_only_known_members_are_added() {
         const FULL: MemoryBudget = MemoryBudget::UNLIMITED.at_its_end();
-        let set = Set { budget: FULL, ..set() };
+        let set = Set { budget: Mutex::new(FULL), ..set() };
         assert!(!set.add(b"a", 0));
         let set = {
             let roomy = self::set();
             add_all(&roomy, 0..1000, 0);
-            Set { budget: FULL, ..roomy }
+            Set { budget: Mutex::new(FULL), ..roomy }
         };
         let before = set.seen.lock().members.capacity();
         let added = (1000..3000).filter(|member: &u32| set.add(format!("member {member}").as_bytes(), 1)).count();

@@ -1,5 +1,7 @@
 //! Sketches: quantiles with a relative error of 1 % in bounded memory.
 
+use super::block::Saved;
+
 /// The largest relative error of a quantile.
 const ERROR: f64 = 0.01;
 
@@ -77,6 +79,23 @@ impl Sketch {
         self.bins.extend_from_slice(&other.bins);
         self.min = self.min.min(other.min);
         self.max = self.max.max(other.max);
+    }
+
+    /// Adds its numbers to `words`.
+    pub(super) fn save(&self, words: &mut Vec<u64>) {
+        words.extend([self.min.to_bits(), self.max.to_bits(), self.bins.len() as u64]);
+        words.extend(self.bins.iter().flat_map(|(bin, count)| [i64::from(*bin) as u64, *count]));
+    }
+
+    /// The sketch whose numbers come next in `saved`; `None` if they are none of a sketch.
+    pub(super) fn restored(saved: &mut Saved<'_>) -> Option<Self> {
+        let (min, max) = (saved.finite()?, saved.finite()?);
+        let len = saved.count(MAX_BINS)?;
+        let pairs = saved.words(2 * len)?.as_chunks().0;
+        let bins = pairs.iter().map(|&[bin, count]| Some((i32::try_from(bin as i64).ok()?, count)));
+        let bins: Vec<_> = bins.collect::<Option<_>>()?;
+        let is_valid = min <= max && !bins.is_empty() && bins.is_sorted_by(|(one, _), (other, _)| one < other);
+        is_valid.then_some(Self { bins, min, max })
     }
 
     /// Adds the value of each quantile to `values`; NaN if there are no observations. `quantiles` must be ascending.

@@ -3,12 +3,13 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::block::Saved;
 use super::float::{Carry, Sum};
 use super::memory_budget::MemoryBudget;
 use super::sharing::Sharing;
 use super::sketch::Sketch;
 use super::window::Window;
-use crate::sync::Mutex;
+use crate::sync::{AtomicU64, Mutex, Ordering};
 
 /// Numbers from 0 to 1, strictly ascending.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -35,15 +36,17 @@ impl Quantiles {
 pub struct Summary {
     quantiles: Quantiles,
     window: Window,
-    budget: MemoryBudget,
+    /// Only a reload changes it, and only growth asks for it.
+    budget: Mutex<MemoryBudget>,
     observed: Mutex<Observed>,
 }
 
 #[derive(Debug)]
 struct Observed {
     count: u64,
-    sum: Sum,
-    carry: Carry,
+    /// The sum, and what it has lost.
+    sum: [AtomicU64; 2],
+    carry: AtomicU64,
     /// The panes with observations in ascending order.
     panes: VecDeque<(u32, Sketch)>,
 }
@@ -51,8 +54,14 @@ struct Observed {
 impl Summary {
     /// An empty summary, which grows as long as `budget` has room.
     pub fn new(quantiles: Quantiles, window: Window, budget: MemoryBudget) -> Self {
-        let observed = Observed { count: 0, sum: Sum::new(), carry: Carry::new(), panes: VecDeque::new() };
-        Self { quantiles, window, budget, observed: Mutex::new(observed) }
+        let sum = [AtomicU64::new(0), AtomicU64::new(0)];
+        let observed = Observed { count: 0, sum, carry: AtomicU64::new(0), panes: VecDeque::new() };
+        Self { quantiles, window, budget: Mutex::new(budget), observed: Mutex::new(observed) }
+    }
+
+    /// Lets it grow as long as another budget has room.
+    pub(crate) fn set_budget(&self, budget: MemoryBudget) {
+        *self.budget.lock() = budget;
     }
 
     /// Its quantiles.
@@ -68,17 +77,36 @@ impl Summary {
         let pane = self.window.pane(now);
         let mut observed = self.observed.lock();
         let sketch = observed.sketch(pane, self.window);
-        if sketch.is_some_and(|sketch| sketch.must_grow_for(value)) && !self.budget.has_room() {
+        if sketch.is_some_and(|sketch| sketch.must_grow_for(value)) && !self.budget.lock().has_room() {
             return false;
         }
         // The lock makes this thread the only writer.
-        let times = observed.carry.whole(weight, Sharing::SingleWriter);
+        let times = observed.carry().whole(weight, Sharing::SingleWriter);
         observed.count = observed.count.saturating_add(times);
-        observed.sum.add(value * weight, Sharing::SingleWriter);
+        observed.sum().add(value * weight, Sharing::SingleWriter);
         if let Some(sketch) = observed.sketch(pane, self.window) {
             sketch.add(value, times);
         }
         true
+    }
+
+    /// Its numbers, which can be [restored](Self::restore).
+    pub(crate) fn save(&self, words: &mut Vec<u64>) {
+        let observed = self.observed.lock();
+        let [sum, lost] = &observed.sum;
+        words.push(observed.count);
+        words.extend([sum, lost, &observed.carry].map(|number| number.load(Ordering::Relaxed)));
+        words.push(observed.panes.len() as u64);
+        for (pane, sketch) in &observed.panes {
+            words.push((*pane).into());
+            sketch.save(words);
+        }
+    }
+
+    /// Sets its numbers; `false` and no change if they are none of a summary.
+    pub(crate) fn restore(&self, words: &[u64]) -> bool {
+        let restored = Observed::restored(&mut Saved(words), self.window);
+        restored.map(|restored| *self.observed.lock() = restored).is_some()
     }
 
     /// Replaces the content of `values` by the quantiles at the time `now`, in seconds, and returns the sum and the count. A
@@ -90,7 +118,7 @@ impl Summary {
         for (_, sketch) in observed.panes.iter().filter(|(last, _)| self.window.covers(*last, pane)) {
             all.merge(sketch);
         }
-        let (sum, count) = (observed.sum.get(), observed.count);
+        let (sum, count) = (observed.sum().get(), observed.count);
         drop(observed);
         values.clear();
         all.quantiles(self.quantiles.as_slice(), values);
@@ -99,6 +127,25 @@ impl Summary {
 }
 
 impl Observed {
+    fn restored(saved: &mut Saved<'_>, window: Window) -> Option<Self> {
+        let count = saved.word()?;
+        let numbers = [saved.finite()?, saved.finite()?, saved.finite()?];
+        let [sum, lost, carry] = numbers.map(|number| AtomicU64::new(number.to_bits()));
+        let panes = (0..saved.count(window.most_panes())?).map(|_| Some((saved.u32()?, Sketch::restored(saved)?)));
+        let panes: VecDeque<_> = panes.collect::<Option<_>>()?;
+        let is_valid = saved.0.is_empty() && panes.iter().is_sorted_by(|(one, _), (other, _)| one < other);
+        is_valid.then_some(Self { count, sum: [sum, lost], carry, panes })
+    }
+
+    fn sum(&self) -> Sum<'_> {
+        let [sum, lost] = &self.sum;
+        Sum::new(sum, lost)
+    }
+
+    fn carry(&self) -> Carry<'_> {
+        Carry::new(&self.carry)
+    }
+
     /// The sketch of a pane. A new pane removes those that the window no longer covers.
     fn sketch(&mut self, pane: u32, window: Window) -> Option<&mut Sketch> {
         // Another thread may already have observed at a later time.

@@ -24,6 +24,16 @@ impl Window {
         now / self.pane_seconds
     }
 
+    /// The most panes that a window covers, with the one that it leaves.
+    pub(super) fn most_panes(self) -> usize {
+        self.panes as usize + 2
+    }
+
+    /// How long a pane is, in seconds, and how many of them are a window.
+    pub(crate) fn measures(self) -> [u32; 2] {
+        [self.pane_seconds, self.panes]
+    }
+
     /// Whether an observation in `pane` still counts in the pane `now`.
     pub(super) fn covers(self, pane: u32, now: u32) -> bool {
         now.saturating_sub(pane) <= self.panes

@@ -23,6 +23,7 @@ mod service_check;
 mod simple_line;
 mod statsd_type;
 pub mod tags;
+mod text_hash;
 pub mod value;
 
 pub use event::event;
@@ -30,4 +31,5 @@ pub use group::Group;
 pub use line::{Groups, Line, groups, line};
 pub use simple_line::{SimpleLine, simple_line};
 pub use statsd_type::StatsdType;
+pub(crate) use text_hash::HashSecret;
 pub use value::{Number, SampleValue};

@@ -58,7 +58,8 @@ impl Number {
     #[inline]
     pub fn to_f64(self) -> f64 {
         let magnitude = match self.magnitude {
-            Magnitude::Whole(n) => n as f64,
+            // A signed number is converted by one instruction.
+            Magnitude::Whole(n) => i64::try_from(n).map_or(n as f64, |n| n as f64),
             Magnitude::Real(x) => x,
         };
         if self.sign == Sign::Minus { -magnitude } else { magnitude }

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
+use super::lookahead::HashedLine;
 use super::resolver::{Resolution, Unresolved};
-use super::route::{Plan, Route, RouteRef};
+use super::route::{KnownRoute, Plan, Route, RouteRef};
 use super::sample::Sample;
 use super::ticket::Ticket;
 use crate::config::Dialects;
-use crate::mapping::TagErrors;
-use crate::metric::{Sharing, Update};
-use crate::parse::tags;
+use crate::mapping::{TagErrors, UpdateSink};
+use crate::metric::{Cells, Sharing, Update};
+use crate::parse::{SampleValue, StatsdType, tags};
 use crate::registry::Series;
 use crate::reject::Reject;
 use crate::telemetry::{LineText, WorkerStats};
@@ -32,6 +33,22 @@ pub(super) struct Applier<'w> {
     held_back: &'w mut HeldBack,
 }
 
+/// Applies the update of a sample to a series, and tells whether there was memory for it.
+struct ApplyTo<'s> {
+    cells: &'s Cells,
+    sharing: Sharing,
+    now: u32,
+}
+
+impl<'a> UpdateSink<'a> for ApplyTo<'_> {
+    type Taken = bool;
+
+    #[inline(always)]
+    fn take(self, update: Update<'a>) -> bool {
+        self.cells.apply(update, self.sharing, self.now)
+    }
+}
+
 impl<'w> Applier<'w> {
     #[inline]
     pub(super) fn new(
@@ -50,9 +67,13 @@ impl<'w> Applier<'w> {
     #[inline(always)]
     pub(super) fn apply(&mut self, route: RouteRef<'_>, sample: &Sample<'_>) -> Result<TagErrors, Reject> {
         match route {
-            Route::Apply { series, plan } => self.update(series, plan, sample),
+            Route::Apply { series, plan } => self
+                .update(series, plan, sample.value, sample.rate, sample.key.statsd_type)
+                .map_err(|reject| self.no_memory(reject, sample.key.name)),
             Route::Overflow { series, plan, limit } => {
-                let applied = self.update(series, plan, sample)?;
+                let applied = self
+                    .update(series, plan, sample.value, sample.rate, sample.key.statsd_type)
+                    .map_err(|reject| self.no_memory(reject, sample.key.name))?;
                 self.stats.collapsed(series.name().as_bytes(), limit);
                 Ok(applied)
             }
@@ -63,6 +84,19 @@ impl<'w> Applier<'w> {
             Route::Reject(reject) => {
                 self.note(reject, sample.key.name);
                 Err(reject)
+            }
+        }
+    }
+
+    /// Applies a simple line by its known route.
+    #[inline(always)]
+    pub(super) fn apply_known(&mut self, route: KnownRoute<'_>, line: &HashedLine<'_>) {
+        let KnownRoute::Apply { series, plan } = route else { return self.stats.dropped(1) };
+        match self.update(series, plan, line.value(), Ok(line.rate()), line.statsd_type()) {
+            Ok(tag_errors) => self.count(Ok(tag_errors), line.text()),
+            Err(reject) => {
+                let reject = self.no_memory(reject, line.key().name);
+                self.count(Err(reject), line.text());
             }
         }
     }
@@ -84,26 +118,48 @@ impl<'w> Applier<'w> {
     }
 
     #[inline(always)]
-    fn update(&mut self, series: &Arc<Series>, plan: &Plan, sample: &Sample<'_>) -> Result<TagErrors, Reject> {
-        let update = plan.conversion.update(sample.value, sample.rate?)?;
-        series.touch(self.now);
-        // One test for all, because nearly always nothing is ahead.
-        match (self.is_ahead, update) {
-            (true, Update::Set(x)) => self.held_back.push((Arc::clone(series), Update::Set(x))),
-            (true, Update::Move(x)) => self.held_back.push((Arc::clone(series), Update::Move(x))),
-            (true, Update::Total(x)) => self.held_back.push((Arc::clone(series), Update::Total(x))),
-            _ if series.cells.apply(update, self.sharing, self.now) => {}
-            _ => return Err(self.no_memory(sample.key.name)),
+    fn update(
+        &mut self,
+        series: &Arc<Series>,
+        plan: &Plan,
+        value: SampleValue<'_>,
+        rate: Result<f64, Reject>,
+        statsd_type: StatsdType,
+    ) -> Result<TagErrors, Reject> {
+        let is_applied = if self.is_ahead {
+            self.apply_or_hold_back(series, plan.conversion.update(value, rate?)?)
+        } else {
+            let sink = ApplyTo { cells: &series.cells, sharing: self.sharing, now: self.now };
+            plan.conversion.update_into(value, rate?, sink)?
+        };
+        if !is_applied {
+            return Err(Reject::MemoryLimit);
         }
-        self.stats.applied(sample.key.statsd_type, plan.is_mapped);
+        series.touch(self.now);
+        self.stats.applied(statsd_type, plan.is_unmapped);
         Ok(plan.tag_errors)
     }
 
-    /// Notes the name of a sample for which its set or its summary has no memory.
+    /// Applies an update while earlier batches are still being applied; one whose order counts waits.
     #[cold]
-    fn no_memory(&mut self, name: &[u8]) -> Reject {
-        self.note(Reject::MemoryLimit, name);
-        Reject::MemoryLimit
+    fn apply_or_hold_back(&mut self, series: &Arc<Series>, update: Update<'_>) -> bool {
+        let update = match update {
+            Update::Set(x) => Update::Set(x),
+            Update::Move(x) => Update::Move(x),
+            Update::Total(x) => Update::Total(x),
+            _ => return series.cells.apply(update, self.sharing, self.now),
+        };
+        self.held_back.push((Arc::clone(series), update));
+        true
+    }
+
+    /// Notes the name of a sample whose update failed, if its set or its summary has no memory for it.
+    #[cold]
+    fn no_memory(&mut self, reject: Reject, name: &[u8]) -> Reject {
+        if reject == Reject::MemoryLimit {
+            self.note(reject, name);
+        }
+        reject
     }
 
     /// Counts what [`apply`](Self::apply) gave for a sample of `line`.

@@ -22,6 +22,8 @@ use crate::telemetry::LineText;
 pub(super) struct GeneralLine<'l> {
     bytes: &'l [u8],
     is_utf8: OnceCell<bool>,
+    /// Whether its name is still to be noted, because the line was chosen.
+    is_noted: bool,
     /// Whether the group that is read has the line's container.
     has_container: bool,
     /// The keys without a container, and those with the line's container.
@@ -40,9 +42,9 @@ struct KnownKeys {
 }
 
 impl<'l> GeneralLine<'l> {
-    /// A line, without its line break.
-    pub(super) fn new(bytes: &'l [u8]) -> Self {
-        Self { bytes, is_utf8: OnceCell::new(), has_container: false, keys: Default::default() }
+    /// A line, without its line break. `is_noted` says whether its name is to be noted.
+    pub(super) fn new(bytes: &'l [u8], is_noted: bool) -> Self {
+        Self { bytes, is_noted, is_utf8: OnceCell::new(), has_container: false, keys: Default::default() }
     }
 
     /// Whether all of it is UTF-8.
@@ -126,7 +128,7 @@ impl Work<'_> {
     fn simple_pair<'l>(&mut self, line: &mut GeneralLine<'l>, pair: &SimpleLine<'l>) {
         let key = Key::of_simple(pair);
         line.enter(&key);
-        let sample = Sample { key, hash: 0, value: SampleValue::Number(pair.number), rate: Ok(pair.rate) };
+        let sample = Sample { key, hash: 0, value: SampleValue::Number(pair.number()), rate: Ok(pair.rate) };
         let applied = self.value(line, sample).map_err(|reject| line.reject(reject));
         self.applier.count(applied, LineText::Raw(line.bytes));
     }
@@ -137,7 +139,7 @@ impl Work<'_> {
         if group.is_packed() && !line.is_utf8() {
             return self.applier.count(Err(Reject::NotUtf8), LineText::Raw(line.bytes));
         }
-        let key = Key::new(group, &self.pipeline.rules);
+        let key = Key::new(group, &self.space.edition.rules);
         line.enter(&key);
         let mut tag_errors = TagErrors::NONE;
         for value in group.samples() {
@@ -153,16 +155,24 @@ impl Work<'_> {
     #[inline]
     fn value(&mut self, line: &mut GeneralLine<'_>, sample: Sample<'_>) -> Result<TagErrors, Reject> {
         match line.route(sample.key.statsd_type) {
-            Some(route) => self.applier.apply(self.cache.route(route), &sample),
+            Some(route) => self.applier.apply(self.space.cache.route(route), &sample),
             None => self.first_value(line, sample),
         }
     }
 
     /// Applies a sample whose route is not known to be in the cache.
     fn first_value(&mut self, line: &mut GeneralLine<'_>, mut sample: Sample<'_>) -> Result<TagErrors, Reject> {
-        let Sample { key, value, rate, .. } = sample;
+        let applied = self.apply_first_value(line, &mut sample);
+        if std::mem::take(&mut line.is_noted) {
+            self.note_name(&sample.key, self.space.cache.hash(&sample.key));
+        }
+        applied
+    }
+
+    fn apply_first_value(&mut self, line: &mut GeneralLine<'_>, sample: &mut Sample<'_>) -> Result<TagErrors, Reject> {
+        let Sample { key, value, rate, .. } = *sample;
         match line.resolved(key.statsd_type) {
-            Some(Ok(route)) => return self.applier.apply(route.as_ref(), &sample),
+            Some(Ok(route)) => return self.applier.apply(route.as_ref(), sample),
             Some(Err(unresolved)) => {
                 if let Some(reject) = unresolved.refuses(value, rate) {
                     return Err(self.applier.refused(unresolved, reject, key.name));
@@ -170,13 +180,13 @@ impl Work<'_> {
             }
             None => {}
         }
-        sample.hash = *line.known_mut().hash.get_or_insert_with(|| self.cache.hash(&key));
-        if let Some(route) = self.cache.find_id(&key, sample.hash, self.expired) {
+        sample.hash = *line.known_mut().hash.get_or_insert_with(|| self.space.cache.hash(&key));
+        if let Some(route) = self.space.cache.find_id(&key, sample.hash, self.expired) {
             line.set_route(key.statsd_type, route);
-            return self.applier.apply(self.cache.route(route), &sample);
+            return self.applier.apply(self.space.cache.route(route), sample);
         }
-        let resolution = self.resolve(&sample);
-        let applied = self.applier.apply_resolved(&resolution, &sample);
+        let resolution = self.resolve(sample);
+        let applied = self.applier.apply_resolved(&resolution, sample);
         line.set_resolved(key.statsd_type, resolution);
         applied
     }
@@ -191,7 +201,7 @@ mod tests {
     fn a_key_is_looked_up_once_a_line() {
         let (one, other) = (RouteId::new(1), RouteId::new(2));
         let key = |container| Key { name: b"a", statsd_type: StatsdType::Counter, tags: b"", container };
-        let mut line = GeneralLine::new(b"a:1|c:2|c:3|g");
+        let mut line = GeneralLine::new(b"a:1|c:2|c:3|g", false);
         line.enter(&key(b""));
         line.set_route(StatsdType::Counter, one);
         line.set_route(StatsdType::Gauge, other);
@@ -210,7 +220,7 @@ mod tests {
 
     #[test]
     fn a_new_route_ends_what_may_differ_after_it() {
-        let mut line = GeneralLine::new(b"a:1|c");
+        let mut line = GeneralLine::new(b"a:1|c", false);
         let refused = || Err(Unresolved::from(Reject::NotUtf8));
         line.set_route(StatsdType::Gauge, RouteId::new(1));
         line.set_resolved(StatsdType::Counter, refused());

@@ -3,9 +3,12 @@
 use std::hash::BuildHasher;
 
 use foldhash::quality::RandomState;
+use wide::u8x16;
 
 use crate::mapping::Rules;
-use crate::parse::{Group, SimpleLine, StatsdType};
+use crate::parse::{Group, HashSecret, SimpleLine, StatsdType};
+use crate::registry::LineKey;
+use crate::reject::Reject;
 
 /// The bytes of a line that identify its series, exactly as they came.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +37,13 @@ impl<'a> Key<'a> {
         Self { name: line.name, statsd_type: line.statsd_type, tags: line.tags, container: &[] }
     }
 
+    /// The key as text.
+    pub(super) fn text(&self) -> Result<LineKey<'a>, Reject> {
+        let text = |bytes| str::from_utf8(bytes).map_err(|_| Reject::NotUtf8);
+        let (name, tags, container) = (text(self.name)?, text(self.tags)?, text(self.container)?);
+        Ok(LineKey { name, statsd_type: self.statsd_type, tags, container })
+    }
+
     /// The lengths of its parts, which `max_line` keeps below 2^16, and its type, in one word. Keys of different shapes
     /// differ, and keys of one shape and the same bytes are equal.
     #[inline]
@@ -48,90 +58,95 @@ impl<'a> Key<'a> {
         self.name.len() + self.tags.len() + self.container.len()
     }
 
-    /// Whether `bytes`, which are as many as the key's, are its parts one after the other.
+    /// Whether `bytes`, which are at least as many as the key's, begin with its parts one after the other.
     #[inline(always)]
     pub(super) fn matches(&self, bytes: &[u8]) -> bool {
-        let (name, rest) = bytes.split_at(self.name.len());
+        let (name, mut rest) = bytes.split_at(self.name.len());
         if !same(name, self.name) {
             return false;
         }
-        if rest.is_empty() {
-            return true;
+        for part in [self.tags, self.container] {
+            if !part.is_empty() {
+                let bytes;
+                (bytes, rest) = rest.split_at(part.len());
+                if !same(bytes, part) {
+                    return false;
+                }
+            }
         }
-        let (tags, container) = rest.split_at(self.tags.len());
-        same(tags, self.tags) && same(container, self.container)
+        true
     }
 }
 
-/// Whether two texts of one length are the same: in words, because a call of `memcmp` costs more than so few bytes do.
-#[inline]
+/// Whether two texts of one length are the same: in blocks, because a call of `memcmp` costs more than so few bytes do. The
+/// last block overlaps the one before.
+#[inline(always)]
 fn same(one: &[u8], two: &[u8]) -> bool {
-    let (one_words, one_rest) = one.as_chunks::<8>();
-    let (two_words, two_rest) = two.as_chunks::<8>();
-    let mut difference = 0;
-    for (one, two) in one_words.iter().zip(two_words) {
-        difference |= u64::from_le_bytes(*one) ^ u64::from_le_bytes(*two);
-    }
-    match (one.last_chunk::<8>(), two.last_chunk::<8>()) {
-        (Some(one), Some(two)) => difference |= u64::from_le_bytes(*one) ^ u64::from_le_bytes(*two),
-        _ => difference |= u64::from(one_rest.iter().zip(two_rest).any(|(one, two)| one != two)),
-    }
-    difference == 0
+    let difference = |one: &[u8; 16], two: &[u8; 16]| u8x16::new(*one) ^ u8x16::new(*two);
+    let differences = if let ([one_first, one_second, ..], Some(one_last)) = (one.as_chunks().0, one.last_chunk())
+        && let ([two_first, two_second, ..], Some(two_last)) = (two.as_chunks().0, two.last_chunk())
+    {
+        if one.len() > 48 && one.get(32..) != two.get(32..) {
+            return false;
+        }
+        difference(one_first, two_first) | difference(one_second, two_second) | difference(one_last, two_last)
+    } else if let (Some(one_first), Some(one_last)) = (one.first_chunk(), one.last_chunk())
+        && let (Some(two_first), Some(two_last)) = (two.first_chunk(), two.last_chunk())
+    {
+        difference(one_first, two_first) | difference(one_last, two_last)
+    } else {
+        return same_short(one, two);
+    };
+    differences.simd_eq(u8x16::ZERO).all()
 }
 
-/// Hashes keys with a random secret, so that nobody can send names that all have one hash.
+/// The same for fewer than sixteen bytes.
+#[inline(always)]
+fn same_short(one: &[u8], two: &[u8]) -> bool {
+    let word = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
+    if let (Some(one_first), Some(one_last)) = (one.first_chunk(), one.last_chunk())
+        && let (Some(two_first), Some(two_last)) = (two.first_chunk(), two.last_chunk())
+    {
+        return (word(one_first) ^ word(two_first)) | (word(one_last) ^ word(two_last)) == 0;
+    }
+    one.iter().eq(two)
+}
+
+/// Hashes keys with a random secret.
 #[derive(Debug)]
-pub(super) struct KeyHasher([u64; 2]);
+pub(super) struct KeyHasher(HashSecret);
 
 impl KeyHasher {
     pub(super) fn new() -> Self {
-        Self([1, 2].map(|n| RandomState::default().hash_one(n) | 1))
+        Self(HashSecret::new([1, 2].map(|n| RandomState::default().hash_one(n) | 1)))
+    }
+
+    /// The secret, with which a simple line is hashed while it is read.
+    #[inline(always)]
+    pub(super) fn secret(&self) -> HashSecret {
+        self.0
     }
 
     /// The hash of a key. The type is not hashed, because a name has one, mistakes aside.
-    #[inline(always)]
     pub(super) fn hash(&self, key: &Key<'_>) -> u32 {
         self.hash_parts([key.name, key.tags, key.container])
     }
 
     /// The hash of a key by its name, tags and container.
-    #[inline(always)]
     pub(super) fn hash_parts(&self, [name, tags, container]: [&[u8]; 3]) -> u32 {
-        let Self([seed, secret]) = *self;
-        let mut state = hash(name, seed, secret);
+        let Self(secret) = *self;
+        let mut hash = secret.hash(secret.seed(), name);
         for part in [tags, container] {
             if !part.is_empty() {
-                state = hash(part, state, secret);
+                hash = secret.hash(hash, part);
             }
         }
-        (state >> 32) as u32
+        upper_half(hash)
     }
 }
 
-/// Hashes bytes, sixteen at a time; the last sixteen overlap those before where the length is no multiple.
-///
-/// Source: the folded multiplication of wyhash and foldhash.
+/// The half of a hash that a route cache goes by.
 #[inline(always)]
-fn hash(bytes: &[u8], state: u64, secret: u64) -> u64 {
-    let word = |bytes: &[u8; 8]| u64::from_le_bytes(*bytes);
-    let mut state = state ^ bytes.len() as u64;
-    if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
-        let (chunks, _) = bytes.as_chunks::<16>();
-        for chunk in chunks {
-            let (low, high) = chunk.split_at(8);
-            let [low, high] = [low, high].map(|half| half.first_chunk().map_or(0, word));
-            state = fold(low ^ state, high ^ secret);
-        }
-        let before = bytes.get(bytes.len().saturating_sub(16)..).and_then(<[u8]>::first_chunk).unwrap_or(first);
-        return fold(word(before) ^ state, word(last) ^ secret);
-    }
-    let short = bytes.iter().fold(0, |word, &byte| word << 8 | u64::from(byte));
-    fold(short ^ state, secret)
-}
-
-/// Both halves of a product, so that every bit of either factor reaches both halves of the hash.
-#[inline]
-fn fold(one: u64, two: u64) -> u64 {
-    let product = u128::from(one) * u128::from(two);
-    product as u64 ^ (product >> 64) as u64
+pub(super) fn upper_half(hash: u64) -> u32 {
+    (hash >> 32) as u32
 }

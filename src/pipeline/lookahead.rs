@@ -5,20 +5,23 @@
 
 use arrayvec::ArrayVec;
 
-use super::key::Key;
-use super::route_cache::{CLASSES, RouteCache};
+use super::key::{Key, upper_half};
+use super::route_cache::{CLASSES, Entry, RouteCache};
 use super::sample::Sample;
-use super::slots::RouteId;
 use crate::metric::MetricType;
-use crate::parse::{SampleValue, SimpleLine};
+use crate::parse::{SampleValue, SimpleLine, StatsdType};
 use crate::telemetry::LineText;
 
-/// How many lines are looked up together: about as many as fit a packet of 1,432 bytes.
-const LEN: usize = 32;
+/// How many lines are looked up together: about as many as fit a packet of 1,432 bytes, and as many as a `u32` has bits.
+const LEN: usize = u32::BITS as usize;
 
 /// Simple lines in the order of their arrival, hashed.
 #[derive(Debug, Default)]
-pub(super) struct Lookahead<'p>(ArrayVec<HashedLine<'p>, LEN>);
+pub(super) struct Lookahead<'p> {
+    /// The lines that wait, and behind them places that have been used before.
+    lines: ArrayVec<HashedLine<'p>, LEN>,
+    len: usize,
+}
 
 /// A simple line with the hash of its key.
 #[derive(Clone, Copy, Debug)]
@@ -29,8 +32,12 @@ pub(super) struct HashedLine<'p> {
 
 impl<'p> HashedLine<'p> {
     #[inline]
-    fn key(&self) -> Key<'p> {
+    pub(super) fn key(&self) -> Key<'p> {
         Key::of_simple(&self.line)
+    }
+
+    pub(super) fn hash(&self) -> u32 {
+        self.hash
     }
 
     /// The line for people, if it is rejected.
@@ -39,34 +46,72 @@ impl<'p> HashedLine<'p> {
         LineText::Simple(&self.line)
     }
 
+    /// The value.
+    #[inline(always)]
+    pub(super) fn value(&self) -> SampleValue<'p> {
+        SampleValue::Number(self.line.number())
+    }
+
+    /// The sample rate.
+    #[inline(always)]
+    pub(super) fn rate(&self) -> f64 {
+        self.line.rate
+    }
+
+    /// The type.
+    #[inline(always)]
+    pub(super) fn statsd_type(&self) -> StatsdType {
+        self.line.statsd_type
+    }
+
     /// The one sample of the line.
     #[inline(always)]
     pub(super) fn sample(&self) -> Sample<'p> {
-        let value = SampleValue::Number(self.line.number);
-        Sample { key: self.key(), hash: self.hash, value, rate: Ok(self.line.rate) }
+        Sample { key: self.key(), hash: self.hash, value: self.value(), rate: Ok(self.rate()) }
     }
 }
 
 impl<'p> Lookahead<'p> {
-    /// Adds a line to a batch that is not full; tells whether it is full now.
-    #[inline]
-    pub(super) fn push(&mut self, line: SimpleLine<'p>, cache: &RouteCache) -> bool {
-        let hash = cache.hash(&Key::of_simple(&line));
-        cache.prefetch_slot(hash);
-        self.0.push(HashedLine { line, hash });
-        self.0.is_full()
+    /// Reads the first of `lines` into a batch that is not full, and returns its length; `None`: it is not simple, or longer
+    /// than `max_len`.
+    #[inline(always)]
+    pub(super) fn read(&mut self, lines: &'p [u8], max_len: usize, cache: &RouteCache) -> Option<usize> {
+        let place = match self.lines.get_mut(self.len) {
+            Some(place) => place,
+            None => self.new_place()?,
+        };
+        let (hash, len) = place.line.read(lines, cache.secret())?;
+        if len > max_len {
+            return None;
+        }
+        place.hash = upper_half(hash);
+        cache.prefetch_slot(place.hash);
+        self.len += 1;
+        Some(len)
+    }
+
+    #[cold]
+    fn new_place(&mut self) -> Option<&mut HashedLine<'p>> {
+        self.lines.try_push(HashedLine { line: SimpleLine::NONE, hash: 0 }).ok()?;
+        self.lines.last_mut()
+    }
+
+    /// Whether no more lines fit.
+    #[inline(always)]
+    pub(super) fn is_full(&self) -> bool {
+        self.len == LEN
     }
 
     /// The lines that wait.
     #[inline]
     pub(super) fn lines(&self) -> &[HashedLine<'p>] {
-        &self.0
+        self.lines.get(..self.len).unwrap_or_default()
     }
 
     /// Forgets all lines.
     #[inline]
     pub(super) fn clear(&mut self) {
-        self.0.clear();
+        self.len = 0;
     }
 }
 
@@ -74,46 +119,57 @@ impl<'p> Lookahead<'p> {
 ///
 /// The order is by type, because a processor cannot predict which type comes next in a mix. Lines of one series update
 /// one type of metric, so they stay in the order of their arrival.
-pub(super) struct Found {
-    routes: [RouteId; LEN],
-    order: [[u8; LEN]; CLASSES],
-    lens: [usize; CLASSES],
+pub(super) struct Found<'c> {
+    entries: [Option<&'c Entry>; LEN],
+    /// The numbers of the lines of each class, as bits.
+    classes: [u32; CLASSES],
 }
 
-impl Found {
-    /// Looks up all lines, step by step; `None` unless every one has a route that holds for good.
-    #[inline]
-    pub(super) fn all(lines: &[HashedLine<'_>], cache: &RouteCache) -> Option<Self> {
-        let mut found = Self { routes: [RouteId::default(); LEN], order: [[0; LEN]; CLASSES], lens: [0; CLASSES] };
-        let mut is_known = true;
-        for (line, route) in lines.iter().zip(&mut found.routes) {
-            match cache.candidate(line.hash) {
-                Some(candidate) => *route = candidate,
-                None => is_known = false,
-            }
-        }
-        if !is_known {
-            return None;
-        }
-        for (number, (line, &route)) in lines.iter().zip(&found.routes).enumerate() {
-            let class = cache.class(route, &line.key())?;
-            found.order[class][found.lens[class]] = number as u8;
-            found.lens[class] += 1;
-        }
-        const HISTOGRAM: usize = MetricType::Histogram as usize;
-        for &number in &found.order[HISTOGRAM][..found.lens[HISTOGRAM]] {
-            cache.prefetch_cells(found.routes[usize::from(number)]);
-        }
-        Some(found)
+impl<'c> Found<'c> {
+    /// No routes.
+    #[inline(always)]
+    pub(super) fn none() -> Self {
+        Self { entries: [None; LEN], classes: [0; CLASSES] }
     }
 
-    /// Calls `apply` for each line, with its number in the batch and its route.
+    /// Looks up all lines, step by step; `None` unless every one has a route that holds for good.
     #[inline(always)]
-    pub(super) fn each(&self, mut apply: impl FnMut(usize, RouteId)) {
-        for (order, len) in self.order.iter().zip(self.lens) {
-            for &number in &order[..len] {
-                apply(usize::from(number), self.routes[usize::from(number)]);
+    pub(super) fn look_up(&mut self, lines: &[HashedLine<'_>], cache: &'c RouteCache) -> Option<()> {
+        for (line, entry) in lines.iter().zip(&mut self.entries) {
+            *entry = cache.candidate(line.hash);
+        }
+        let mut bit = 1;
+        for (line, entry) in lines.iter().zip(&self.entries) {
+            self.classes[(*entry)?.class(&line.key())?] |= bit;
+            bit <<= 1;
+        }
+        for number in bits(self.classes[MetricType::Histogram as usize]) {
+            self.entries[number].inspect(|entry| entry.prefetch_cells());
+        }
+        Some(())
+    }
+
+    /// Calls `apply` for each of the lines, which were looked up, with its route.
+    #[inline(always)]
+    pub(super) fn each<'l, 'p>(
+        &self,
+        lines: &'l [HashedLine<'p>],
+        mut apply: impl FnMut(&'l HashedLine<'p>, &'c Entry),
+    ) {
+        for &class in &self.classes {
+            for number in bits(class) {
+                self.entries[number].inspect(|entry| apply(&lines[number], entry));
             }
         }
     }
+}
+
+/// The numbers of the bits that are set, in ascending order.
+#[inline(always)]
+fn bits(mut set: u32) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let bit = (set != 0).then(|| set.trailing_zeros() as usize)?;
+        set &= set - 1;
+        Some(bit)
+    })
 }

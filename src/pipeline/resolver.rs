@@ -52,12 +52,20 @@ impl From<Reject> for Unresolved {
 }
 
 impl<'p> Resolver<'p> {
-    /// The route of all samples with the key of this one, which arrives at `now`.
+    /// The route of all samples with the key of this one, which arrives at `now`; and the rule that matches it, by its
+    /// index.
     #[cold]
-    pub(super) fn resolve(&self, sample: &Sample<'_>, now: u32) -> Resolution {
-        let tagged = self.tagged(&sample.key)?;
-        let mapping = self.map(&self.context(&sample.key, &tagged)?);
-        self.route(&mapping, sample.value, sample.rate, now)
+    pub(super) fn resolve(&self, sample: &Sample<'_>, now: u32) -> (Resolution, Option<usize>) {
+        let tagged = self.tagged(&sample.key);
+        let context = tagged.as_ref().map_err(|reject| *reject).and_then(|tagged| self.context(&sample.key, tagged));
+        match context {
+            Ok(context) => {
+                let mapping = self.map(&context);
+                let rule = mapping.rule.as_ref().map(|(rule, _)| *rule);
+                (self.route(&sample.key, &mapping, sample.value, sample.rate, now), rule)
+            }
+            Err(reject) => (Err(reject.into()), None),
+        }
     }
 
     /// The name and the tags of a key, told apart.
@@ -72,13 +80,17 @@ impl<'p> Resolver<'p> {
     }
 
     /// What the rules make of a key.
-    pub fn map<'k>(&self, context: &Context<'k>) -> Mapping<'k> {
+    pub fn map<'k>(&self, context: &Context<'k>) -> Mapping<'k>
+    where
+        'p: 'k,
+    {
         self.rules.map(*context)
     }
 
     /// The route of a mapped key. A sample that is rejected makes no series.
     pub fn route(
         &self,
+        key: &Key<'_>,
         mapping: &Mapping<'_>,
         value: SampleValue<'_>,
         rate: Result<f64, Reject>,
@@ -95,13 +107,14 @@ impl<'p> Resolver<'p> {
             let reject = conflict.unwrap_or(reject);
             return Err(Unresolved { reject, over_limit: None, conversion: Some(conversion), conflict });
         }
-        let plan = Plan { conversion, tag_errors: mapping.tag_errors, is_mapped: mapping.rule.is_some() };
-        match self.registry.get_or_create(metric, now) {
+        let plan = Plan { conversion, tag_errors: mapping.tag_errors, is_unmapped: mapping.rule.is_none() };
+        let line = key.text().ok();
+        match self.registry.get_or_create(metric, line, now) {
             Ok(series) => Ok(Route::Apply { series, plan }),
             Err(limit @ (Reject::SeriesLimit | Reject::FamilySeriesLimit | Reject::MemoryLimit)) => {
                 // The totals of several emitters in one series would each look like a restart of the one before.
                 let may_collapse = !conversion.is_total();
-                let overflow = || self.registry.get_or_create_overflow(metric, &self.rules.constants, now);
+                let overflow = || self.registry.get_or_create_overflow(metric, line, &self.rules.constants, now);
                 match may_collapse.then(overflow).flatten() {
                     Some(series) => Ok(Route::Overflow { series, plan, limit }),
                     None => Err(Unresolved {

@@ -35,6 +35,15 @@ pub enum Route<S = Arc<Series>, P = Plan> {
 /// A borrowed [`Route`].
 pub type RouteRef<'a> = Route<&'a Arc<Series>, &'a Plan>;
 
+/// A route that holds for good, borrowed.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum KnownRoute<'a> {
+    /// Each sample updates this series.
+    Apply { series: &'a Arc<Series>, plan: &'a Plan },
+    /// Each sample is dropped.
+    Drop,
+}
+
 /// How a sample updates its series, and what else is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Plan {
@@ -42,11 +51,16 @@ pub struct Plan {
     pub conversion: Conversion,
     /// The tags of the line that were left out or mended; counted for each line of which a sample is applied.
     pub tag_errors: TagErrors,
-    /// Whether a rule matched.
-    pub is_mapped: bool,
+    /// Whether no rule matched.
+    pub is_unmapped: bool,
 }
 
 impl Route {
+    /// Whether no rule matched.
+    pub(super) fn is_unmapped(&self) -> bool {
+        matches!(self, Self::Apply { plan, .. } | Self::Overflow { plan, .. } if plan.is_unmapped)
+    }
+
     /// Borrows the route.
     pub fn as_ref(&self) -> RouteRef<'_> {
         match self {

@@ -1,14 +1,17 @@
-//! A worker's own cache, which only the sweeper locks too: from the raw bytes that identify a series to where its samples go.
+//! A worker's own cache, which only the sweeper and a reload lock too: from the raw bytes that identify a series to where its samples go.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use foldhash::fast::RandomState;
+
 use super::key::{Key, KeyHasher};
-use super::route::{Plan, Route, RouteRef};
+use super::route::{KnownRoute, Plan, Route, RouteRef};
 use super::slots::{RouteId, Slots};
 use crate::metric::{MemoryBudget, MetricType};
+use crate::parse::HashSecret;
 use crate::prefetch::prefetch;
-use crate::registry::Series;
+use crate::registry::{Registry, Series};
 use crate::reject::Reject;
 
 /// Routes by key, each in one cache line with its key.
@@ -30,9 +33,10 @@ pub(super) struct RouteCache {
     victim: usize,
 }
 
+/// A key and its route.
 #[derive(Debug)]
 #[repr(align(64))]
-struct Entry {
+pub(super) struct Entry {
     /// The lengths of the key's parts, and its type: see [`Key::shape`].
     shape: u64,
     key: KeyBytes,
@@ -55,10 +59,26 @@ const SHORT: usize = 39;
 /// conflict) holds until one of them expires.
 #[derive(Debug)]
 enum Stored {
-    Apply { metric_type: MetricType, has_ttl: bool, plan: PlanId, series: Arc<Series> },
+    Apply { metric_type: MetricType, has_ttl: bool, plan: PlanId, rule: RuleIndex, series: Arc<Series> },
     Overflow { limit: Reject, plan: PlanId, as_of: u32, series: Arc<Series> },
-    Drop,
+    Drop { rule: RuleIndex },
     Reject { reject: Reject, as_of: u32 },
+}
+
+/// The index of the rule that matches a key. It says whose lines these are, and an entry has no room for more rules.
+#[derive(Clone, Copy, Debug)]
+struct RuleIndex(u16);
+
+impl RuleIndex {
+    const NONE: Self = Self(u16::MAX);
+
+    fn new(rule: Option<usize>) -> Self {
+        rule.and_then(|rule| u16::try_from(rule).ok()).map_or(Self::NONE, Self)
+    }
+
+    fn get(self) -> Option<usize> {
+        (self.0 != Self::NONE.0).then_some(self.0.into())
+    }
 }
 
 /// How many bytes of long keys the cache holds for each route that it may have.
@@ -92,8 +112,18 @@ impl RouteCache {
         }
     }
 
-    /// The hash of a key.
+    /// An empty cache of routes to the series of `registry`.
+    pub(super) fn of(registry: &Registry) -> Self {
+        Self::new(registry.limit(), registry.budget())
+    }
+
+    /// The secret with which keys are hashed.
     #[inline(always)]
+    pub(super) fn secret(&self) -> HashSecret {
+        self.hasher.secret()
+    }
+
+    /// The hash of a key.
     pub(super) fn hash(&self, key: &Key<'_>) -> u32 {
         self.hasher.hash(key)
     }
@@ -104,35 +134,12 @@ impl RouteCache {
         self.slots.prefetch(hash);
     }
 
-    /// The route that a key with this hash most likely has. Asks for its memory.
-    #[inline]
-    pub(super) fn candidate(&self, hash: u32) -> Option<RouteId> {
-        let route = self.slots.first(hash)?;
-        prefetch(&self.entries[route.index()]);
-        Some(route)
-    }
-
-    /// The class of a candidate if it is the key's own route and holds for good; asks for the memory of its series.
+    /// The entry of the key with this hash, if no other key has the hash. Asks for its memory.
     #[inline(always)]
-    pub(super) fn class(&self, candidate: RouteId, key: &Key<'_>) -> Option<usize> {
-        let entry = &self.entries[candidate.index()];
-        match &entry.route {
-            _ if !entry.matches(key) => None,
-            Stored::Apply { metric_type, series, .. } => {
-                prefetch(&**series);
-                Some(*metric_type as usize)
-            }
-            Stored::Drop => Some(NO_SERIES),
-            Stored::Overflow { .. } | Stored::Reject { .. } => None,
-        }
-    }
-
-    /// Asks for the cells of a route's series that lie elsewhere.
-    #[inline(always)]
-    pub(super) fn prefetch_cells(&self, route: RouteId) {
-        if let Stored::Apply { series, .. } = &self.entries[route.index()].route {
-            series.cells.prefetch();
-        }
+    pub(super) fn candidate(&self, hash: u32) -> Option<&Entry> {
+        let entry = &self.entries[self.slots.first(hash)?.index()];
+        prefetch(entry);
+        Some(entry)
     }
 
     /// The route of a key, if it still holds when `expired` series have expired.
@@ -159,14 +166,31 @@ impl RouteCache {
             Stored::Overflow { limit, plan, series, .. } => {
                 Route::Overflow { series, plan: self.plans.get(*plan), limit: *limit }
             }
-            Stored::Drop => Route::Drop,
+            Stored::Drop { .. } => Route::Drop,
             Stored::Reject { reject, .. } => Route::Reject(*reject),
         }
     }
 
-    /// Keeps the route of a key, resolved when `expired` series had expired.
-    pub(super) fn insert(&mut self, key: &Key<'_>, hash: u32, route: Route, expired: u32) {
-        let Some(route) = self.stored(route, expired) else { return };
+    /// The route of an entry whose [`class`](Entry::class) is known.
+    #[inline(always)]
+    pub(super) fn known<'c>(&'c self, entry: &'c Entry) -> KnownRoute<'c> {
+        match &entry.route {
+            Stored::Apply { plan, series, .. } => KnownRoute::Apply { series, plan: self.plans.get(*plan) },
+            _ => KnownRoute::Drop,
+        }
+    }
+
+    /// The rule that matched the key of a route, by its index; `None`: none did, or it is not known.
+    pub(super) fn rule(&self, route: RouteId) -> Option<usize> {
+        match self.entries[route.index()].route {
+            Stored::Apply { rule, .. } | Stored::Drop { rule } => rule.get(),
+            Stored::Overflow { .. } | Stored::Reject { .. } => None,
+        }
+    }
+
+    /// Keeps the route of a key that the rule of this index matches, resolved when `expired` series had expired.
+    pub(super) fn insert(&mut self, key: &Key<'_>, hash: u32, route: Route, rule: Option<usize>, expired: u32) {
+        let Some(route) = self.stored(route, rule, expired) else { return };
         let leads_to_series = matches!(route, Stored::Apply { .. });
         if !leads_to_series && key.len() > LONGEST_WITHOUT_SERIES {
             return;
@@ -245,18 +269,20 @@ impl RouteCache {
     }
 
     /// The route as an entry keeps it; `None` if it cannot be kept.
-    fn stored(&mut self, route: Route, as_of: u32) -> Option<Stored> {
+    fn stored(&mut self, route: Route, rule: Option<usize>, as_of: u32) -> Option<Stored> {
+        let rule = RuleIndex::new(rule);
         Some(match route {
             Route::Apply { series, plan } => Stored::Apply {
                 metric_type: series.cells.type_of(),
                 has_ttl: series.has_ttl(),
                 plan: self.plans.id(plan)?,
+                rule,
                 series,
             },
             Route::Overflow { series, plan, limit } => {
                 Stored::Overflow { limit, plan: self.plans.id(plan)?, as_of, series }
             }
-            Route::Drop => Stored::Drop,
+            Route::Drop => Stored::Drop { rule },
             Route::Reject(reject) => Stored::Reject { reject, as_of },
         })
     }
@@ -268,44 +294,70 @@ impl Stored {
         match self {
             Self::Apply { has_ttl, series, .. } => *has_ttl && series.is_due(now),
             Self::Overflow { series, .. } => series.is_due(now),
-            Self::Drop | Self::Reject { .. } => false,
+            Self::Drop { .. } | Self::Reject { .. } => false,
         }
     }
 }
 
 impl Entry {
     fn new(key: &Key<'_>, route: Stored) -> Self {
-        let bytes = [key.name, key.tags, key.container].concat();
-        let mut short = [0; SHORT];
-        let key_bytes = match short.get_mut(..bytes.len()) {
-            Some(place) => {
-                place.copy_from_slice(&bytes);
-                KeyBytes::Short(short)
+        let parts = [key.name, key.tags, key.container];
+        let key_bytes = if key.len() > SHORT {
+            KeyBytes::Long(parts.concat().into())
+        } else {
+            let mut short = [0; SHORT];
+            let mut rest = short.as_mut_slice();
+            for part in parts {
+                let (place, behind) = rest.split_at_mut(part.len());
+                place.copy_from_slice(part);
+                rest = behind;
             }
-            None => KeyBytes::Long(bytes.into()),
+            KeyBytes::Short(short)
         };
         Self { shape: key.shape(), key: key_bytes, route }
     }
 
+    /// The class of the entry if it is the key's own and its route holds for good; asks for the memory of its series.
+    #[inline(always)]
+    pub(super) fn class(&self, key: &Key<'_>) -> Option<usize> {
+        if !self.matches(key) {
+            return None;
+        }
+        if let Stored::Apply { metric_type, series, .. } = &self.route {
+            prefetch(&**series);
+            return Some(*metric_type as usize);
+        }
+        matches!(self.route, Stored::Drop { .. }).then_some(NO_SERIES)
+    }
+
+    /// Asks for the cells of its series that lie elsewhere.
+    #[inline(always)]
+    pub(super) fn prefetch_cells(&self) {
+        if let Stored::Apply { series, .. } = &self.route {
+            series.cells.prefetch();
+        }
+    }
+
     #[inline(always)]
     fn matches(&self, key: &Key<'_>) -> bool {
-        self.shape == key.shape() && key.matches(self.key.get(key.len()))
+        self.shape == key.shape() && key.matches(self.key.as_slice())
     }
 
     /// The parts of its key.
     fn parts(&self) -> [&[u8]; 3] {
         let [name, tags, container] = [0, 16, 32].map(|shift| usize::from((self.shape >> shift) as u16));
-        let (name, rest) = self.key.get(name + tags + container).split_at(name);
-        let (tags, container) = rest.split_at(tags);
-        [name, tags, container]
+        let (name, rest) = self.key.as_slice().split_at(name);
+        let (tags, rest) = rest.split_at(tags);
+        [name, tags, &rest[..container]]
     }
 }
 
 impl KeyBytes {
+    /// The parts, and zeros behind them if they are short.
     #[inline(always)]
-    fn get(&self, len: usize) -> &[u8] {
+    fn as_slice(&self) -> &[u8] {
         match self {
-            Self::Short(short) => &short[..len],
+            Self::Short(short) => short,
             Self::Long(long) => long,
         }
     }
@@ -322,7 +374,7 @@ impl KeyBytes {
 #[derive(Debug, Default)]
 struct Plans {
     plans: Vec<Plan>,
-    ids: HashMap<Plan, PlanId>,
+    ids: HashMap<Plan, PlanId, RandomState>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -359,14 +411,13 @@ mod tests {
     use crate::mapping::{Context, Conversion, Outcome, Reading, Rules, TagErrors};
     use crate::parse::StatsdType;
     use crate::parse::tags::Tagged;
-    use crate::registry::Registry;
 
     fn key<'a>(name: &'a [u8], tags: &'a [u8]) -> Key<'a> {
         Key { name, statsd_type: StatsdType::Counter, tags, container: &[] }
     }
 
     fn insert(cache: &mut RouteCache, key: Key<'_>, route: Route) {
-        cache.insert(&key, cache.hash(&key), route, 0);
+        cache.insert(&key, cache.hash(&key), route, None, 0);
     }
 
     fn knows(cache: &RouteCache, key: Key<'_>) -> bool {
@@ -382,13 +433,15 @@ mod tests {
         let (rules, _) = Rules::compile(&config);
         let mapping = rules.map(Context { name, statsd_type: StatsdType::Counter, tags: &[], container: "" });
         let Ok(Outcome::Feed(metric, _)) = mapping.outcome else { panic!("{mapping:?}") };
-        Registry::new(Limits::default(), MemoryBudget::UNLIMITED).get_or_create(&metric, 0).expect("there is room")
+        Registry::new(Limits::default(), MemoryBudget::UNLIMITED)
+            .get_or_create(&metric, None, 0)
+            .expect("there is room")
     }
 
     fn plan() -> Plan {
         let conversion =
             Conversion::new(StatsdType::Counter, MetricType::Counter, Reading::default()).expect("a counter takes it");
-        Plan { conversion, tag_errors: TagErrors::NONE, is_mapped: true }
+        Plan { conversion, tag_errors: TagErrors::NONE, is_unmapped: false }
     }
 
     fn apply(series: &Arc<Series>) -> Route {
@@ -413,8 +466,8 @@ mod tests {
     #[test]
     fn keys_with_one_hash_have_routes_of_their_own() {
         let mut cache = RouteCache::new(10, MemoryBudget::UNLIMITED);
-        cache.insert(&key(b"one", b""), 7, Route::Drop, 0);
-        cache.insert(&key(b"two", b""), 7, Route::Reject(Reject::EmptyName), 0);
+        cache.insert(&key(b"one", b""), 7, Route::Drop, None, 0);
+        cache.insert(&key(b"two", b""), 7, Route::Reject(Reject::EmptyName), None, 0);
         assert!(matches!(cache.find(&key(b"one", b""), 7, 0), Some(Route::Drop)));
         assert!(matches!(cache.find(&key(b"two", b""), 7, 0), Some(Route::Reject(Reject::EmptyName))));
         assert!(cache.find(&key(b"six", b""), 7, 0).is_none());
@@ -463,7 +516,7 @@ mod tests {
         let reading = |scale| Reading { scale, ..Reading::default() };
         let conversion =
             |n| Conversion::new(StatsdType::Counter, MetricType::Counter, reading(n)).expect("a counter takes it");
-        let made_up = (0..5000).map(|n| Plan { conversion: conversion(f64::from(n)), tag_errors, is_mapped: true });
+        let made_up = (0..5000).map(|n| Plan { conversion: conversion(f64::from(n)), tag_errors, is_unmapped: false });
         assert_eq!(made_up.filter(|plan| plans.id(*plan).is_some()).count(), ERRONEOUS_PLANS);
         assert!(plans.id(plan()).is_some());
     }
@@ -479,10 +532,10 @@ mod tests {
         ] {
             let key = key(name, b"");
             let hash = cache.hash(&key);
-            cache.insert(&key, hash, route, 7);
+            cache.insert(&key, hash, route, None, 7);
             assert!(cache.find(&key, hash, 7).is_some());
             assert_eq!(cache.find(&key, hash, 8).is_some(), holds);
-            cache.insert(&key, hash, Route::Drop, 8);
+            cache.insert(&key, hash, Route::Drop, None, 8);
             assert!(matches!(cache.find(&key, hash, 8), Some(Route::Drop)), "the new route takes the old one's place");
         }
         assert_eq!(cache.entries.len(), 4);

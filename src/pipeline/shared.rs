@@ -1,65 +1,59 @@
-//! The pipeline: rules, registry, counters and clock, which all workers share.
+//! The pipeline: the current edition, counters and clock, which all workers share.
 
 use std::sync::Arc;
 
-use super::resolver::Resolver;
-use super::sweep::RouteCaches;
+use super::edition::Edition;
+use super::workspace::Workspaces;
 use crate::clock::Clock;
-use crate::config::{Config, Limits};
+use crate::config::Config;
 use crate::mapping::Rules;
-use crate::memory;
-use crate::metric::MemoryBudget;
-use crate::registry::{Registry, Series};
+use crate::metric::Sharing;
+use crate::sync::RwLock;
 use crate::telemetry::Telemetry;
 
 /// What all workers share.
 #[derive(Debug)]
 pub struct Pipeline {
-    /// What lines mean.
-    pub rules: Rules,
-    /// The series that exist.
-    pub registry: Registry,
+    /// Held to read while a key is resolved, so that no series is made in an edition after its series were taken over.
+    pub(super) edition: RwLock<Arc<Edition>>,
     /// What the sidecar counts about itself.
     pub telemetry: Telemetry,
-    /// The longest line that is read, in bytes.
-    pub max_line: usize,
     /// The time.
     pub clock: Clock,
-    pub(super) route_caches: RouteCaches,
-}
-
-/// The memory that `limits` allow.
-fn budget(limits: &Limits) -> MemoryBudget {
-    limits.memory.map_or(MemoryBudget::UNLIMITED, |limit| MemoryBudget::new(limit, memory::in_use))
+    pub(super) workspaces: Workspaces,
 }
 
 impl Pipeline {
     /// A pipeline without series.
-    pub fn new(config: &Config, rules: Rules) -> Self {
+    pub fn new(config: &Config, rules: impl Into<Arc<Rules>>) -> Self {
+        Self::of(Edition::new(config, rules))
+    }
+
+    /// The pipeline of an edition.
+    pub fn of(edition: Edition) -> Self {
         Self {
-            rules,
-            registry: Registry::new(config.limits.clone(), budget(&config.limits)),
-            telemetry: Telemetry::new(),
-            max_line: config.intake.max_line,
+            edition: RwLock::new(edition.into()),
+            telemetry: Telemetry::default(),
             clock: Clock::default(),
-            route_caches: RouteCaches::default(),
+            workspaces: Workspaces::default(),
         }
     }
 
-    /// Finds out where samples go.
-    pub fn resolver(&self) -> Resolver<'_> {
-        Resolver { rules: &self.rules, registry: &self.registry }
+    /// The rules and the series as they are now.
+    pub fn current(&self) -> Arc<Edition> {
+        Arc::clone(&self.edition.read())
     }
 
-    /// Sets the clock, in seconds; gives whether series may have expired, so that a [`sweep`](Self::sweep) is due.
-    pub fn set_time(&self, now: u32) -> bool {
-        self.clock.set(now);
-        self.registry.has_due(now)
+    /// Says to all workers whether others update the same cells. Waits for workers, so a thread that has a `Work` must not
+    /// call it.
+    pub(crate) fn share(&self, sharing: Sharing) {
+        self.workspaces.living().iter().for_each(|workspace| workspace.lock().sharing = sharing);
     }
 
-    /// Removes the series that have expired, and gives them. Waits for workers, so a thread that has a `Work` must not call
-    /// it.
-    pub fn sweep(&self) -> Vec<Arc<Series>> {
-        self.route_caches.sweep(&self.registry, self.clock.now())
+    /// Sets the clock to so many seconds after the start; gives whether series may have expired, so that a
+    /// [`sweep`](Self::sweep) is due.
+    pub fn set_time(&self, uptime: u32) -> bool {
+        self.clock.set(uptime);
+        self.current().registry.has_due(self.clock.now())
     }
 }

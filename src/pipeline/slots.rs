@@ -22,7 +22,7 @@ impl RouteId {
 /// Open addressing with linear probing, at most seven eighths full. (Knuth, The Art of Computer Programming, 6.4,
 /// algorithms L and R: removal shifts later slots back, so there are no tombstones.)
 ///
-/// A slot is one word: the hash above, the route's index plus 1 below; 0 is a vacant slot. The hash alone says where a
+/// A slot is one word: the route's index plus 1 above, the hash below; 0 is a vacant slot. The hash alone says where a
 /// slot belongs, so growth and removal never look at a key.
 #[derive(Debug)]
 pub(super) struct Slots {
@@ -71,14 +71,14 @@ impl Slots {
             let old = std::mem::replace(&mut self.slots, twice);
             old.into_iter().filter(|&slot| slot != 0).for_each(|slot| self.place(slot));
         }
-        self.place(u64::from(hash) << 32 | (u64::from(route.0) + 1));
+        self.place(slot_of(hash, route));
         self.len += 1;
     }
 
     /// Makes the slot of the route `old` lead to `new`.
     pub(super) fn replace(&mut self, hash: u32, old: RouteId, new: RouteId) {
         if let Some(at) = self.position(hash, |route| route == old) {
-            self.slots[at] = u64::from(hash) << 32 | (u64::from(new.0) + 1);
+            self.slots[at] = slot_of(hash, new);
         }
     }
 
@@ -137,13 +137,18 @@ impl Slots {
 }
 
 #[inline]
+fn slot_of(hash: u32, route: RouteId) -> u64 {
+    (u64::from(route.0) + 1) << 32 | u64::from(hash)
+}
+
+#[inline]
 fn hash_of(slot: u64) -> u32 {
-    (slot >> 32) as u32
+    slot as u32
 }
 
 #[inline]
 fn route_of(slot: u64) -> RouteId {
-    RouteId(slot as u32 - 1)
+    RouteId((slot >> 32) as u32 - 1)
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::applier::{Applier, HeldBack};
-use super::route::Route;
-use super::route_cache::RouteCache;
+use super::edition::Edition;
 use super::shared::Pipeline;
 use super::ticket::Ticket;
+use super::workspace::Workspace;
 use crate::metric::Sharing;
 use crate::reject::Reject;
 use crate::sync::{Mutex, MutexGuard};
@@ -16,41 +16,51 @@ use crate::telemetry::{LineText, Listener, WorkerStats};
 #[derive(Debug)]
 pub struct Worker {
     pipeline: Arc<Pipeline>,
-    cache: Arc<Mutex<RouteCache>>,
+    workspace: Arc<Mutex<Workspace>>,
     stats: WorkerStats,
     held_back: HeldBack,
-    sharing: Sharing,
 }
 
 impl Worker {
     /// A worker with an empty cache. `sharing` says whether other workers of the pipeline exist.
     pub fn new(pipeline: Arc<Pipeline>, sharing: Sharing) -> Self {
-        let cache = pipeline.route_caches.add(RouteCache::new(pipeline.registry.limit(), pipeline.registry.budget()));
-        Self { pipeline, cache, stats: WorkerStats::default(), held_back: HeldBack::new(), sharing }
+        let workspace = pipeline.workspaces.add(|| pipeline.current(), sharing);
+        Self { pipeline, workspace, stats: WorkerStats::default(), held_back: HeldBack::new() }
+    }
+
+    /// The longest line that is read, in bytes.
+    pub(crate) fn max_line(&self) -> usize {
+        self.pipeline.current().max_line
     }
 
     /// Begins to work on lines that `listener` received. With a ticket, updates of gauges wait until it is due.
     #[inline]
     pub fn begin<'w>(&'w mut self, listener: &'w Listener, ticket: Option<Ticket>) -> Work<'w> {
-        let Self { pipeline, cache, stats, held_back, sharing } = self;
+        let Self { pipeline, workspace, stats, held_back } = self;
         // The lock is taken first, so that work that begins after a sweep has begun sees the time of that sweep.
-        let cache = cache.lock();
+        let space = workspace.lock();
         let now = pipeline.clock.now();
-        let expired = pipeline.registry.expired() as u32;
-        let applier = Applier::new(stats, held_back, *sharing, now, pipeline.rules.dialects, ticket);
-        Work { pipeline, listener, cache, expired, applier }
+        let Edition { rules, registry, max_line, .. } = &*space.edition;
+        let (max_line, expired) = (*max_line, registry.expired() as u32);
+        let applier = Applier::new(stats, held_back, space.sharing, now, rules.dialects, ticket);
+        let is_watched = pipeline.telemetry.watches.is_any();
+        Work { pipeline, listener, space, max_line, expired, is_watched, applier }
     }
 }
 
-/// A worker at work. While it exists, no series that it has a route to is removed; dropping it adds up what it counted.
+/// A worker at work. While it exists, its rules stay, and no series that it has a route to is removed; dropping it adds up what it counted.
 #[derive(Debug)]
 pub struct Work<'w> {
     pub(super) pipeline: &'w Pipeline,
     listener: &'w Listener,
-    pub(super) cache: MutexGuard<'w, RouteCache>,
+    pub(super) space: MutexGuard<'w, Workspace>,
+    /// The longest line that is read, in bytes.
+    pub(super) max_line: usize,
     /// How many series had expired when the work began. That it wraps at 2^32 does no harm: a route would have to stay
     /// unused for exactly as many expirations.
     pub(super) expired: u32,
+    /// Whether a client watches lines.
+    pub(super) is_watched: bool,
     pub(super) applier: Applier<'w>,
 }
 
@@ -61,14 +71,10 @@ impl Work<'_> {
         self.applier.stats.bytes += bytes;
     }
 
-    /// Notes a name without a rule where there are rules: one of them was most likely meant for it.
-    pub(super) fn note_unmapped(&mut self, route: &Route, name: &[u8]) {
-        if let Route::Apply { plan, .. } | Route::Overflow { plan, .. } = route
-            && !plan.is_mapped
-            && self.pipeline.rules.is_any()
-        {
-            self.applier.stats.unmapped(name);
-        }
+    /// Shows lines to the clients that watch.
+    #[cold]
+    pub(super) fn show(&self, lines: &[u8]) {
+        self.pipeline.telemetry.show(self.listener, lines);
     }
 
     /// Counts a line that was not received whole; `beginning` is what is left of it.
@@ -81,6 +87,7 @@ impl Work<'_> {
 impl Drop for Work<'_> {
     fn drop(&mut self) {
         self.applier.catch_up();
-        self.pipeline.telemetry.add(self.listener, self.applier.stats, self.applier.sharing, self.applier.now);
+        let Self { pipeline, listener, space, applier, .. } = self;
+        pipeline.telemetry.add(listener, applier.stats, &space.edition.matches, applier.sharing, applier.now);
     }
 }

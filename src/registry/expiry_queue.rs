@@ -12,9 +12,9 @@ pub(super) struct ExpiryQueue(BTreeMap<u32, Vec<Arc<Series>>>);
 
 impl ExpiryQueue {
     /// Adds a series, if it has a time to live.
-    pub(super) fn add(&mut self, series: Arc<Series>) {
+    pub(super) fn add(&mut self, series: &Arc<Series>) {
         if series.has_ttl() {
-            self.0.entry(series.due()).or_default().push(series);
+            self.0.entry(series.due()).or_default().push(Arc::clone(series));
         }
     }
 
@@ -28,7 +28,7 @@ impl ExpiryQueue {
         let later = self.0.split_off(&now.saturating_add(1));
         let reached = std::mem::replace(&mut self.0, later).into_values().flatten();
         let (due, touched): (Vec<_>, Vec<_>) = reached.partition(|series| series.is_due(now));
-        touched.into_iter().for_each(|series| self.add(series));
+        touched.iter().for_each(|series| self.add(series));
         due
     }
 }

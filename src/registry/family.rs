@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::series::Series;
 use crate::mapping::{Ending, FamilyMetadata, Metric};
+use crate::prefetch::prefetch_shared;
 use crate::reject::Reject;
 use crate::sync::Mutex;
 
@@ -42,17 +43,23 @@ enum SeriesSet {
     Many(Box<BTreeSet<ByLabels>>),
 }
 
+/// How many handles are copied while the lock is held for a walk over all series.
+const AT_ONCE: usize = 256;
+
+/// How many series are asked for ahead of their use, so that their cache misses overlap.
+const AHEAD: usize = 16;
+
 impl Family {
     /// The family of `metric`, with its first series. The metadata holds for all series to come. `written` is the hash of
     /// the metric's name as the line has it.
-    pub(super) fn new(name: Arc<str>, metric: &Metric, written: Option<u32>, first: Arc<Series>) -> Self {
+    pub(super) fn new(name: Arc<str>, metric: &Metric<'_>, written: Option<u32>, first: Arc<Series>) -> Self {
         let members = Members { has_overflow: first.is_overflow(), series: SeriesSet::One(first) };
         let metadata = Arc::clone(&metric.metadata);
         Self { name, metadata, ending: metric.ending, written, members: Mutex::new(members) }
     }
 
     /// Whether `metric`, which has the name of the family, is one of its series; otherwise why not.
-    pub(super) fn admit(&self, metric: &Metric) -> Result<(), Reject> {
+    pub(super) fn admit(&self, metric: &Metric<'_>) -> Result<(), Reject> {
         if self.metadata.metric_type() != metric.metadata.metric_type() {
             return Err(Reject::TypeConflict);
         }
@@ -77,7 +84,7 @@ impl Family {
     }
 
     /// How many series it has, the overflow series not counted.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         let members = self.members.lock();
         let all = match &members.series {
             SeriesSet::One(_) => 1,
@@ -105,6 +112,29 @@ impl Family {
             SeriesSet::One(only) => {
                 let both = [Arc::clone(only), series].map(ByLabels);
                 members.series = SeriesSet::Many(Box::new(BTreeSet::from(both)));
+            }
+        }
+    }
+
+    /// What the naming convention did to the end of its name.
+    pub(super) fn ending(&self) -> Ending {
+        self.ending
+    }
+
+    /// Adds a series in place of the one that has the same labels, which is given back.
+    pub(super) fn replace(&self, series: &Arc<Series>) -> Option<Arc<Series>> {
+        let mut members = self.members.lock();
+        let series = Arc::clone(series);
+        members.has_overflow |= series.is_overflow();
+        match &mut members.series {
+            SeriesSet::Many(many) => many.replace(ByLabels(series)).map(|ByLabels(replaced)| replaced),
+            SeriesSet::One(only) if only.braced_labels() == series.braced_labels() => {
+                Some(std::mem::replace(only, series))
+            }
+            SeriesSet::One(only) => {
+                let both = [Arc::clone(only), series].map(ByLabels);
+                members.series = SeriesSet::Many(Box::new(BTreeSet::from(both)));
+                None
             }
         }
     }
@@ -149,8 +179,35 @@ impl Family {
             SeriesSet::Many(many) => {
                 let from = after.map_or(Bound::Unbounded, Bound::Excluded);
                 let following = many.range::<str, _>((from, Bound::Unbounded)).take(most);
-                into.extend(following.map(|ByLabels(series)| copy(series)));
+                let mut ahead = following.clone().inspect(|ByLabels(series)| prefetch_shared(series));
+                ahead.by_ref().take(AHEAD).for_each(drop);
+                into.extend(following.map(|ByLabels(series)| {
+                    ahead.next();
+                    copy(series)
+                }));
             }
+        }
+    }
+
+    /// Gives `take` all series, some at a time, in the order of their labels. The lock is held only while some handles are
+    /// copied. A series that is made meanwhile may be missing.
+    pub(crate) fn try_each<E>(&self, mut take: impl FnMut(&Arc<Series>) -> Result<(), E>) -> Result<(), E> {
+        let (mut some, mut after) = (Vec::new(), None::<Arc<Series>>);
+        loop {
+            some.clear();
+            self.copy_after(after.as_deref().map(Series::braced_labels), AT_ONCE, &mut some, Arc::clone);
+            some.iter().try_for_each(&mut take)?;
+            after = match some.pop() {
+                Some(last) => Some(last),
+                None => return Ok(()),
+            };
+        }
+    }
+
+    /// Asks for the memory of the series that will be copied, if there is only one.
+    pub(crate) fn prefetch_only(&self) {
+        if let SeriesSet::One(only) = &self.members.lock().series {
+            prefetch_shared(only);
         }
     }
 }

@@ -4,42 +4,62 @@
 
 mod expiry_queue;
 mod family;
+mod family_head;
+mod family_map;
+mod line_key;
 mod merged_names;
+mod new_series;
+mod overflow;
+mod restore;
+mod saved;
 mod series;
+mod takeover;
 
 pub use family::Family;
+pub(crate) use family_head::{Adoption, FamilyHead};
+pub use line_key::LineKey;
 pub use merged_names::MergedName;
+pub(crate) use overflow::overflow_metric;
+pub use saved::{NotRestored, SavedSeries, SavedValues, layout};
 pub use series::Series;
+pub(crate) use series::text as series_text;
 
-use std::hash::BuildHasher;
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use dashmap::DashMap;
-use foldhash::quality::RandomState;
-
 use crate::config::{Limits, Overflow};
-use crate::mapping::Metric;
+use crate::expose::names::is_legal;
+use crate::mapping::{FamilyMetadata, Metric};
 use crate::metric::{MemoryBudget, MetricType};
 use crate::reject::Reject;
-use crate::sync::{AtomicU64, Mutex, Ordering};
+use crate::state::Arena;
+use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
 use expiry_queue::ExpiryQueue;
 use family::Removal;
+use family_map::{FamilyMap, HashedName};
 use merged_names::MergedNames;
+use new_series::New;
 
 /// Every family, by its name.
 #[derive(Debug)]
 pub struct Registry {
-    families: DashMap<Arc<str>, Arc<Family>, RandomState>,
+    families: FamilyMap,
     /// Held by a thread that adds or removes a series, so that limits and conflicts are decided one after the other. It is taken
     /// before the locks of `families` and of a family, never after.
     population: Mutex<Population>,
+    /// How often a series was added or removed: see [`look_up`](Self::look_up). A thread with the lock of `population` adds
+    /// to it when the change is done.
+    changes: AtomicU64,
     /// How many series have expired. What was decided because of other series may be decided anew when this changes.
     expired: AtomicU64,
     limits: Limits,
     budget: MemoryBudget,
+    /// Where the values of new series are, so that they outlive the process.
+    arena: Option<Arc<Arena>>,
     /// The families as they were in the order of their names when a scrape last asked.
     in_order: Mutex<InOrder>,
-    merged_names: Mutex<MergedNames>,
+    /// Shared with the registries that this one was taken over from.
+    merged_names: Arc<Mutex<MergedNames>>,
 }
 
 /// What is known of all series together.
@@ -49,8 +69,14 @@ struct Population {
     /// How many overflow series there are. The limits do not count them.
     overflows: usize,
     expiry: ExpiryQueue,
+    /// How many series should be in the arena and are not.
+    outside_arena: u64,
+    /// The series that were made since somebody asked, if a reload does.
+    new_series: Option<Vec<Arc<Series>>>,
     /// Changes whenever a family is added or removed.
     generation: u64,
+    /// Whether a family has had a name that some clients do not take.
+    has_other_names: bool,
 }
 
 /// How many series and families there are, in the order of [`MetricType::ALL`].
@@ -72,9 +98,6 @@ struct InOrder {
     families: Families,
 }
 
-/// The label of overflow series.
-const OVERFLOW: &str = "overflow";
-
 /// How many series the sweeper removes before it gives others a chance at the lock: about a millisecond.
 const REMOVED_AT_ONCE: usize = 256;
 
@@ -82,41 +105,71 @@ impl Registry {
     /// A registry without series, which takes as many as `limits` says, and as `budget` has room for.
     pub fn new(limits: Limits, budget: MemoryBudget) -> Self {
         Self {
-            families: DashMap::with_hasher(RandomState::default()),
+            families: FamilyMap::default(),
             population: Mutex::default(),
+            changes: AtomicU64::new(0),
             expired: AtomicU64::new(0),
             limits,
             budget,
+            arena: None,
             in_order: Mutex::default(),
-            merged_names: Mutex::default(),
+            merged_names: Arc::default(),
         }
     }
 
+    /// The same with the values of new series in an arena.
+    pub(crate) fn with_arena(self, arena: Option<Arc<Arena>>) -> Self {
+        Self { arena, ..self }
+    }
+
+    /// How many series have values of a fixed number that are not in the arena, because it was full.
+    pub(crate) fn outside_arena(&self) -> u64 {
+        self.population.lock().outside_arena
+    }
+
+    /// A registry without series under the same limits.
+    pub(crate) fn without_series(&self) -> Self {
+        Self::new(self.limits.clone(), self.budget)
+    }
+
+    /// How long a line's labels may be, and how many series there may be.
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
     /// The series of `metric`, touched at `now`. If it does not exist, it is made with the value 0, unless a conflict or a
-    /// limit forbids it.
-    pub fn get_or_create(&self, metric: &Metric, now: u32) -> Result<Arc<Series>, Reject> {
+    /// limit forbids it. `line` is the key of the line that feeds it, unless the rules declare the series.
+    pub fn get_or_create(
+        &self,
+        metric: &Metric<'_>,
+        line: Option<LineKey<'_>>,
+        now: u32,
+    ) -> Result<Arc<Series>, Reject> {
         let text = series::text(metric);
-        self.admit_length(metric, &text)?;
-        if let Some(series) = self.find(metric, &text, now)? {
-            return Ok(series);
+        admit_length(&self.limits, metric, &text)?;
+        let name = self.families.hashed(&metric.name);
+        let (mut population, family) = match self.look_up(metric, name, &text, now)? {
+            Lookup::Found(series) => return Ok(series),
+            Lookup::Missing(population, family) => (population, family),
+        };
+        if family.is_none() && self.collides(metric) {
+            return Err(Reject::NameCollision);
         }
-        let mut population = self.population.lock();
-        // Another worker may have made it in the meantime.
-        if let Some(series) = self.find(metric, &text, now)? {
-            return Ok(series);
-        }
-        let family = self.admit(metric)?;
+        self.admit_one_more(&population, family.as_deref())?;
+        let place = SeriesPlace { name, family, text, line };
+        Ok(self.create(&mut population, place, metric, New::at(now)))
+    }
+
+    /// Whether the limits have room for a series of this family.
+    fn admit_one_more(&self, population: &Population, family: Option<&Family>) -> Result<(), Reject> {
         if population.counts.series.iter().sum::<u64>() as usize - population.overflows >= self.limits.series {
             return Err(Reject::SeriesLimit);
         }
-        let len = || family.as_ref().map_or(0, |family| family.len());
+        let len = || family.map_or(0, Family::len);
         if self.limits.family_series.is_some_and(|limit| len() >= limit) {
             return Err(Reject::FamilySeriesLimit);
         }
-        if !self.budget.has_room_for_series() {
-            return Err(Reject::MemoryLimit);
-        }
-        Ok(self.create(&mut population, family, metric, text, false, now))
+        if self.budget.has_room_for_series() { Ok(()) } else { Err(Reject::MemoryLimit) }
     }
 
     /// The series that takes the samples of `metric`'s family that are over a limit, touched at `now`; made if it does not
@@ -126,48 +179,40 @@ impl Registry {
     /// never more families than the limit on series allows, or if there is no memory for it.
     pub fn get_or_create_overflow(
         &self,
-        metric: &Metric,
+        metric: &Metric<'_>,
+        line: Option<LineKey<'_>>,
         constants: &[(String, String)],
         now: u32,
     ) -> Option<Arc<Series>> {
         if self.limits.overflow != Overflow::Collapse {
             return None;
         }
-        let constants = constants.iter().filter(|(key, _)| key != OVERFLOW).cloned();
-        let mut labels: Vec<_> = constants.chain([(OVERFLOW.to_owned(), "true".to_owned())]).collect();
-        labels.sort_unstable();
-        let metric = Metric { labels, ..metric.clone() };
-        let text = series::text(&metric);
-        if let Some(series) = self.find(&metric, &text, now).ok()? {
-            return Some(series);
+        let metric = &overflow_metric(metric, constants);
+        let text = series::text(metric);
+        let name = self.families.hashed(&metric.name);
+        match self.look_up(metric, name, &text, now).ok()? {
+            Lookup::Found(series) => Some(series),
+            Lookup::Missing(mut population, family) => {
+                if family.is_none() || !self.budget.has_room_for_series() {
+                    return None;
+                }
+                let place = SeriesPlace { name, family, text, line };
+                Some(self.create(&mut population, place, metric, New { is_overflow: true, ..New::at(now) }))
+            }
         }
-        let mut population = self.population.lock();
-        if let Some(series) = self.find(&metric, &text, now).ok()? {
-            return Some(series);
-        }
-        let family = self.admit(&metric).ok()??;
-        if !self.budget.has_room_for_series() {
-            return None;
-        }
-        Some(self.create(&mut population, Some(family), &metric, text, true, now))
     }
 
     /// Why `metric` cannot exist beside the families that do, however much room is left.
-    pub fn conflict(&self, metric: &Metric) -> Option<Reject> {
-        self.admit(metric).err()
+    pub fn conflict(&self, metric: &Metric<'_>) -> Option<Reject> {
+        match self.families.get(self.families.hashed(&metric.name)) {
+            Some(family) => family.admit(metric).err(),
+            None => self.collides(metric).then_some(Reject::NameCollision),
+        }
     }
 
     /// The memory that the series and the routes to them may take.
     pub(crate) fn budget(&self) -> MemoryBudget {
         self.budget
-    }
-
-    /// Whether the text of a series is as long as it may be.
-    fn admit_length(&self, metric: &Metric, text: &str) -> Result<(), Reject> {
-        if metric.labels.iter().any(|(_, value)| value.len() > self.limits.label_value) {
-            return Err(Reject::LabelTooLong);
-        }
-        if text.len() > self.limits.series_length { Err(Reject::SeriesTooLong) } else { Ok(()) }
     }
 
     /// Whether series may have expired by `now`.
@@ -187,31 +232,33 @@ impl Registry {
         for chunk in due.chunks(REMOVED_AT_ONCE) {
             let mut population = self.population.lock();
             for series in chunk {
-                let Some(family) = self.family(series.name()) else {
+                let name = self.families.hashed(series.name());
+                let Some(family) = self.families.get(name) else {
                     debug_assert!(false, "a family exists while it has a series");
                     continue;
                 };
                 let removal = family.remove_due(series, now);
                 if removal == Removal::Kept {
-                    population.expiry.add(Arc::clone(series));
+                    population.expiry.add(series);
                     continue;
                 }
+                series.withdraw();
                 let metric_type = series.cells.type_of() as usize;
                 population.counts.series[metric_type] -= 1;
                 population.overflows -= usize::from(series.is_overflow());
+                population.outside_arena -= u64::from(self.is_outside_arena(series, family.metadata()));
                 if removal == Removal::LastRemoved {
-                    self.families.remove(series.name());
+                    self.families.remove(name);
                     population.counts.families[metric_type] -= 1;
                     population.generation += 1;
                 }
+                self.note_change();
                 removed.push(Arc::clone(series));
                 // `Release`: a worker that sees the new number finds the place free.
                 self.expired.fetch_add(1, Ordering::Release);
             }
         }
-        if self.families.len() * 4 < self.families.capacity() {
-            self.families.shrink_to_fit();
-        }
+        self.families.give_back();
         let mut in_order = self.in_order.lock();
         if in_order.generation != self.population.lock().generation {
             // It would keep families that are gone until the next scrape.
@@ -231,11 +278,16 @@ impl Registry {
         let generation = self.population.lock().generation;
         if in_order.generation != generation {
             in_order.families = Families::default();
-            let mut families: Vec<_> = self.families.iter().map(|family| Arc::clone(family.value())).collect();
+            let mut families = self.families.all();
             families.sort_unstable_by(|one, other| one.name().cmp(other.name()));
             *in_order = InOrder { generation, families: families.into() };
         }
         Arc::clone(&in_order.families)
+    }
+
+    /// Whether all clients take the names of all families.
+    pub(crate) fn are_names_legal(&self) -> bool {
+        !self.population.lock().has_other_names
     }
 
     /// How many series there are.
@@ -274,43 +326,94 @@ impl Registry {
     }
 
     /// The hash of the name as the line has it.
-    fn written(&self, metric: &Metric) -> Option<u32> {
-        metric.written.as_deref().map(|written| self.families.hasher().hash_one(written) as u32)
+    pub(crate) fn written(&self, metric: &Metric<'_>) -> Option<u32> {
+        metric.written.map(|written| self.families.hash(written) as u32)
     }
 
-    /// The family of this name. The lock of the map is given back before that of the family is taken.
-    fn family(&self, name: &str) -> Option<Arc<Family>> {
-        self.families.get(name).map(|family| Arc::clone(&family))
+    /// The series of `metric`, which has this name and this text, touched at `now`. If it does not exist, the lock is given
+    /// under which it can be made, and its family as it is under that lock.
+    fn look_up(&self, metric: &Metric<'_>, name: HashedName<'_>, text: &str, now: u32) -> Result<Lookup<'_>, Reject> {
+        let glance = self.glance(name);
+        match self.find(glance.family.as_deref(), metric, text, now)? {
+            Some(series) => Ok(Lookup::Found(series)),
+            None => self.look_up_locked(glance, metric, name, text, now),
+        }
     }
 
-    /// The series of `metric` with this text, touched at `now`.
-    fn find(&self, metric: &Metric, text: &str, now: u32) -> Result<Option<Arc<Series>>, Reject> {
-        let Some(family) = self.family(&metric.name) else { return Ok(None) };
+    /// What there is of a family before the lock is taken.
+    fn glance(&self, name: HashedName<'_>) -> Glance {
+        // The number is read first, so that a change during the look is seen.
+        let changes = self.changes.load(Ordering::Acquire);
+        Glance { changes, family: self.families.get(name) }
+    }
+
+    /// Looks for a series that was not in its family after the glance. Under the lock nobody else adds or removes series, so
+    /// the caller decides for good.
+    ///
+    /// If `changes` is what it was at the glance, the series cannot have been made since: each change is counted after it is
+    /// done, by a thread that held this lock before.
+    fn look_up_locked(
+        &self,
+        glance: Glance,
+        metric: &Metric<'_>,
+        name: HashedName<'_>,
+        text: &str,
+        now: u32,
+    ) -> Result<Lookup<'_>, Reject> {
+        let population = self.population.lock();
+        if self.changes.load(Ordering::Acquire) == glance.changes {
+            return Ok(Lookup::Missing(population, glance.family));
+        }
+        let family = self.families.get(name);
+        match self.find(family.as_deref(), metric, text, now)? {
+            Some(series) => Ok(Lookup::Found(series)),
+            None => Ok(Lookup::Missing(population, family)),
+        }
+    }
+
+    /// The series of `metric` with this text in its family, touched at `now`.
+    fn find(
+        &self,
+        family: Option<&Family>,
+        metric: &Metric<'_>,
+        text: &str,
+        now: u32,
+    ) -> Result<Option<Arc<Series>>, Reject> {
+        let Some(family) = family else { return Ok(None) };
         family.admit(metric)?;
         if family.is_merged(self.written(metric)) {
-            let written = metric.written.as_deref().unwrap_or_default();
+            let written = metric.written.unwrap_or_default();
             self.merged_names.lock().add(written, family.name());
         }
         Ok(family.find(text.get(metric.name.len()..).unwrap_or_default(), now))
     }
 
-    /// The family that a series of `metric` belongs to, `None` if that does not exist yet.
-    fn admit(&self, metric: &Metric) -> Result<Option<Arc<Family>>, Reject> {
-        match self.family(&metric.name) {
-            Some(family) => family.admit(metric).map(|()| Some(family)),
-            None if self.collides(metric) => Err(Reject::NameCollision),
-            None => Ok(None),
-        }
+    /// Whether a series of a family should be in the arena, and is not.
+    fn is_outside_arena(&self, series: &Series, metadata: &FamilyMetadata) -> bool {
+        !series.is_in_arena() && self.arena.is_some() && saved::fits_arena(&metadata.spec)
+    }
+
+    /// Counts a change that is done. The caller holds the lock of `population`, so no count is lost.
+    fn note_change(&self) {
+        // `Release`: a worker that sees the new number also finds the change.
+        self.changes.store(self.changes.load(Ordering::Relaxed) + 1, Ordering::Release);
     }
 
     /// Whether a new family would expose a series that another one does.
-    fn collides(&self, metric: &Metric) -> bool {
+    fn collides(&self, metric: &Metric<'_>) -> bool {
         let own = metric.metadata.metric_type().suffixes();
+        let mut exposed = String::new();
         // A histogram has the suffixes of all types.
         MetricType::Histogram.suffixes().iter().any(|suffix| {
-            let owner = metric.name.strip_suffix(suffix).and_then(|name| self.family(name));
+            let owner = metric.name.strip_suffix(suffix).and_then(|name| self.families.get(self.families.hashed(name)));
             owner.is_some_and(|owner| owner.metadata().metric_type().suffixes().contains(suffix))
-                || own.contains(suffix) && self.families.contains_key(format!("{}{suffix}", metric.name).as_str())
+                || own.contains(suffix) && {
+                    exposed.clear();
+                    exposed.reserve(metric.name.len() + suffix.len());
+                    exposed.push_str(&metric.name);
+                    exposed.push_str(suffix);
+                    self.families.contains(&exposed)
+                }
         })
     }
 
@@ -318,31 +421,75 @@ impl Registry {
     fn create(
         &self,
         population: &mut Population,
-        family: Option<Arc<Family>>,
-        metric: &Metric,
-        text: String,
-        is_overflow: bool,
-        now: u32,
+        place: SeriesPlace<'_>,
+        metric: &Metric<'_>,
+        New { is_overflow, moments, slot }: New,
     ) -> Arc<Series> {
+        let SeriesPlace { name: hashed, family, text, line } = place;
         let metadata = family.as_ref().map_or(&metric.metadata, |family| family.metadata());
         let metric_type = metadata.metric_type() as usize;
         let name = family.as_ref().map_or_else(|| metric.name.as_str().into(), |family| Arc::clone(family.name()));
         let text = if metric.labels.is_empty() { Arc::clone(&name) } else { text.into() };
-        let series = Arc::new(Series::new(metric, text, &metadata.spec, is_overflow, now, self.budget));
+        let slot = slot.or_else(|| {
+            let arena = self.arena.as_ref()?;
+            let spec = saved::spec_id(&metadata.spec);
+            saved::slot(arena, &saved::identity(&text, line, is_overflow, spec, moments.created), &metadata.spec)
+        });
+        let cells = saved::cells(&metadata.spec, slot.as_ref(), self.budget);
+        let series = Arc::new(Series::new(metric, line, text, is_overflow, moments, (cells, slot)));
+        population.outside_arena += u64::from(self.is_outside_arena(&series, metadata));
         match family {
             Some(family) => family.insert(Arc::clone(&series)),
             None => {
-                let family = Family::new(Arc::clone(&name), metric, self.written(metric), Arc::clone(&series));
-                self.families.insert(name, Arc::new(family));
+                let family = Family::new(name, metric, self.written(metric), Arc::clone(&series));
+                self.families.insert(hashed, Arc::new(family));
                 population.counts.families[metric_type] += 1;
                 population.generation += 1;
+                population.has_other_names |= !is_legal(&metric.name);
             }
         }
-        population.counts.series[metric_type] += 1;
-        population.overflows += usize::from(is_overflow);
-        population.expiry.add(Arc::clone(&series));
+        population.add(&series, metric_type);
+        population.new_series.iter_mut().for_each(|new| new.push(Arc::clone(&series)));
+        self.note_change();
         series
     }
+}
+
+impl Population {
+    /// Counts a series that its family has now.
+    fn add(&mut self, series: &Arc<Series>, metric_type: usize) {
+        self.counts.series[metric_type] += 1;
+        self.overflows += usize::from(series.is_overflow());
+        self.expiry.add(series);
+    }
+}
+
+/// Whether the text of a series is as long as it may be.
+pub(crate) fn admit_length(limits: &Limits, metric: &Metric<'_>, text: &str) -> Result<(), Reject> {
+    if metric.labels.iter().any(|(_, value)| value.len() > limits.label_value) {
+        return Err(Reject::LabelTooLong);
+    }
+    if text.len() > limits.series_length { Err(Reject::SeriesTooLong) } else { Ok(()) }
+}
+
+/// A family as it was when so many changes were counted.
+struct Glance {
+    changes: u64,
+    family: Option<Arc<Family>>,
+}
+
+/// What [`Registry::look_up`] gives.
+enum Lookup<'r> {
+    Found(Arc<Series>),
+    Missing(MutexGuard<'r, Population>, Option<Arc<Family>>),
+}
+
+/// Where a new series belongs: its name, the family of that name if it exists, and its text; and the line that it is for.
+struct SeriesPlace<'m> {
+    name: HashedName<'m>,
+    family: Option<Arc<Family>>,
+    text: Cow<'m, str>,
+    line: Option<LineKey<'m>>,
 }
 
 #[cfg(test)]
@@ -358,8 +505,8 @@ mod tests {
     use crate::pipeline::{Pipeline, Worker};
     use crate::telemetry::Listener;
 
-    fn metric_of(spec: MetricSpec, name: &str, n: usize) -> Metric {
-        let labels = vec![("n".to_owned(), n.to_string())];
+    fn metric_of(spec: MetricSpec, name: &str, n: usize) -> Metric<'static> {
+        let labels = vec![("n".into(), n.to_string().into())];
         let metadata = FamilyMetadata { help: "".into(), unit: None, spec };
         Metric {
             name: name.to_owned(),
@@ -371,14 +518,14 @@ mod tests {
         }
     }
 
-    fn metric(name: &str, n: usize) -> Metric {
+    fn metric(name: &str, n: usize) -> Metric<'static> {
         metric_of(MetricSpec::Counter, name, n)
     }
 
     /// The series of a metric or, over a limit, the overflow series, and then the limit.
-    fn any(registry: &Registry, metric: &Metric, now: u32) -> Option<Reject> {
-        let limit = registry.get_or_create(metric, now).err()?;
-        registry.get_or_create_overflow(metric, &[], now).expect("the family exists");
+    fn any(registry: &Registry, metric: &Metric<'_>, now: u32) -> Option<Reject> {
+        let limit = registry.get_or_create(metric, None, now).err()?;
+        registry.get_or_create_overflow(metric, None, &[], now).expect("the family exists");
         Some(limit)
     }
 
@@ -428,19 +575,52 @@ mod tests {
         let counts = registry.counts();
         let counts: [u64; 2] = [counts.series.iter().sum(), counts.families.iter().sum()];
         assert_eq!((registry.len(), counts), (5, [5, 1]));
-        assert!(registry.get_or_create_overflow(&metric("b", 1), &[], 0).is_none(), "b has no family");
+        assert!(registry.get_or_create_overflow(&metric("b", 1), None, &[], 0).is_none(), "b has no family");
+    }
+
+    /// What the registry has of `metric` under its lock, after a glance and what happens between the two.
+    /// If it is not there, how many series its family has.
+    fn after_glance(
+        registry: &Registry,
+        metric: &Metric<'_>,
+        between: impl FnOnce(),
+    ) -> Result<Arc<Series>, Option<usize>> {
+        let name = registry.families.hashed(&metric.name);
+        let glance = registry.glance(name);
+        between();
+        match registry.look_up_locked(glance, metric, name, &series::text(metric), 0).expect("there is no conflict") {
+            Lookup::Found(series) => Ok(series),
+            Lookup::Missing(_, family) => Err(family.map(|family| family.len())),
+        }
+    }
+
+    #[test]
+    fn what_changes_before_the_lock_is_taken_is_seen_under_it() {
+        let registry = Registry::new(Limits::default(), MemoryBudget::UNLIMITED);
+        let make = |metric: &Metric<'_>| registry.get_or_create(metric, None, 0).expect("there is room");
+        let (a, first, second) = (metric("a", 0), metric("b", 1), metric("b", 2));
+        assert_eq!(after_glance(&registry, &a, || ()).err(), Some(None), "nothing has changed");
+        for metric in [&a, &first, &second] {
+            let series = after_glance(&registry, metric, || _ = make(metric));
+            assert!(series.is_ok_and(|series| Arc::ptr_eq(&series, &make(metric))), "{}", metric.name);
+        }
+        let third = metric("b", 3);
+        assert_eq!(after_glance(&registry, &third, || ()).err(), Some(Some(2)), "the family of the glance");
+        // A family that is gone must not get another series.
+        assert_eq!(after_glance(&registry, &third, || assert_eq!(sweep(&registry, 2), 3)).err(), Some(None));
+        assert_eq!(after_glance(&registry, &first, || ()).err(), Some(None));
     }
 
     #[test]
     fn families_are_in_order_and_an_old_list_of_them_stays_as_it_was() {
         let registry = Registry::new(Limits::default(), MemoryBudget::UNLIMITED);
         for (name, n) in [("ab", 1), ("a", 2), ("b", 1), ("a", 1), ("ab", 0), ("a", 3)] {
-            registry.get_or_create(&metric(name, n), 0).expect("there is room");
+            registry.get_or_create(&metric(name, n), None, 0).expect("there is room");
         }
         let expected = ["a{n=\"1\"}", "a{n=\"2\"}", "a{n=\"3\"}", "ab{n=\"0\"}", "ab{n=\"1\"}", "b{n=\"1\"}"];
         assert_eq!(texts(&registry), expected);
         let old = registry.families();
-        let one = registry.get_or_create(&metric("a", 1), 5).expect("it exists");
+        let one = registry.get_or_create(&metric("a", 1), None, 5).expect("it exists");
         assert_eq!(sweep(&registry, 5), 5);
         assert_eq!(texts(&registry), ["a{n=\"1\"}"]);
         let mut left = Vec::new();
@@ -451,7 +631,7 @@ mod tests {
     #[test]
     fn copies_go_on_behind_any_series() {
         let registry = Registry::new(Limits::default(), MemoryBudget::UNLIMITED);
-        (0..10).for_each(|n| _ = registry.get_or_create(&metric("a", n), 0).expect("there is room"));
+        (0..10).for_each(|n| _ = registry.get_or_create(&metric("a", n), None, 0).expect("there is room"));
         let family = Arc::clone(&registry.families()[0]);
         let mut copied: Vec<Arc<Series>> = Vec::new();
         while copied.len() < 10 {
@@ -468,10 +648,10 @@ mod tests {
     fn a_name_belongs_to_one_type_until_its_family_is_empty() {
         let registry = Registry::new(Limits::default(), MemoryBudget::UNLIMITED);
         let gauge = metric_of(MetricSpec::Gauge, "a", 1);
-        registry.get_or_create(&metric("a", 1), 0).expect("there is room");
-        assert_eq!(registry.get_or_create(&gauge, 0).err(), Some(Reject::TypeConflict));
+        registry.get_or_create(&metric("a", 1), None, 0).expect("there is room");
+        assert_eq!(registry.get_or_create(&gauge, None, 0).err(), Some(Reject::TypeConflict));
         assert_eq!(sweep(&registry, 2), 1);
-        assert!(registry.get_or_create(&gauge, 2).is_ok());
+        assert!(registry.get_or_create(&gauge, None, 2).is_ok());
     }
 
     #[test]
@@ -483,14 +663,15 @@ mod tests {
         let mut worker = Worker::new(Arc::clone(&pipeline), Sharing::Shared);
         worker.begin(&listener, None).batch().packet(lines);
 
-        let registry = &pipeline.registry;
+        let edition = pipeline.current();
+        let registry = &edition.registry;
         let families = registry.families();
         assert_eq!(families.len(), 6);
         let population = registry.population.lock();
         let locked: Vec<_> = families.iter().map(|family| family.lock_for_test()).collect();
         // A shard that is held already counts as held: this thread cannot take it twice.
-        let shards: Vec<_> = families.iter().map(|family| registry.families.try_get_mut(&**family.name())).collect();
-        assert!(families.iter().all(|family| registry.families.try_get(&**family.name()).is_locked()));
+        let shards: Vec<_> = families.iter().map(|family| registry.families.lock_for_test(family.name())).collect();
+        assert!(families.iter().all(|family| registry.families.is_locked(family.name())));
 
         let (done, is_done) = mpsc::channel();
         let counted = Arc::clone(&listener);

@@ -1,12 +1,16 @@
 //! One series: its text, ready-made, and its cells.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::expose::text::label;
-use crate::mapping::{Metric, MetricSpec};
-use crate::metric::{Cells, Counter, Gauge, Histogram, MemoryBudget, Set, Summary};
+use super::line_key::{LineKey, OwnedLineKey};
+use crate::expose::names::{is_legal, quotable};
+use crate::expose::text::labels;
+use crate::mapping::Metric;
+use crate::metric::Cells;
 use crate::prefetch::prefetch;
+use crate::state::Slot;
 use crate::sync::{AtomicU32, Ordering};
 
 /// A series, shared by its family, the route caches and a scrape.
@@ -18,44 +22,50 @@ pub struct Series {
     /// When the last sample arrived, in seconds of the pipeline's clock. `Relaxed`: a worker that touches and the sweeper
     /// that removes meet under the lock of the family.
     touched: AtomicU32,
-    /// For how many seconds it stays after the last sample; [`FOREVER`] if it does not expire.
-    ttl: u32,
+    /// When it was made, in seconds of the pipeline's clock.
+    created: u32,
+    /// For how many seconds it stays after the last sample; [`FOREVER`] if it does not expire. `Relaxed`: only a reload
+    /// changes it, and the sweeper waits for the reload.
+    ttl: AtomicU32,
     /// Whether it takes the samples of its family that are over a limit.
     is_overflow: bool,
-    /// Its values.
+    /// The key of the line that it was made for; `None`: the rules declare it.
+    line: Option<OwnedLineKey>,
+    /// Its values, which may be in the slot.
     pub cells: Cells,
+    /// Its place in the arena; boxed, because most programs have none.
+    slot: Option<Box<Slot>>,
+}
+
+/// When a series was made, and when its last sample arrived, in seconds of the pipeline's clock.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moments {
+    pub(super) created: u32,
+    pub(super) seen: u32,
 }
 
 /// A time to live without an end.
 const FOREVER: u32 = u32::MAX;
 
 impl Series {
-    /// The series of `metric` with the value 0, made as its family has it. `text` is the one of the metric.
+    /// The series of `metric` with these values. `text` is the one of the metric.
     pub(super) fn new(
-        metric: &Metric,
+        metric: &Metric<'_>,
+        line: Option<LineKey<'_>>,
         text: Arc<str>,
-        spec: &MetricSpec,
         is_overflow: bool,
-        now: u32,
-        budget: MemoryBudget,
+        Moments { created, seen }: Moments,
+        (cells, slot): (Cells, Option<Slot>),
     ) -> Self {
-        let cells = match spec {
-            MetricSpec::Counter => Cells::Counter(Counter::new()),
-            MetricSpec::Gauge => Cells::Gauge(Gauge::new()),
-            MetricSpec::Histogram(bounds) => Cells::Histogram(Histogram::new(bounds.clone())),
-            MetricSpec::Set(window) => Cells::Set(Set::new(*window, budget).into()),
-            MetricSpec::Summary(quantiles, window) => {
-                Cells::Summary(Summary::new(quantiles.clone(), *window, budget).into())
-            }
-        };
-        // The clock tells whole seconds, so a fraction of one is rounded up.
-        let seconds = |ttl: Duration| u32::try_from(ttl.as_millis().div_ceil(1000)).unwrap_or(FOREVER);
         Self {
             text,
             name_len: metric.name.len() as u32,
-            touched: AtomicU32::new(now),
-            ttl: metric.ttl.map_or(FOREVER, seconds),
+            touched: AtomicU32::new(seen),
+            created,
+            ttl: AtomicU32::new(seconds(metric.ttl)),
             is_overflow,
+            line: line.map(OwnedLineKey::new),
+            slot: slot.map(Box::new),
             cells,
         }
     }
@@ -65,19 +75,60 @@ impl Series {
     #[inline]
     pub fn touch(&self, now: u32) {
         if self.touched.load(Ordering::Relaxed) < now {
-            self.touched.fetch_max(now, Ordering::Relaxed);
+            self.touch_later(now);
         }
+    }
+
+    /// Notes another second than the last, once for each.
+    #[cold]
+    fn touch_later(&self, now: u32) {
+        self.touched.fetch_max(now, Ordering::Relaxed);
+        self.slot.iter().for_each(|slot| slot.touch(self.created, now));
+    }
+
+    /// When the last sample arrived, in seconds of the pipeline's clock.
+    pub(crate) fn touched(&self) -> u32 {
+        self.touched.load(Ordering::Relaxed)
+    }
+
+    /// Whether its values are in an arena.
+    pub(crate) fn is_in_arena(&self) -> bool {
+        self.slot.is_some()
+    }
+
+    /// Makes the next process not find it, because it is removed.
+    pub(super) fn withdraw(&self) {
+        self.slot.iter().for_each(|slot| slot.withdraw());
+    }
+
+    /// When it was made, in seconds of the pipeline's clock.
+    pub fn created(&self) -> u32 {
+        self.created
     }
 
     /// Whether it expires when no sample arrives.
     pub(crate) fn has_ttl(&self) -> bool {
-        self.ttl != FOREVER
+        self.ttl() != FOREVER
+    }
+
+    fn ttl(&self) -> u32 {
+        self.ttl.load(Ordering::Relaxed)
+    }
+
+    /// Changes how long it stays after the last sample.
+    pub(super) fn set_ttl(&self, ttl: Option<Duration>) {
+        self.ttl.store(seconds(ttl), Ordering::Relaxed);
+    }
+
+    /// The same as long as another series.
+    pub(super) fn set_ttl_of(&self, other: &Self) {
+        self.ttl.store(other.ttl(), Ordering::Relaxed);
     }
 
     /// The second in which it expires if no further sample arrives.
     pub(super) fn due(&self) -> u32 {
         // The sample may have arrived at the end of the second that it is noted under.
-        self.touched.load(Ordering::Relaxed).saturating_add(self.ttl).saturating_add(1)
+        self.touched.load(Ordering::Relaxed).saturating_add(self.ttl()).saturating_add(1)
     }
 
     /// Whether its time to live is over at `now`.
@@ -86,8 +137,13 @@ impl Series {
     }
 
     /// Whether it takes the samples of its family that are over a limit.
-    pub(super) fn is_overflow(&self) -> bool {
+    pub(crate) fn is_overflow(&self) -> bool {
         self.is_overflow
+    }
+
+    /// The key of the line that it was made for; `None`: the rules declare it.
+    pub fn line(&self) -> Option<LineKey<'_>> {
+        self.line.as_ref().map(OwnedLineKey::get)
     }
 
     /// Its name with its labels, as the text formats write it.
@@ -111,6 +167,17 @@ impl Series {
         braced.strip_prefix('{').and_then(|labels| labels.strip_suffix('}')).unwrap_or_default()
     }
 
+    /// Its name with its labels, in text format 1.0.0: quoted and between the braces if it has other characters than letters,
+    /// digits, `_` and `:`.
+    pub(crate) fn written(&self) -> Cow<'_, str> {
+        let (name, labels) = (self.name(), self.labels());
+        if is_legal(name) {
+            return self.text().into();
+        }
+        let comma = if labels.is_empty() { "" } else { "," };
+        format!("{{\"{}\"{comma}{labels}}}", quotable(name)).into()
+    }
+
     /// Asks for what a scrape reads beside the series itself.
     pub(crate) fn prefetch(&self) {
         let text = self.text.as_bytes();
@@ -120,14 +187,22 @@ impl Series {
     }
 }
 
+/// A time to live in seconds. The clock tells whole seconds, so a fraction of one is rounded up.
+fn seconds(ttl: Option<Duration>) -> u32 {
+    ttl.map_or(FOREVER, |ttl| u32::try_from(ttl.as_millis().div_ceil(1000)).unwrap_or(FOREVER))
+}
+
 /// The text that identifies the series of `metric`: `name` or `name{key="value"}`.
-pub(super) fn text(metric: &Metric) -> String {
+pub(crate) fn text<'m>(metric: &'m Metric<'_>) -> Cow<'m, str> {
     if metric.labels.is_empty() {
-        return metric.name.clone();
+        return Cow::Borrowed(&metric.name);
     }
-    let mut labels = String::new();
-    for (key, value) in &metric.labels {
-        label(&mut labels, key, value);
-    }
-    format!("{}{{{labels}}}", metric.name)
+    // Each label has `=""` and a comma or a brace. Hardly any value has a character to escape.
+    let len: usize = metric.labels.iter().map(|(key, value)| key.len() + value.len() + 4).sum();
+    let mut text = String::with_capacity(metric.name.len() + len + 1);
+    text.push_str(&metric.name);
+    text.push('{');
+    labels(&mut text, metric.labels.iter().map(|(key, value)| (&**key, &**value)));
+    text.push('}');
+    Cow::Owned(text)
 }

@@ -7,9 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use strum::EnumCount;
 
+use super::busy_names::{BusyNames, LineSampler};
 use super::heavy_hitters::{HeavyHitter, HeavyHitters};
+use super::history::{History, SlotCounts};
 use super::losses::{LineText, Loss, Losses, LostLine, NewestLines};
-use super::snapshot::{HttpClosed, ListenerSnapshot, SocketSnapshot};
+use super::reloads::Reloads;
+use super::rule_matches::RuleMatches;
+use super::snapshot::{HttpClosed, ListenerSnapshot, ScrapeFormat, SocketSnapshot};
+use super::watches::Watches;
 use crate::metric::{Bounds, Histogram, Sharing};
 use crate::parse::StatsdType;
 use crate::parse::tags::TagError;
@@ -26,14 +31,14 @@ const SCRAPE_BOUNDS: [f64; 9] = [0.0005, 0.001, 0.0025, 0.01, 0.025, 0.1, 0.25, 
 ///
 /// Atomic counts are `Relaxed`: each is a number of its own, and none publishes other memory.
 #[derive(Debug)]
-pub(super) struct OwnCounts<N> {
-    pub(super) samples: [N; StatsdType::ALL.len()],
-    pub(super) unmapped: N,
-    pub(super) rejected: [N; Reject::ALL.len()],
+pub(crate) struct OwnCounts<N> {
+    pub(crate) samples: [N; StatsdType::ALL.len()],
+    pub(crate) unmapped: N,
+    pub(crate) rejected: [N; Reject::ALL.len()],
     /// Samples applied to overflow series.
-    pub(super) collapsed: [N; Reject::ALL.len()],
-    pub(super) dropped: N,
-    pub(super) events: N,
+    pub(crate) collapsed: [N; Reject::ALL.len()],
+    pub(crate) dropped: N,
+    pub(crate) events: N,
     pub(super) tag_errors: [N; TagError::ALL.len()],
     pub(super) unknown_sections: [N; SECTIONS],
 }
@@ -109,7 +114,15 @@ pub struct Telemetry {
     conflicts: Mutex<HeavyHitters>,
     /// A worker locks this at most once a batch, and only if lines were lost.
     losses: Mutex<Losses>,
-    pub(super) scrapes: AtomicU64,
+    /// Clients that watch lines.
+    pub(crate) watches: Watches,
+    /// A worker locks this at most once a batch, and only if it has looked at lines.
+    busy_names: Mutex<BusyNames>,
+    history: Mutex<History>,
+    /// Reloads of the config.
+    pub(crate) reloads: Reloads,
+    /// In the order of [`ScrapeFormat`].
+    pub(super) scrapes: [AtomicU64; ScrapeFormat::COUNT],
     pub(super) scrape_duration: Histogram,
     /// The size of the last exposition, uncompressed.
     pub(super) exposition_bytes: AtomicU64,
@@ -117,24 +130,37 @@ pub struct Telemetry {
     pub(super) http_closed: [AtomicU64; HttpClosed::COUNT],
 }
 
-impl Telemetry {
+impl Default for Telemetry {
     /// Counters at 0.
-    pub(crate) fn new() -> Self {
+    fn default() -> Self {
         Self {
             counts: OwnCounts::default(),
             heavy_hitters: Mutex::default(),
             conflicts: Mutex::default(),
             losses: Mutex::default(),
-            scrapes: AtomicU64::new(0),
+            watches: Watches::default(),
+            busy_names: Mutex::default(),
+            history: Mutex::default(),
+            reloads: Reloads::default(),
+            scrapes: array::from_fn(|_| AtomicU64::new(0)),
             exposition_bytes: AtomicU64::new(0),
             scrape_duration: Histogram::new(Bounds::new(&SCRAPE_BOUNDS).expect("the bounds rise")),
             http_closed: array::from_fn(|_| AtomicU64::new(0)),
         }
     }
+}
 
+impl Telemetry {
     /// Adds what a worker has counted until `now`, and sets its stats to 0. `sharing` says whether other workers add here
     /// too.
-    pub(crate) fn add(&self, listener: &Listener, stats: &mut WorkerStats, sharing: Sharing, now: u32) {
+    pub(crate) fn add(
+        &self,
+        listener: &Listener,
+        stats: &mut WorkerStats,
+        matches: &RuleMatches,
+        sharing: Sharing,
+        now: u32,
+    ) {
         let drain = |into: &AtomicU64, from: &mut u64| {
             let n = mem::take(from);
             match sharing {
@@ -153,6 +179,10 @@ impl Telemetry {
         let (into, from) = (&self.counts, &mut stats.counts);
         drain_all(&into.samples, &mut from.samples);
         drain(&into.unmapped, &mut from.unmapped);
+        stats.sampler.set_time(now);
+        if stats.sampler.is_any() {
+            self.take_names(&mut stats.sampler, matches);
+        }
         if mem::take(&mut stats.is_rare) {
             drain_all(&into.rejected, &mut from.rejected);
             drain_all(&into.collapsed, &mut from.collapsed);
@@ -167,14 +197,73 @@ impl Telemetry {
                 self.conflicts.lock().take(&mut stats.conflicts);
             }
             if stats.newest_lines.is_any() {
+                if self.watches.is_any() {
+                    stats.newest_lines.show(&listener.address, &self.watches);
+                }
                 self.losses.lock().take(&mut stats.newest_lines, &listener.address, now);
             }
         }
     }
 
+    /// Shows lines that `listener` received to the clients that watch.
+    #[cold]
+    pub(crate) fn show(&self, listener: &Listener, lines: &[u8]) {
+        self.watches.arrived(&listener.address, lines);
+    }
+
+    #[cold]
+    fn take_names(&self, from: &mut LineSampler, matches: &RuleMatches) {
+        self.busy_names.lock().take(from, |rule, lines| matches.saw_lines(rule, lines));
+    }
+
+    /// Forgets the names that other rules and limits had to do with: those without a rule, over a limit or in conflict.
+    pub(crate) fn forget_names(&self) {
+        *self.heavy_hitters.lock() = HeavyHitters::default();
+        *self.conflicts.lock() = HeavyHitters::default();
+        self.losses.lock().forget_unmapped();
+    }
+
+    /// Ends a second: `now` is the one that begins, and the kernel has dropped so many packets by then.
+    pub(crate) fn advance(&self, now: u32, kernel_dropped: u64) {
+        let rejected = self.counts.rejected.iter().map(|count| count.load(Ordering::Relaxed)).sum();
+        self.history.lock().advance(now, [self.applied(), rejected, kernel_dropped]);
+        self.busy_names.lock().tick();
+    }
+
+    /// The seconds and the minutes of the history, the oldest first.
+    pub(crate) fn history(&self) -> [Vec<SlotCounts>; 2] {
+        self.history.lock().slots()
+    }
+
+    /// Reads the names with the most lines.
+    pub(crate) fn busy_names<T>(&self, read: impl FnOnce(&BusyNames) -> T) -> T {
+        read(&self.busy_names.lock())
+    }
+
+    /// Reads the counts.
+    pub(crate) fn read(&self) -> OwnCounts<u64> {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let counts = &self.counts;
+        OwnCounts {
+            samples: counts.samples.each_ref().map(read),
+            unmapped: read(&counts.unmapped),
+            rejected: counts.rejected.each_ref().map(read),
+            collapsed: counts.collapsed.each_ref().map(read),
+            dropped: read(&counts.dropped),
+            events: read(&counts.events),
+            tag_errors: counts.tag_errors.each_ref().map(read),
+            unknown_sections: counts.unknown_sections.each_ref().map(read),
+        }
+    }
+
+    /// How many scrapes were answered.
+    pub(crate) fn scrapes(&self) -> u64 {
+        self.scrapes.iter().map(|scrapes| scrapes.load(Ordering::Relaxed)).sum()
+    }
+
     /// Counts a scrape that is answered.
-    pub(crate) fn scraped(&self) {
-        self.scrapes.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn scraped(&self, format: ScrapeFormat) {
+        self.scrapes[format as usize].fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts an exposition of so many `bytes` that took `seconds` to write, for one scrape or several.
@@ -236,6 +325,8 @@ pub(crate) struct WorkerStats {
     heavy_hitters: HeavyHitters,
     conflicts: HeavyHitters,
     newest_lines: NewestLines,
+    /// Chooses the lines whose names are noted.
+    pub(crate) sampler: LineSampler,
     /// Whether there are counts that valid lines of known metrics never raise, so that a batch without any skips them.
     is_rare: bool,
     is_over_limit: bool,
@@ -245,9 +336,9 @@ pub(crate) struct WorkerStats {
 impl WorkerStats {
     /// Counts an applied sample.
     #[inline]
-    pub(crate) fn applied(&mut self, statsd_type: StatsdType, is_mapped: bool) {
+    pub(crate) fn applied(&mut self, statsd_type: StatsdType, is_unmapped: bool) {
         self.counts.samples[statsd_type as usize] += 1;
-        self.counts.unmapped += u64::from(!is_mapped);
+        self.counts.unmapped += u64::from(is_unmapped);
     }
 
     /// Counts a rejected sample of `line`.

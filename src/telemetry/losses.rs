@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::fmt::{self, Write};
 use std::sync::Arc;
 
+use super::watches::Watches;
 use crate::parse::SimpleLine;
 use crate::reject::Reject;
 
@@ -48,7 +49,7 @@ impl Loss {
 }
 
 /// The beginning of a line.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Beginning {
     bytes: Vec<u8>,
     is_cut: bool,
@@ -75,7 +76,8 @@ impl Beginning {
     }
 
     fn set_simple(&mut self, line: &SimpleLine<'_>) {
-        let SimpleLine { name, tags, number, rate, statsd_type } = line;
+        let SimpleLine { name, tags, rate, statsd_type, .. } = line;
+        let number = line.number();
         self.push(name);
         // Writing to it never fails.
         let _ = write!(self, ":{number}|{}", statsd_type.as_str());
@@ -154,6 +156,19 @@ impl NewestLines {
         }
     }
 
+    /// Shows the rejected lines to the clients that watch.
+    #[cold]
+    pub(super) fn show(&self, listener: &Arc<str>, watches: &Watches) {
+        for reject in Reject::ALL {
+            let Some(NewestOfKind { lines, count }) = self.kinds.get(Loss::Rejected(reject).index()) else { continue };
+            let oldest = count.saturating_sub(KEPT);
+            (oldest..*count).for_each(|number| watches.rejected(listener, reject, &lines[number % KEPT].bytes));
+            if oldest > 0 {
+                watches.skipped_rejected(oldest as u64);
+            }
+        }
+    }
+
     /// Whether there is something to take.
     pub(super) fn is_any(&self) -> bool {
         self.is_any
@@ -180,6 +195,20 @@ pub(crate) struct LostLine {
     pub(crate) at: u32,
     /// The beginning of the line, escaped; empty if the line was not kept.
     pub(crate) text: String,
+    line: Beginning,
+}
+
+impl LostLine {
+    /// The beginning of the line, as it came.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.line.bytes
+    }
+
+    /// How many characters of the text show what precedes the byte `at` of the line; `None`: the text does not reach it.
+    pub(crate) fn characters_before(&self, at: usize) -> Option<usize> {
+        let bytes = self.line.bytes.get(..at).filter(|_| !self.line.is_cut || at < self.line.bytes.len())?.to_vec();
+        Some(Beginning { bytes, is_cut: false }.text().chars().count())
+    }
 }
 
 impl Default for Losses {
@@ -203,6 +232,11 @@ impl Losses {
         from.is_any = false;
     }
 
+    /// Forgets the lines that no rule matched.
+    pub(super) fn forget_unmapped(&mut self) {
+        self.0.get_mut(Loss::Unmapped.index()).into_iter().for_each(VecDeque::clear);
+    }
+
     /// The newest lines of a kind, the newest first.
     pub(super) fn of(&self, loss: Loss) -> Vec<LostLine> {
         let kept = self.0.get(loss.index()).into_iter().flatten();
@@ -210,6 +244,7 @@ impl Losses {
             listener: Arc::clone(listener),
             at: *at,
             text: line.text(),
+            line: line.clone(),
         })
         .collect()
     }

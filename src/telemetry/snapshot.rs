@@ -28,8 +28,33 @@ pub struct Snapshot {
     pub(crate) listeners: Vec<ListenerSnapshot>,
     /// One for each target.
     pub(crate) relays: Vec<RelaySnapshot>,
+    /// One for each receiver that metrics are pushed to.
+    pub(crate) pushes: Vec<PushSnapshot>,
+    /// `None` if nothing outlives the process.
+    pub(crate) state: Option<StateSnapshot>,
     /// `None` if `/proc` cannot be read.
     pub(crate) process: Option<ProcessSnapshot>,
+}
+
+/// What outlives the process.
+#[derive(Debug)]
+pub(crate) struct StateSnapshot {
+    /// The bytes of the arena.
+    pub(crate) arena_bytes: u64,
+    /// Series whose values are in the arena.
+    pub(crate) arena_series: u64,
+    /// Series whose values should be there, and are not, because it was full.
+    pub(crate) outside_arena: u64,
+    /// Series of the last process that went on at the start.
+    pub(crate) restored: u64,
+    /// Snapshots that were written.
+    pub(crate) saved: u64,
+    /// Snapshots that could not be written.
+    pub(crate) failed: u64,
+    /// When the last one was written, in seconds since 1970; 0: none yet.
+    pub(crate) last_saved: u64,
+    /// How long that took, in seconds.
+    pub(crate) seconds: f64,
 }
 
 /// What one listener has received, and what its socket knows.
@@ -112,6 +137,18 @@ pub(crate) enum HttpClosed {
     Write,
 }
 
+/// The format of an exposition that a scrape got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumCount, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "lowercase")]
+pub(crate) enum ScrapeFormat {
+    /// Prometheus' text format, of any version.
+    Text,
+    /// OpenMetrics, of any version.
+    OpenMetrics,
+    /// Protocol buffers.
+    Protobuf,
+}
+
 /// What became of the packets and lines for one target of the relay.
 #[derive(Debug)]
 pub(crate) struct RelaySnapshot {
@@ -135,6 +172,57 @@ pub(crate) enum Delivery {
     Sent,
     /// It was dropped because there was no room to keep it until the target accepts it.
     Shed,
+}
+
+/// What became of the samples for one receiver that metrics are pushed to.
+#[derive(Debug)]
+pub(crate) struct PushSnapshot {
+    /// The receiver's URL, without its query.
+    pub(crate) target: String,
+    /// `otlp` or `remote_write`.
+    pub(crate) protocol: &'static str,
+    /// Samples, in the order of [`PushOutcome`].
+    pub(crate) samples: [u64; PushOutcome::ALL.len()],
+    /// Samples that wait.
+    pub(crate) waiting: u64,
+    /// Requests, in the order of [`PushAttempt`].
+    pub(crate) requests: [u64; PushAttempt::ALL.len()],
+    /// Why the last request that was not taken was not.
+    pub(crate) last_error: Option<String>,
+}
+
+/// What became of a sample that was pushed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumCount, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub(crate) enum PushOutcome {
+    /// The receiver does not take it.
+    Refused,
+    /// The receiver has taken it.
+    Sent,
+    /// It was dropped because there was no room to keep it, or no time at the end.
+    Shed,
+}
+
+impl PushOutcome {
+    /// Every outcome, in the order of the discriminants.
+    pub(crate) const ALL: &[Self] = Self::VARIANTS;
+}
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumCount, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "snake_case")]
+pub(crate) enum PushAttempt {
+    /// There was no answer, or one that asks for another attempt.
+    Failed,
+    /// The receiver does not take all of it.
+    Refused,
+    /// The receiver has taken it.
+    Sent,
+}
+
+impl PushAttempt {
+    /// Every kind, in the order of the discriminants.
+    pub(crate) const ALL: &[Self] = Self::VARIANTS;
 }
 
 /// What the kernel knows of the process, under the names of the `process_` metrics.

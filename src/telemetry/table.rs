@@ -5,7 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use strum::{EnumCount, VariantArray};
 
 use super::counters::Telemetry;
-use super::snapshot::{Closed, Delivery, HttpClosed, ListenerSnapshot, ProcessSnapshot, RelaySnapshot, Snapshot};
+use super::snapshot::{
+    Closed, Delivery, HttpClosed, ListenerSnapshot, ProcessSnapshot, PushAttempt, PushOutcome, PushSnapshot,
+    RelaySnapshot, ScrapeFormat, Snapshot, StateSnapshot,
+};
 use crate::metric::{Bounds, Histogram, MetricType, Total};
 use crate::parse::StatsdType;
 use crate::parse::tags::TagError;
@@ -51,6 +54,10 @@ own_metrics! {
         "Bytes received, without the headers of the network.";
     "statsidecar_closed_connections_total", Counter, |_, snapshot| closed(snapshot),
         "Connections closed, by reason: by the client, by an error, by an impossible message, because they began as HTTP, by the idle timeout, or at once by the limit on connections.";
+    "statsidecar_config_last_reload_successful", Gauge, |own, _| one(u64::from(own.reloads.last_succeeded())),
+        "Whether the config that was read last holds: 0 if the last reload has failed, so that the config before it holds.";
+    "statsidecar_config_reloads_total", Counter, |own, _| by("outcome", ["succeeded", "failed"], own.reloads.counts()),
+        "Reloads of the config, by outcome; one that fails changes nothing.";
     "statsidecar_connections", Gauge, |_, snapshot| by_listener(snapshot, |listener| Some(listener.socket.try_as_stream_ref()?.open())),
         "Connections that are open.";
     "statsidecar_connections_total", Counter, |_, snapshot| by_listener(snapshot, |listener| Some(listener.socket.try_as_stream_ref()?.accepted)),
@@ -81,6 +88,12 @@ own_metrics! {
         "Names of lines that became the name of another metric because characters were replaced by _; counted up to 1024.";
     "statsidecar_packets_total", Counter, |_, snapshot| by_listener(snapshot, |listener| Some(listener.packets)),
         "Packets received: datagrams, and messages of a DogStatsD stream; a stream of lines has none.";
+    "statsidecar_push_requests_total", Counter, |_, snapshot| pushes(snapshot, |push| PushAttempt::ALL.iter().map(Into::into).zip(push.requests).collect()),
+        "Requests to a receiver that metrics are pushed to, by outcome: sent, refused in part or whole, or failed and to be sent again.";
+    "statsidecar_push_samples_total", Counter, |_, snapshot| pushes(snapshot, |push| PushOutcome::ALL.iter().map(Into::into).zip(push.samples).collect()),
+        "Samples for such a receiver, by outcome: sent, refused by the receiver, or shed because there was no room to keep them.";
+    "statsidecar_push_waiting_samples", Gauge, |_, snapshot| pushed(snapshot, |push| push.waiting),
+        "Samples that wait until such a receiver takes them.";
     "statsidecar_receive_buffer_bytes", Gauge, |_, snapshot| by_listener(snapshot, |listener| Some(listener.socket.try_as_datagram_ref()?.receive_buffer as u64)),
         "Receive buffer of the socket, including the kernel's own bookkeeping.";
     "statsidecar_rejected_samples_total", Counter, |own, _| by("reason", Reject::ALL.map(Reject::reason), &own.counts.rejected),
@@ -93,7 +106,7 @@ own_metrics! {
         "Samples applied, by the StatsD type of their line.";
     "statsidecar_scrape_duration_seconds", Histogram, |own, _| one(&own.scrape_duration),
         "Time to write an exposition; scrapes that wait at the same moment share one.";
-    "statsidecar_scrapes_total", Counter, |own, _| by("format", ["text"], [&own.scrapes]),
+    "statsidecar_scrapes_total", Counter, |own, _| scrapes(own),
         "Scrapes answered, by format, without the current one.";
     "statsidecar_series", Gauge, |_, snapshot| by("type", MetricType::ALL.map(MetricType::as_str), snapshot.series),
         "Series that exist, by type.";
@@ -101,6 +114,20 @@ own_metrics! {
         "Series that expired because they received no sample within their time to live.";
     "statsidecar_series_limit", Gauge, |_, snapshot| one(snapshot.series_limit as u64),
         "The configured limit on series.";
+    "statsidecar_state_arena_bytes", Gauge, |_, snapshot| state(snapshot, |state| state.arena_bytes.into()),
+        "Size of the arena, which keeps the values of series when the process is killed.";
+    "statsidecar_state_arena_series", Gauge, |_, snapshot| state(snapshot, |state| state.arena_series.into()),
+        "Series whose values are in the arena.";
+    "statsidecar_state_last_save_timestamp_seconds", Gauge, |_, snapshot| state(snapshot, |state| state.last_saved.into()),
+        "When the last snapshot was written, in seconds since the Unix epoch; 0 before the first.";
+    "statsidecar_state_outside_arena_series", Gauge, |_, snapshot| state(snapshot, |state| state.outside_arena.into()),
+        "Counters, gauges and histograms that are not in the arena because it was full; a kill takes what they gained since the last snapshot.";
+    "statsidecar_state_restored_series", Gauge, |_, snapshot| state(snapshot, |state| state.restored.into()),
+        "Series of the last process that went on at the start of this one.";
+    "statsidecar_state_save_duration_seconds", Gauge, |_, snapshot| state(snapshot, |state| OwnValue::Number(Total::Real(state.seconds))),
+        "How long the last snapshot took to write.";
+    "statsidecar_state_saves_total", Counter, |_, snapshot| saves(snapshot),
+        "Snapshots, by outcome: saved, or failed because they could not be written.";
     "statsidecar_tag_errors_total", Counter, |own, _| by("reason", TagError::ALL.map(TagError::reason), &own.counts.tag_errors),
         "Tags that were dropped or renamed while their sample was kept, by reason.";
     "statsidecar_unknown_sections_total", Counter, |own, _| unknown_sections(own),
@@ -109,10 +136,18 @@ own_metrics! {
         "Samples applied under their own names because no rule matched.";
 }
 
+impl OwnMetric {
+    /// Every own metric, in the order of the names.
+    pub(crate) const ALL: &[Self] = TABLE;
+}
+
 /// Whether `name` is reserved for the sidecar's own metrics. So is `statsidecar`, because a histogram of that name would
 /// expose `statsidecar_count`.
 pub(crate) fn is_reserved(name: &str) -> bool {
-    name == "statsidecar" || name.starts_with("statsidecar_") || TABLE.iter().any(|own| own.name == name)
+    // Nearly all names have neither beginning, and this is asked for each new series.
+    name == "statsidecar"
+        || name.starts_with("statsidecar_")
+        || name.starts_with("process_") && TABLE.iter().any(|own| own.name == name)
 }
 
 /// One of the sidecar's own metrics with its values.
@@ -188,6 +223,16 @@ fn process(snapshot: &Snapshot, read: impl Fn(&ProcessSnapshot) -> f64) -> Vec<O
     snapshot.process.iter().map(|process| row([], OwnValue::Number(Total::Real(read(process))))).collect()
 }
 
+/// What outlives the process, if anything does.
+fn state(snapshot: &Snapshot, read: impl Fn(&StateSnapshot) -> OwnValue) -> Vec<OwnRow> {
+    snapshot.state.iter().map(|state| row([], read(state))).collect()
+}
+
+fn saves(snapshot: &Snapshot) -> Vec<OwnRow> {
+    let rows = |state: &StateSnapshot| by("outcome", ["failed", "saved"], [state.failed, state.saved]);
+    snapshot.state.iter().flat_map(rows).collect()
+}
+
 /// A limit, of which `usize::MAX` is none.
 fn limited(limit: usize) -> Vec<OwnRow> {
     let limit = if limit == usize::MAX { Total::Real(-1.0) } else { Total::Whole(limit as u64) };
@@ -218,12 +263,34 @@ fn http_closed(own: &Telemetry) -> Vec<OwnRow> {
     reasons.map(|(reason, count)| row([("reason", reason.into())], count)).collect()
 }
 
+fn scrapes(own: &Telemetry) -> Vec<OwnRow> {
+    let formats = ScrapeFormat::VARIANTS.iter().zip(&own.scrapes);
+    formats.map(|(format, count)| row([("format", format.into())], count)).collect()
+}
+
 /// A row for each target of the relay and each outcome.
 fn deliveries(snapshot: &Snapshot, read: impl Fn(&RelaySnapshot) -> [u64; Delivery::COUNT]) -> Vec<OwnRow> {
     let mut rows = Vec::new();
     for relay in &snapshot.relays {
         for (outcome, count) in Delivery::VARIANTS.iter().zip(read(relay)) {
             rows.push(row([("target", &relay.target), ("outcome", outcome.into())], count));
+        }
+    }
+    rows
+}
+
+/// A row for each receiver that metrics are pushed to.
+fn pushed(snapshot: &Snapshot, read: impl Fn(&PushSnapshot) -> u64) -> Vec<OwnRow> {
+    let row = |push: &PushSnapshot| row([("target", &push.target), ("protocol", push.protocol)], read(push));
+    snapshot.pushes.iter().map(row).collect()
+}
+
+/// A row for each such receiver and each outcome.
+fn pushes(snapshot: &Snapshot, read: impl Fn(&PushSnapshot) -> Vec<(&'static str, u64)>) -> Vec<OwnRow> {
+    let mut rows = Vec::new();
+    for push in &snapshot.pushes {
+        for (outcome, count) in read(push) {
+            rows.push(row([("target", &push.target), ("protocol", push.protocol), ("outcome", outcome)], count));
         }
     }
     rows
@@ -248,6 +315,9 @@ mod tests {
             assert!(own.name.starts_with("statsidecar_") || own.name.starts_with("process_"), "{}", own.name);
             assert_eq!(own.metric_type == MetricType::Counter, own.name.ends_with("_total"), "{}", own.name);
             assert!(own.help.ends_with('.'), "{}", own.name);
+            assert!(is_reserved(own.name), "{}", own.name);
         }
+        assert!(is_reserved("statsidecar") && is_reserved("statsidecar_anything"));
+        assert!(!["statsidecars", "process_", "process_threads_total", "jobs"].into_iter().any(is_reserved));
     }
 }

@@ -1,13 +1,13 @@
 //! `check` compares rules that feed one metric, and metrics whose series would collide.
 
-use crate::support::{Scratch, client, run_in, started};
+use crate::support::{Scratch, client, run_for_lines, started};
 
 /// Checks rules, each given without its braces; returns the exit code and the output.
 fn check(topic: &str, rules: &[&str]) -> (i32, String) {
     let scratch = Scratch::new(&format!("agreeing-{topic}"));
     let rules: String = rules.iter().map(|rule| format!("  {{ {rule} }},\n")).collect();
     scratch.write("c.toml", &format!("metric = [\n{rules}]\n"));
-    let ended = run_in(scratch.path(), &["check", "c.toml"]);
+    let ended = run_for_lines(scratch.path(), &["check", "c.toml"]);
     (ended.code.unwrap_or_default(), ended.stdout + &ended.stderr)
 }
 

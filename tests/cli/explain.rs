@@ -132,6 +132,8 @@ a:1:x:3|ms
   rule     none matches; the name is the line's own
   series   a_seconds (histogram) observes 0.001
   rejected bad_value (x): write a finite decimal number without blanks (5, -5, +5, .5, 1e3); in a set, any text that is not empty; in a service check, 0 to 3
+           a:1:x:3|ms
+               ^
   series   a_seconds (histogram) observes 0.003
 b:1|c:-2|c:3|zz:4|g
   parsed   name "b", value "1", type c
@@ -140,7 +142,11 @@ b:1|c:-2|c:3|zz:4|g
   parsed   name "b", value "-2", type c
   rule     none matches; the name is the line's own
   rejected negative_counter (-2): send counts of 0 or more; for a number that can fall, use a gauge, or set type = "gauge" in a rule
+           b:1|c:-2|c:3|zz:4|g
+                 ^
   rejected unknown_type (b:1|c:-2|c:3|zz:4|g): write one of the types c, m, g, kv, ms, h, d, a, s; a line with several types cannot have a # section
+           b:1|c:-2|c:3|zz:4|g
+                        ^
   parsed   name "b", value "4", type g
   rule     none matches; the name is the line's own
   series   b (gauge) is set to 4
@@ -178,6 +184,8 @@ _e{5,4}:title|text|#k:v
   event    counted by statsidecar_events_total, and not exposed
 _e{5,4}:title
   rejected malformed_line (_e{5,4}:title): write name:value|type, and after it |@rate or |#tag:value if needed; _sc|name|status; or _e{5,4}:title|text
+           _e{5,4}:title
+                        ^
 "#,
     );
     explains(
@@ -388,7 +396,7 @@ fn explain_has_a_remedy_for_every_reason() {
     // The arguments of this test are UTF-8, so the last reason needs a shell.
     let command = format!("{} explain \"$(printf 'a:1:\\377|c')\"", env!("CARGO_BIN_EXE_statsidecar"));
     let output = std::process::Command::new("sh").args(["-c", &command]).output().expect("a shell");
-    let expected = "a:1:\u{fffd}|c\n  rejected not_utf8 (a:1:\u{fffd}|c): send names and tags as UTF-8\n";
+    let expected = "a:1:\u{fffd}|c\n  rejected not_utf8 (a:1:\u{fffd}|c): send names and tags as UTF-8\n           a:1:\u{fffd}|c\n               ^\n";
     assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stdout).as_ref()), (Some(0), expected));
 
     let tested: Vec<_> = reasons.iter().filter_map(|(_, _, text)| text.split(' ').next()).chain(["not_utf8"]).collect();

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use crate::run;
-use crate::support::{Scratch, run_in};
+use crate::support::{Scratch, run_for_lines, run_in};
 
 /// The exit code and standard error of a line of shell, in which `"$P"` is the program.
 fn shell(line: &str) -> (Option<i32>, String) {
@@ -57,12 +57,12 @@ fn check_counts_what_it_read() {
 fn a_regex_in_double_quotes_has_a_remedy() {
     let scratch = Scratch::new("printing-regex");
     scratch.write("c.toml", "[[metric]]\nmatch_regex = \"app\\.(\\d+)\"\nname = \"x\"\n");
-    let ended = run_in(scratch.path(), &["check", "c.toml"]);
+    let ended = run_for_lines(scratch.path(), &["check", "c.toml"]);
     let said = "c.toml:2:20: in double quotes, this backslash is no escape of TOML; write a regex in single quotes, as in \
                 'app\\.(\\d+)'\n";
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(2), said));
     scratch.write("c.toml", "[[metric]]\nmatch_regex = \"a\\b\"\n");
-    let ended = run_in(scratch.path(), &["check", "c.toml"]);
+    let ended = run_for_lines(scratch.path(), &["check", "c.toml"]);
     assert!(ended.stderr.starts_with("c.toml:2:1: \"match_regex\" has a backspace"), "{}", ended.stderr);
 }
 

@@ -1,12 +1,12 @@
 //! Errors that statsd_exporter finds late or never: `check` reports them before the program starts.
 
-use crate::support::{Ended, Scratch, run_in};
+use crate::support::{Ended, Scratch, run_for_lines};
 
 /// The exit code of `check` for a file called `c.toml`, and its output.
 fn checked(topic: &str, config: &str) -> (Option<i32>, String, String) {
     let scratch = Scratch::new(topic);
     scratch.write("c.toml", config);
-    let Ended { code, stdout, stderr } = run_in(scratch.path(), &["check", "c.toml"]);
+    let Ended { code, stdout, stderr } = run_for_lines(scratch.path(), &["check", "c.toml"]);
     (code, stdout, stderr)
 }
 

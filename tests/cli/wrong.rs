@@ -1,7 +1,7 @@
 //! The errors of wrong configs and arguments, from every command that takes them.
 
 use crate::run;
-use crate::support::{Scratch, run_in};
+use crate::support::{Scratch, run_for_lines};
 
 const WRONG: &str = r#"[intake]
 lissten = ["udp://127.0.0.1:0"]
@@ -44,7 +44,7 @@ fn every_command_reports_all_errors_at_once() {
         &["--config", "wrong.toml"],
         &["explain", "--config", "wrong.toml", "a:1|c"],
     ] {
-        let ended = run_in(scratch.path(), args);
+        let ended = run_for_lines(scratch.path(), args);
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{args:?}");
         assert_eq!(ended.stderr, WRONG_REPORT, "{args:?}");
     }
@@ -84,7 +84,7 @@ fn check_finds_errors_that_other_programs_find_too_late() {
         ),
     ] {
         scratch.write("c.toml", &format!("[[metric]]\nmatch = \"a\"\n{rule}\n"));
-        let ended = run_in(scratch.path(), &["check", "c.toml"]);
+        let ended = run_for_lines(scratch.path(), &["check", "c.toml"]);
         let at = format!("c.toml:{at}: ");
         assert_eq!((ended.code, ended.stdout.as_str()), (Some(2), ""), "{rule}");
         let found = ended.stderr.lines().any(|line| line.starts_with(&at) && line.contains(says));
@@ -112,7 +112,7 @@ fn names_are_checked_as_far_as_they_are_known() {
         ("process_open_fds$1", ""),
     ] {
         scratch.write("c.toml", &format!("[[metric]]\nmatch = \"a.*\"\nname = {name:?}\n"));
-        let ended = run_in(scratch.path(), &["check", "c.toml"]);
+        let ended = run_for_lines(scratch.path(), &["check", "c.toml"]);
         let expected = match says {
             "" => (Some(0), String::new()),
             says => (Some(2), format!("c.toml:3:8: name {name:?} {says}\n")),
@@ -121,7 +121,7 @@ fn names_are_checked_as_far_as_they_are_known() {
     }
     // A name without references is checked even if the match is wrong; a label with a reference is not.
     scratch.write("c.toml", "[[metric]]\nmatch = \"a..b\"\nname = \"1x\"\nlabels = { a = \"$9\" }\n");
-    let ended = run_in(scratch.path(), &["check", "c.toml"]);
+    let ended = run_for_lines(scratch.path(), &["check", "c.toml"]);
     let glob = "the glob \"a..b\" has an empty part; remove the extra dot, or write * for the part";
     assert_eq!(ended.stderr, format!("c.toml:2:9: {glob}\nc.toml:3:8: name \"1x\" {ILLEGAL}\n"));
 }
@@ -130,7 +130,7 @@ fn names_are_checked_as_far_as_they_are_known() {
 fn a_file_with_warnings_is_good() {
     let scratch = Scratch::new("good");
     scratch.write("good.toml", "[[metric]]\nmatch = \"a\"\n");
-    let ended = run_in(scratch.path(), &["check", "good.toml"]);
+    let ended = run_for_lines(scratch.path(), &["check", "good.toml"]);
     assert_eq!(
         (ended.code, ended.stdout.as_str(), ended.stderr.as_str()),
         (Some(0), "good.toml: good: 1 metric, 2 listeners\n", "")
@@ -164,7 +164,7 @@ name = "d"
 buckets = [2]
 "#;
     scratch.write("odd.toml", rules);
-    let ended = run_in(scratch.path(), &["check", "odd.toml"]);
+    let ended = run_for_lines(scratch.path(), &["check", "odd.toml"]);
     let expected = r#"odd.toml:3:8: warning: name "a": the name of a counter ends in _total by convention
 odd.toml:10:8: warning: a has another help in an earlier rule, and the first one in the file counts; write the same in both rules
 odd.toml:14:8: warning: name "c_total": by convention only the name of a counter ends in _total
@@ -201,7 +201,7 @@ fn check_warns_of_options_without_effect() {
         ("summary", "buckets = [1]\ntype = \"histogram\"", ""),
     ] {
         scratch.write("c.toml", &format!("defaults.timer = {timer:?}\n[[metric]]\nmatch = \"a\"\n{rule}\n"));
-        let ended = run_in(scratch.path(), &["check", "c.toml"]);
+        let ended = run_for_lines(scratch.path(), &["check", "c.toml"]);
         let at = 1 + rule.find('[').expect("a list");
         let warning = if warning.is_empty() { String::new() } else { format!("c.toml:4:{at}: warning: {warning}\n") };
         assert_eq!(
@@ -222,19 +222,21 @@ fn a_mapping_file_used_as_a_config_file_is_recognized_by_its_name() {
              statsidecar convert {name}, or run with --statsd-exporter-mapping {name}\n"
         );
         for args in [&["check", name][..], &["explain", "--config", name, "a:1|c"], &["--config", name]] {
-            let ended = run_in(scratch.path(), args);
+            let ended = run_for_lines(scratch.path(), args);
             assert!(ended.code == Some(2) && ended.stderr == hint, "{args:?}: {}", ended.stderr);
         }
     }
     scratch.write("c.toml", "mappings:");
-    assert!(run_in(scratch.path(), &["check", "c.toml"]).stderr.starts_with("c.toml:1:1: this is a mapping file"));
+    assert!(
+        run_for_lines(scratch.path(), &["check", "c.toml"]).stderr.starts_with("c.toml:1:1: this is a mapping file")
+    );
     scratch.write("c.toml", "mapping:");
-    assert!(!run_in(scratch.path(), &["check", "c.toml"]).stderr.contains("convert"));
+    assert!(!run_for_lines(scratch.path(), &["check", "c.toml"]).stderr.contains("convert"));
 }
 
 #[test]
 fn the_shipped_file_is_good() {
-    let ended = run_in(env!("CARGO_MANIFEST_DIR").as_ref(), &["check", "config.toml"]);
+    let ended = run_for_lines(env!("CARGO_MANIFEST_DIR").as_ref(), &["check", "config.toml"]);
     assert_eq!(
         (ended.code, ended.stdout.as_str(), ended.stderr.as_str()),
         (Some(0), "config.toml: good: 0 metrics, 2 listeners\n", "")
@@ -275,7 +277,7 @@ fn rules_that_would_make_names_slow_are_refused() {
         ),
     ] {
         scratch.write("config.toml", &config);
-        let ended = run_in(scratch.path(), &["check", "config.toml"]);
+        let ended = run_for_lines(scratch.path(), &["check", "config.toml"]);
         let said = ended.stderr + &ended.stdout;
         match expected {
             None => assert_eq!(ended.code, Some(0), "{said}"),
@@ -295,7 +297,7 @@ fn a_missing_file_is_named() {
     }
     let scratch = Scratch::new("bytes");
     std::fs::write(scratch.path().join("bytes.toml"), b"# \xff\n").expect("a file");
-    let ended = run_in(scratch.path(), &["check", "bytes.toml"]);
+    let ended = run_for_lines(scratch.path(), &["check", "bytes.toml"]);
     assert_eq!(ended.code, Some(2));
     assert!(ended.stderr.starts_with("bytes.toml: cannot read it: "), "{}", ended.stderr);
 }

@@ -1,6 +1,6 @@
 //! `--statsd-exporter-mapping`: a mapping file instead of a config file.
 
-use crate::support::{Daemon, Scratch, client, run_in, started};
+use crate::support::{Daemon, Scratch, client, run_for_lines, run_in, started};
 
 /// The flag has the effect of `convert` and `--config`.
 #[test]
@@ -28,7 +28,7 @@ fn a_mapping_file_and_a_config_file_together() {
     daemon.scrape_with(&["of_config{env=\"x\"} 1", "b{env=\"x\"} 1", "t_bucket{env=\"x\",le=\"7\"} 1"]);
     scratch.write("m.yml", "mappings:\n- {match: a, name: of_config}\n- {match: b.c*, name: b}\n");
     scratch.write("c.toml", "[[metric]]\nmatch = \"a\"\nname = \"0\"\n");
-    let ended = run_in(scratch.path(), &["--statsd-exporter-mapping", "m.yml", "--config", "c.toml"]);
+    let ended = run_for_lines(scratch.path(), &["--statsd-exporter-mapping", "m.yml", "--config", "c.toml"]);
     let places: Vec<_> = ended.stderr.lines().map(|line| line.split(": ").next().unwrap_or_default()).collect();
     assert_eq!((ended.code, places.as_slice()), (Some(2), &["c.toml:3:8", "m.yml:3:11"][..]), "{}", ended.stderr);
 }

@@ -1,7 +1,7 @@
 //! The errors that `convert` reports.
 
 use crate::said;
-use crate::support::{Scratch, run_in};
+use crate::support::{Scratch, run_for_lines, run_in};
 
 const WRONG: &str = r##"defaults:
   observer_type: wrong
@@ -65,7 +65,7 @@ fn all_errors_are_reported_at_once() {
     let scratch = Scratch::new("convert-wrong");
     scratch.write("m.yml", WRONG);
     for args in [&["convert", "m.yml"][..], &["--statsd-exporter-mapping", "m.yml"]] {
-        let ended = run_in(scratch.path(), args);
+        let ended = run_for_lines(scratch.path(), args);
         assert_eq!((ended.code, ended.stdout.as_str(), ended.stderr.as_str()), (Some(2), "", REPORT), "{args:?}");
     }
 }

@@ -184,3 +184,28 @@ fn without_a_budget_all_series_are_made() {
     let exposition = daemon.scrape_with(&["a_total 1", "statsidecar_memory_limit_bytes -1"]);
     assert_eq!(clients(&exposition), ["a_total 1"]);
 }
+
+/// What an earlier process has left counts as what this one makes.
+#[test]
+fn restored_series_count_against_the_budget() {
+    let scratch = Scratch::new("budget-restored");
+    let folders = ["disk", "memory"].map(|folder| scratch.file(folder));
+    let config = format!("[state]\npath = {:?}\narena = {:?}\n", folders[0], folders[1]);
+    let config = scratch.write("config.toml", &config);
+    let start = || listening("unixgram", &["--config", &config]);
+    let used = |exposition: &str| value(exposition, "statsidecar_memory_bytes");
+    let first = start();
+    let line = |n: usize| format!("a.name.of.some.length{n}:1|{}", ["c", "h", "s"][n % 3]);
+    let packets = send(&mut Client::connect(&first.listeners[0]), (0..9_000).map(line));
+    let before = first.scrape_after(packets);
+    let arena = value(&before, "statsidecar_state_arena_bytes");
+    assert!(arena > 1024.0 * 1024.0 && used(&before) > 2.0 * arena, "{arena} of {}", used(&before));
+    first.signal("TERM");
+    assert_eq!(first.wait().code, Some(0));
+    let after = start().scrape();
+    assert_eq!(sum(&after, "statsidecar_series"), 9_000);
+    assert_eq!(value(&after, "statsidecar_state_arena_bytes"), arena);
+    // There are no routes yet, and the members of sets have lists of their own length.
+    let share = used(&after) / used(&before);
+    assert!((0.6..=1.05).contains(&share), "{} after {}", used(&after), used(&before));
+}

@@ -4,9 +4,13 @@ mod arrivals;
 mod budget;
 mod contract;
 mod expiry;
+mod gathering;
+mod idle;
 mod limits;
 mod lines;
 mod losses;
+mod reloads;
+mod service_manager;
 mod sockets;
 mod streams;
 #[path = "../support/mod.rs"]

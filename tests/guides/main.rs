@@ -3,7 +3,7 @@
 //! The info string of a fenced block says what is checked:
 //!
 //! ```text
-//! console                     each command `statsidecar explain`, `check` or `convert` is run; its output is compared whole
+//! console                     each command `statsidecar explain`, `check`, `convert` or `generate` is run; its output is compared whole
 //! toml, yaml                  every TOML block passes `check`; a first line `# shop.toml` names the file for other blocks
 //! toml wrong                  a TOML block that `check` refuses
 //! statsd [FILE]               lines that are sent to a sidecar in one packet, with this file of the same page if one is named
@@ -19,6 +19,7 @@
 
 mod examples;
 mod exporter;
+mod generated;
 mod links;
 mod markdown;
 mod reference;

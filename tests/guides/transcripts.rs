@@ -8,7 +8,8 @@ use crate::files_of;
 use crate::markdown::{Block, pages};
 
 /// Commands that end by themselves and print the same each time.
-const REPEATABLE: [&str; 3] = ["statsidecar explain ", "statsidecar check ", "statsidecar convert "];
+const REPEATABLE: [&str; 4] =
+    ["statsidecar explain ", "statsidecar check ", "statsidecar convert ", "statsidecar generate "];
 
 #[test]
 fn transcripts_are_what_the_program_prints() {
@@ -20,7 +21,8 @@ fn transcripts_are_what_the_program_prints() {
         for block in page.blocks().filter(|block| block.info == "console") {
             let mut today = String::new();
             for (command, shown) in commands(&block) {
-                let is_repeatable = REPEATABLE.iter().any(|start| command.starts_with(&format!("$ {start}")));
+                let is_fed = command.starts_with("$ printf ") && command.contains(" | statsidecar check ");
+                let is_repeatable = is_fed || REPEATABLE.iter().any(|start| command.starts_with(&format!("$ {start}")));
                 let printed = if is_repeatable { run(&command, folder.path()) } else { shown };
                 explained += usize::from(command.starts_with("$ statsidecar explain "));
                 today += &command;

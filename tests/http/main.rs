@@ -5,9 +5,12 @@ mod bad_clients;
 mod client;
 mod connections;
 mod crowd;
+mod formats;
+mod native;
 mod page_thread;
 mod routes;
 mod scrapes;
+mod status;
 #[path = "../support/mod.rs"]
 mod support;
 mod tls;

@@ -33,7 +33,7 @@ fn the_exposition_is_compressed_for_clients_that_accept_gzip() {
     for asked in ["Accept-Encoding: gzip\r\n", "accept-encoding: br;q=1.0, gzip;q=0.8, *;q=0.1\r\n"] {
         let (head, body) = request(daemon.http, &scrape_request(asked));
         assert_eq!(header(&head, "content-encoding"), Some("gzip"), "{asked}");
-        assert_eq!(header(&head, "vary"), Some("accept-encoding"), "{asked}");
+        assert_eq!(header(&head, "vary"), Some("accept, accept-encoding"), "{asked}");
         assert!(body.len() < plain.len() / 5, "{} of {}", body.len(), plain.len());
         assert_eq!(of_series(&unzip(&body)), of_series(&plain), "{asked}");
     }
@@ -42,7 +42,7 @@ fn the_exposition_is_compressed_for_clients_that_accept_gzip() {
         assert_eq!(header(&head, "content-encoding"), None, "{asked}");
         assert_eq!(
             header(&head, "vary"),
-            Some("accept-encoding"),
+            Some("accept, accept-encoding"),
             "caches must know that the encoding may differ: {asked}"
         );
         assert_eq!(of_series(&String::from_utf8(body).expect("text")), of_series(&plain), "{asked}");
@@ -124,5 +124,21 @@ fn the_size_of_an_exposition_is_on_the_next_one() {
         let next = daemon.scrape();
         let shown = next.lines().find_map(|line| line.strip_prefix("statsidecar_exposition_bytes "));
         assert_eq!(shown, Some(size.to_string().as_str()), "{asked}");
+    }
+}
+
+/// Several frames, one after the other, are a whole, for a page of several pieces and for one of less than a piece.
+#[test]
+fn the_exposition_is_in_zstd_for_clients_that_prefer_it() {
+    let daemon = started(&[]);
+    for series in [0, 5000] {
+        many_series(&daemon, series);
+        let plain = daemon.scrape();
+        let (head, body) = request(daemon.http, &scrape_request("Accept-Encoding: gzip;q=0.5, zstd\r\n"));
+        assert_eq!(header(&head, "content-encoding"), Some("zstd"));
+        let mut text = Vec::with_capacity(16 << 20);
+        zstd_safe::decompress(&mut text, &body).expect("whole frames");
+        assert_eq!(of_series(std::str::from_utf8(&text).expect("text")), of_series(&plain));
+        assert!(text.ends_with(b"\n") && body.len() < plain.len() / 3, "{} of {}", body.len(), plain.len());
     }
 }

@@ -47,9 +47,16 @@ fn ours(line: &str) -> Vec<Option<Reading>> {
 
 /// A line as the reader of simple lines reads it; `None` if that reader leaves the line to the general one.
 fn ours_if_simple(line: &str) -> Option<Reading> {
-    let (SimpleLine { name, tags, number, rate, statsd_type }, len) = parse::simple_line(line.as_bytes())?;
+    let (simple, len) = parse::simple_line(line.as_bytes())?;
+    let SimpleLine { name, tags, rate, statsd_type, .. } = simple;
     assert_eq!(len, line.len(), "{line:?} ends where it ends");
-    Some(Reading { name: text(name), value: Ok(number.to_f64()), statsd_type, rate: Ok(rate), tags: tags_of(tags) })
+    Some(Reading {
+        name: text(name),
+        value: Ok(simple.number().to_f64()),
+        statsd_type,
+        rate: Ok(rate),
+        tags: tags_of(tags),
+    })
 }
 
 fn reading(group: &Group<'_>, value: &[u8]) -> Reading {

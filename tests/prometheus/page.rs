@@ -1,17 +1,21 @@
-//! The exposition is valid whatever was sent: promtool and the reference parser of Python accept it.
+//! The exposition is valid in every format, whatever was sent: promtool, the reference parsers of Python and a reader of
+//! protocol buffers accept it.
 //!
 //! Most cases run in the process of the test, because that takes a millisecond each. Some go over a real socket to a
 //! real program, which must survive them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Write as _};
 use std::net::UdpSocket;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 
+use prometheus::proto::MetricFamily;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
+use protobuf::{CodedInputStream, Message};
+use statsidecar::expose::{Escaping, Format, Syntax};
 use statsidecar::http;
 use statsidecar::metric::Sharing;
 use statsidecar::pipeline::{Pipeline, Worker};
@@ -22,7 +26,7 @@ use crate::support::{Ended, Process, Scratch, get, started};
 use crate::tools;
 
 /// Configs that let clients and texts choose as much of the exposition as a config can.
-const CONFIGS: [&str; 3] = [
+const CONFIGS: [&str; 4] = [
     "",
     r#"
     [defaults]
@@ -68,6 +72,20 @@ const CONFIGS: [&str; 3] = [
     scale = -1e300
     init = [{}]
     "##,
+    r##"
+    [defaults]
+    naming = "utf8"
+    timer = "summary"
+    [[metric]]
+    match = "a.*"
+    name = "é \"$1\" \\ {x=\"y\"} # HELP"
+    type = "histogram"
+    buckets = [-1, 1e9]
+    unit = "total"
+    [[metric]]
+    match = "c*.**"
+    name = "U__$1.$2_created"
+    "##,
 ];
 
 // ---- The tests ----
@@ -96,11 +114,13 @@ fn prop_the_exposition_is_valid_after_any_bytes() {
                 worker.begin(&listener, None).batch().packet(packet);
                 all_worker.begin(&listener, None).batch().packet(packet);
             }
-            reference.judge(&page(&one))
+            reference.judge(&page(&one))?;
+            every_format(&one, &mut reference)
         });
         let page = page(&all);
-        assert!(all.registry.len() >= 50, "only {} series", all.registry.len());
+        assert!(all.current().registry.len() >= 50, "only {} series", all.current().registry.len());
         assert!(matches!(promtool(&page), Ok(Verdict::Good | Verdict::Unusual)), "{:?}\n{page}", promtool(&page));
+        every_format(&all, &mut reference).unwrap_or_else(|error| panic!("{error}"));
     }
 }
 
@@ -156,6 +176,15 @@ fn wrong_expositions_are_found() {
         assert!(reference.judge(page).is_err(), "{page}");
         assert!(promtool(page).is_err() == is_for_promtool, "{page}");
     }
+    for page in [
+        "# TYPE a counter\na 1\n# EOF\n",
+        "# TYPE a counter\na_total 1\n",
+        "# TYPE a gauge\na 1\n# TYPE a_b counter\na_b_total 1\n# TYPE a_b_created gauge\na_b_created 1\n# EOF\n",
+        "# TYPE a histogram\na_bucket{le=\"+Inf\"} 1\na_sum -1\na_count 1\n# EOF\n",
+    ] {
+        assert!(reference.judge_openmetrics(page).is_err(), "{page}");
+    }
+    assert_eq!(reference.judge_openmetrics("# TYPE a counter\na_total 1\n# EOF\n"), Ok(()));
     assert_eq!(promtool("# HELP a a\n# TYPE a counter\na 1\n"), Ok(Verdict::Unusual), "no _total");
 }
 
@@ -174,6 +203,61 @@ fn check(cases: u32, shrink: u32, mut case: impl FnMut(&[Vec<u8>]) -> Result<(),
 
 fn page(pipeline: &Pipeline) -> String {
     String::from_utf8(http::exposition(pipeline, &Snapshot::default())).expect("the page is UTF-8")
+}
+
+/// Judges the exposition in each format but the one that [`page`] gives.
+fn every_format(pipeline: &Pipeline, reference: &mut Reference) -> Result<(), String> {
+    let formats = Syntax::ALL.into_iter().flat_map(|syntax| Escaping::ALL.map(|escaping| Format { syntax, escaping }));
+    for format in formats.filter(|format| format.syntax.has_escaping() || format.escaping == Escaping::Underscores) {
+        let page = http::exposition_as(pipeline, &Snapshot::default(), format);
+        let judged = match format.syntax {
+            Syntax::Protobuf => protobuf(&page, format.escaping),
+            Syntax::OpenMetrics0 | Syntax::OpenMetrics1 => reference.judge_openmetrics(&text(page)),
+            Syntax::Text0 | Syntax::Text1 => reference.judge(&text(page)),
+        };
+        judged.map_err(|error| format!("{format:?}: {error}"))?;
+    }
+    Ok(())
+}
+
+fn text(page: Vec<u8>) -> String {
+    String::from_utf8(page).expect("the page is UTF-8")
+}
+
+/// Reads an exposition in protocol buffers, whose families and series must all be different.
+fn protobuf(page: &[u8], escaping: Escaping) -> Result<(), String> {
+    let mut stream = CodedInputStream::from_bytes(page);
+    let mut names = BTreeSet::new();
+    while !stream.eof().map_err(|error| error.to_string())? {
+        let mut read = || {
+            MetricFamily::parse_from_bytes(
+                &stream.read_raw_varint64().and_then(|len| stream.read_raw_bytes(len as u32))?,
+            )
+        };
+        let family = read().map_err(|error| error.to_string())?;
+        let is_legal = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
+        if escaping != Escaping::Utf8 && !family.name().chars().all(is_legal) || !names.insert(family.name().to_owned())
+        {
+            return Err(format!("the name {:?}", family.name()));
+        }
+        let mut series = BTreeSet::new();
+        for metric in &family.metric {
+            let labels: BTreeMap<_, _> = metric.label.iter().map(|label| (label.name(), label.value())).collect();
+            let has_value = [
+                metric.counter.is_some(),
+                metric.gauge.is_some(),
+                metric.histogram.is_some(),
+                metric.summary.is_some(),
+            ];
+            if labels.len() < metric.label.len()
+                || has_value.iter().filter(|has| **has).count() != 1
+                || !series.insert(labels)
+            {
+                return Err(format!("{metric} of {}", family.name()));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// How many samples an exposition has. Each line must be a sample, and none may occur twice.
@@ -229,23 +313,27 @@ struct Reference {
     stdout: BufReader<ChildStdout>,
 }
 
-/// Reads expositions, each behind a line with its length; answers with one line each.
+/// Reads expositions, each behind a line with its format and its length; answers with one line each.
 const SCRIPT: &str = r#"
 import sys
 from math import isfinite, isnan
-from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client import openmetrics, parser
+import prometheus_client.openmetrics.parser
 
-def read(page):
-    samples = [sample for family in text_string_to_metric_families(page) for sample in family.samples]
+parsers = {b"text": parser, b"openmetrics": openmetrics.parser}
+
+def read(families):
+    samples = [sample for family in families for sample in family.samples]
     for sample in samples:
         if not isfinite(sample.value) and not (isnan(sample.value) and "quantile" in sample.labels):
             raise ValueError(f"{sample} is no number")
     return len(samples)
 
-for length in sys.stdin.buffer:
-    page = sys.stdin.buffer.read(int(length))
+for line in sys.stdin.buffer:
+    format, length = line.split()
+    page = sys.stdin.buffer.read(int(length)).decode()
     try:
-        answer = f"ok {read(page.decode())}"
+        answer = f"ok {read(parsers[format].text_string_to_metric_families(page))}"
     except Exception as error:
         answer = f"{type(error).__name__}: {error}"
     print(ascii(answer)[1:-1], flush=True)
@@ -267,14 +355,23 @@ impl Reference {
     /// and promtool take that name, so the judgement is theirs.
     fn judge(&mut self, page: &str) -> Result<(), String> {
         let page = &without_total_alone(page);
-        let (expected, read) = (samples(page)?, self.samples(page));
+        self.agree("text", page)
+    }
+
+    /// The same by the rules of OpenMetrics.
+    fn judge_openmetrics(&mut self, page: &str) -> Result<(), String> {
+        self.agree("openmetrics", page)
+    }
+
+    fn agree(&mut self, format: &str, page: &str) -> Result<(), String> {
+        let (expected, read) = (samples(page)?, self.samples(format, page));
         if read == Ok(expected) { Ok(()) } else { Err(format!("{read:?} instead of {expected} samples:\n{page}")) }
     }
 
     /// How many samples it reads; the error is its own text.
-    fn samples(&mut self, page: &str) -> Result<usize, String> {
+    fn samples(&mut self, format: &str, page: &str) -> Result<usize, String> {
         let mut request = String::new();
-        let _ = writeln!(request, "{}", page.len());
+        let _ = writeln!(request, "{format} {}", page.len());
         request.push_str(page);
         let mut answer = String::new();
         let sent = self.stdin.write_all(request.as_bytes()).and_then(|()| self.stdin.flush());
@@ -288,7 +385,7 @@ impl Reference {
 // ---- Datagrams ----
 
 /// Pieces of names, tags and sections with a meaning to some step, or that look like it.
-const PIECES: [&str; 60] = [
+const PIECES: [&str; 62] = [
     "a",
     "b",
     "c",
@@ -339,6 +436,8 @@ const PIECES: [&str; 60] = [
     "_bucket",
     "_sum",
     "_count",
+    "_created",
+    "_info",
     "_seconds",
     "le",
     "quantile",

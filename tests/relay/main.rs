@@ -1,5 +1,6 @@
 //! The relay over real sockets: every line is counted once, as sent, failed or shed.
 
+mod gathering;
 mod loops;
 #[path = "../support/mod.rs"]
 mod support;

@@ -23,6 +23,19 @@ impl Sent {
     }
 }
 
+/// The largest sum of values in one packet of an honest client, a sample of a rate of 1/2 counted twice.
+pub const MOST_IN_A_PACKET: f64 = 40.0 * 2.0 * 1000.0;
+
+/// The clients of the Unix datagram socket, which stays while the process is another. What others send is lost with their
+/// connections.
+pub const AMONG_RESTARTS: &[fn(&Stage<'_>) -> Sent] = &[
+    |stage| lossless(stage, To::Unixgram, "unixgram", 1),
+    |stage| lossless(stage, To::Unixgram, "again", 2),
+    |stage| broken(stage, To::Unix, 3),
+    |stage| broken(stage, To::Tcp, 4),
+    |stage| Sent { udp_packets: 0, ..udp(stage) },
+];
+
 pub const ACTORS: &[fn(&Stage<'_>) -> Sent] = &[
     |stage| lossless(stage, To::Unixgram, "unixgram", 1),
     |stage| lossless(stage, To::Unix, "unix", 2),
@@ -62,6 +75,9 @@ fn lossless(stage: &Stage<'_>, to: To, name: &str, actor: u64) -> Sent {
                 }
             };
         }
+        // The last line, so a packet that is counted was applied as a whole.
+        *sent.totals.entry(format!("honest_{name}_packets_total")).or_default() += 1.0;
+        let _ = writeln!(packet, "honest.{name}.packets:1|c");
         client.send(packet.as_bytes());
         // A client has other work to do. Bursts and pauses alternate.
         if numbers.u32(0..8) == 0 {
@@ -69,6 +85,20 @@ fn lossless(stage: &Stage<'_>, to: To, name: &str, actor: u64) -> Sent {
         }
     }
     sent
+}
+
+/// Sends to a stream that breaks with each process, and connects again.
+fn broken(stage: &Stage<'_>, to: To, actor: u64) -> Sent {
+    let mut numbers = stage.numbers(actor);
+    while !stage.is_over() {
+        let mut client = Client::connect(stage.address(to));
+        while !stage.is_over() && client.try_write(b"load.done:1|c\nload.took:5|ms\n").is_ok() {
+            if numbers.u32(0..50) == 0 {
+                thread::sleep(Duration::from_micros(numbers.u64(0..4_000)));
+            }
+        }
+    }
+    Sent::default()
 }
 
 /// Floods UDP now and then, so that the kernel drops packets.

@@ -1,6 +1,11 @@
 //! A soak: everything that can happen to a sidecar happens to one at the same time, from a seed. Afterwards the totals of the
 //! honest clients are exact, every line is in one place, and the memory is what it was.
 //!
+//! Its config is reloaded about once a second. It has three parts of the same length. In the first, one process runs, and all clients must be counted. In the second it
+//! is asked to end every few seconds, and the next process goes on with what it has left; in the third it is killed. There
+//! the clients of the Unix datagram socket must be counted: no line is lost to a process that was asked to end, and at most
+//! the packets of one receive call to one that was killed.
+//!
 //! ```text
 //! cargo test --release --test soak -- --seconds 3600 --seed 7
 //! ```
@@ -9,19 +14,21 @@
 
 mod bad_clients;
 mod honest;
+mod sidecar;
 #[path = "../support/mod.rs"]
 mod support;
 mod targets;
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, Scope};
 use std::time::{Duration, Instant};
 
 use honest::Sent;
-use support::{Daemon, Exposition, Scratch, listener, sum};
+use sidecar::{Ending, Sidecar};
+use statsidecar::intake::BATCH;
+use support::{Exposition, Scratch, sum};
 
 /// The budget of the sidecar, in bytes.
 const BUDGET: usize = 32 << 20;
@@ -30,14 +37,21 @@ const BUDGET: usize = 32 << 20;
 /// its budget, in bytes.
 const SLACK: usize = 16 << 20;
 
+/// How often the config was reloaded, and how often that failed.
+const RELOADED: &str = "statsidecar_config_reloads_total{outcome=\"succeeded\"}";
+const NOT_RELOADED: &str = "statsidecar_config_reloads_total{outcome=\"failed\"}";
+
+/// How long a process runs before it is ended.
+const LIFE: Duration = Duration::from_secs(5);
+
 /// The listeners, by what sends to them.
 #[derive(Clone, Copy)]
 enum To {
     Unixgram,
     Udp,
-    Bombs,
     Unix,
     Tcp,
+    Bombs,
 }
 
 /// What all actors share.
@@ -45,6 +59,8 @@ struct Stage<'a> {
     listeners: &'a [String],
     http: SocketAddr,
     is_over: &'a AtomicBool,
+    /// How processes end in this part; `None`: one process runs.
+    ending: Option<Ending>,
     seed: u64,
 }
 
@@ -66,28 +82,29 @@ impl Stage<'_> {
 fn main() {
     let (seconds, seed) = arguments();
     println!("a soak of {seconds} s from seed {seed}");
-    let scratch = Scratch::short("soak");
+    let (scratch, memory) = (Scratch::short("soak"), Scratch::memory("soak"));
     let targets = targets::Targets::reserve();
     let config = format!(
-        "[limits]\nmemory = {BUDGET}\nseries = 50_000\n{}\
+        "[limits]\nmemory = {BUDGET}\nseries = 50_000\noverflow = \"collapse\"\n\
+         [state]\npath = \"{}\"\narena = \"{}\"\ninterval = \"2s\"\n\
          [[metric]]\nmatch = \"brief.**\"\nttl = \"3s\"\n[[metric]]\nmatch = \"took.**\"\ntype = \"summary\"\nttl = \"5s\"\n\
-         [[metric]]\nmatch = \"visitors.**\"\nttl = \"5s\"\n[[metric]]\nmatch = \"unwanted.**\"\ndrop = true\n",
-        "overflow = \"collapse\"\n"
+         [[metric]]\nmatch = \"visitors.**\"\nttl = \"5s\"\n[[metric]]\nmatch = \"unwanted.**\"\ndrop = true\n{}",
+        scratch.file("state"),
+        memory.file("arena"),
+        targets.config()
     );
-    let config = scratch.write("config.toml", &format!("{config}{}", targets.config()));
-    let mut args = vec!["--config".to_owned(), config, "--http".to_owned(), "127.0.0.1:0".to_owned()];
-    // In the order of `To`: the program prints datagrams first.
-    for transport in ["unixgram", "udp", "unixgram", "unix", "tcp"] {
-        args.extend(["--listen".to_owned(), listener(transport)]);
+    let mut sidecar = Sidecar::start(&scratch, &scratch.write("config.toml", &config));
+    let (listeners, http) = (sidecar.listeners(), sidecar.http);
+    let (mut sent, mut resident) = (Sent::default(), Vec::new());
+    for ending in [None, Some(Ending::Asked), Some(Ending::Killed)] {
+        let is_over = AtomicBool::new(false);
+        let stage = Stage { listeners: &listeners, http, is_over: &is_over, ending, seed };
+        let time = Duration::from_secs(seconds) / 3;
+        sent.add(thread::scope(|scope| perform(scope, &mut sidecar, &stage, &targets, time, &mut resident)));
+        judge(&sidecar, &stage, &sent, &targets);
     }
-    let daemon = Daemon::start(&args.iter().map(String::as_str).collect::<Vec<_>>());
-    let is_over = AtomicBool::new(false);
-    let stage = Stage { listeners: &daemon.listeners, http: daemon.http, is_over: &is_over, seed };
-    let (sent, memory) = thread::scope(|scope| perform(scope, &daemon, &stage, &targets, Duration::from_secs(seconds)));
-    judge(&daemon, &stage, &sent, &memory, &targets);
-    daemon.signal("TERM");
-    let ended = daemon.wait();
-    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    judge_memory(&resident);
+    sidecar.stop();
     println!("all totals are exact, and every line is in one place");
 }
 
@@ -100,37 +117,46 @@ fn arguments() -> (u64, u64) {
     (value("--seconds", 120), value("--seed", 1))
 }
 
-/// Lets all actors act, and watches. Gives what the honest clients sent, and the resident memory as it was each second.
+/// Lets all actors act, and watches. Gives what the honest clients sent, and adds the resident memory as it was each second.
 fn perform<'s, 'e>(
     scope: &'s Scope<'s, 'e>,
-    daemon: &Daemon,
+    sidecar: &mut Sidecar,
     stage: &'e Stage<'e>,
     targets: &'e targets::Targets,
     time: Duration,
-) -> (Sent, Vec<usize>) {
-    let honest: Vec<_> = honest::ACTORS.iter().map(|actor| scope.spawn(move || actor(stage))).collect();
+    resident: &mut Vec<usize>,
+) -> Sent {
+    let actors = if stage.ending.is_some() { honest::AMONG_RESTARTS } else { honest::ACTORS };
+    let honest: Vec<_> = actors.iter().map(|actor| scope.spawn(move || actor(stage))).collect();
     for actor in bad_clients::ACTORS {
         scope.spawn(move || actor(stage));
     }
     scope.spawn(move || targets.come_and_go(stage));
-    let (begun, mut slowest) = (Instant::now(), Duration::ZERO);
-    let (mut memory, mut before) = (Vec::new(), BTreeMap::new());
+    let (begun, mut restarted, mut slowest) = (Instant::now(), Instant::now(), Duration::ZERO);
+    let (mut before, mut numbers) = (BTreeMap::new(), stage.numbers(31));
     while begun.elapsed() < time {
-        thread::sleep(Duration::from_secs(1));
+        thread::sleep(Duration::from_millis(numbers.u64(500..1500)));
         let asked = Instant::now();
-        let exposition = daemon.scrape();
+        let exposition = sidecar.scrape();
         slowest = slowest.max(asked.elapsed());
         never_falls(&mut before, &exposition);
-        memory.push(resident(daemon));
-        if memory.len() % 10 == 0 {
-            report(&exposition, &memory);
+        resident.push(sidecar.resident());
+        if resident.len().is_multiple_of(10) {
+            report(&exposition, resident);
+        }
+        sidecar.reload(numbers.u64(2..5));
+        if let Some(ending) = stage.ending.filter(|_| restarted.elapsed() > LIFE) {
+            sidecar.restart(ending);
+            restarted = Instant::now();
+            // What the sidecar counts of itself begins again.
+            before.retain(|series, _| !series.starts_with("statsidecar_"));
         }
     }
     stage.is_over.store(true, Ordering::Relaxed);
-    println!("{} scrapes, the slowest in {slowest:?}", memory.len());
+    println!("the slowest scrape took {slowest:?}");
     let mut sent = Sent::default();
     honest.into_iter().for_each(|actor| sent.add(actor.join().expect("an honest client fails only with its test")));
-    (sent, memory)
+    sent
 }
 
 fn report(exposition: &str, memory: &[usize]) {
@@ -155,14 +181,8 @@ fn never_falls(before: &mut BTreeMap<String, f64>, exposition: &str) {
     }
 }
 
-fn resident(daemon: &Daemon) -> usize {
-    let status = fs::read_to_string(format!("/proc/{}/status", daemon.id())).expect("it is running");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has memory");
-    line.trim().strip_suffix(" kB").and_then(|n| n.parse::<usize>().ok()).expect("a number") * 1024
-}
-
 /// Compares what the sidecar says with what was sent.
-fn judge(daemon: &Daemon, stage: &Stage<'_>, sent: &Sent, memory: &[usize], targets: &targets::Targets) {
+fn judge(sidecar: &Sidecar, stage: &Stage<'_>, sent: &Sent, targets: &targets::Targets) {
     let settled = |exposition: &str| {
         // The counters of a batch follow one after the other, so the sum is looked at until it is right.
         let lines = sum(exposition, "statsidecar_lines_total");
@@ -170,24 +190,50 @@ fn judge(daemon: &Daemon, stage: &Stage<'_>, sent: &Sent, memory: &[usize], targ
         lines == ends.iter().map(|end| sum(exposition, &format!("statsidecar_{end}_total"))).sum::<u64>()
             && targets.all_counted(exposition, lines)
     };
-    let exposition = daemon.scrape_until("each line is in one place, here and at each target", settled);
+    sidecar.reload(3);
+    let is_reloaded = |exposition: &str| sum(exposition, RELOADED) > 0 && sum(exposition, NOT_RELOADED) == 0;
+    sidecar.scrape_until("the last config holds", is_reloaded);
+    let exposition = sidecar.scrape_until("each line is in one place, here and at each target", settled);
     let value = |series: &str| {
         let of_series = |line: &str| line.strip_prefix(series)?.strip_prefix(' ')?.parse::<f64>().ok();
         exposition.lines().find_map(of_series).unwrap_or_else(|| panic!("{series} is not on the page"))
     };
-    for (series, expected) in &sent.totals {
-        assert_eq!(value(series), *expected, "{series}");
+    match stage.ending {
+        Some(Ending::Killed) => judge_losses(sidecar.killed, sent, value),
+        _ => sent.totals.iter().for_each(|(series, expected)| assert_eq!(value(series), *expected, "{series}")),
     }
-    let udp = stage.address(To::Udp);
-    let of_udp = |name: &str| value(&format!("statsidecar_{name}_total{{listener=\"{udp}\"}}"));
-    let (received, dropped) = (of_udp("packets"), of_udp("kernel_dropped_packets"));
-    assert_eq!(received + dropped, sent.udp_packets as f64, "packets over UDP are received or dropped by the kernel");
-    println!("{} totals of honest clients; UDP: {received} packets received, {dropped} dropped", sent.totals.len());
+    println!("{} totals of honest clients after {} restarts", sent.totals.len(), sidecar.asked + sidecar.killed);
+    if stage.ending.is_none() {
+        let udp = stage.address(To::Udp);
+        let of_udp = |name: &str| value(&format!("statsidecar_{name}_total{{listener=\"{udp}\"}}"));
+        let (received, dropped) = (of_udp("packets"), of_udp("kernel_dropped_packets"));
+        let all = "packets over UDP are received or dropped by the kernel";
+        assert_eq!(received + dropped, sent.udp_packets as f64, "{all}");
+        println!("UDP: {received} packets received, {dropped} dropped");
+    }
+}
 
+/// After so many kills, each of which may have taken the packets of one receive call.
+fn judge_losses(kills: u32, sent: &Sent, value: impl Fn(&str) -> f64) {
+    let most = f64::from(kills) * BATCH as f64;
+    let mut lost = 0.0;
+    for (series, expected) in sent.totals.iter().filter(|(series, _)| !series.ends_with("_depth")) {
+        let short = expected - value(series);
+        let most = most * if series.ends_with("_packets_total") { 1.0 } else { honest::MOST_IN_A_PACKET };
+        assert!((0.0..=most).contains(&short), "{series} is {short} short after {kills} kills");
+        lost += if series.ends_with("_packets_total") { short } else { 0.0 };
+    }
+    assert!(lost <= most, "{lost} packets are lost to {kills} kills");
+    println!("{kills} kills took {lost} packets in all, of {most} that they may have had in hand");
+}
+
+fn judge_memory(resident: &[usize]) {
     let most = |seconds: &[usize]| seconds.iter().max().copied().unwrap_or_default();
-    let quarter = memory.len() / 4;
-    let (second, last) = (most(&memory[quarter..2 * quarter]), most(&memory[3 * quarter..]));
-    println!("resident memory: at most {} MiB in the second quarter, {} MiB in the last", second >> 20, last >> 20);
-    assert!(last <= second + SLACK, "the memory grows: {memory:?}");
-    assert!(most(memory) <= BUDGET + 2 * SLACK, "the memory is over its budget: {memory:?}");
+    let quarter = resident.len() / 4;
+    let (second, last) = (most(&resident[quarter..2 * quarter]), most(&resident[3 * quarter..]));
+    let [begin, end] = [resident.first(), resident.last()].map(|bytes| bytes.map_or(0, |bytes| bytes >> 20));
+    println!("resident memory: {begin} MiB at the start and {end} MiB at the end");
+    println!("at most {} MiB in the second quarter, {} MiB in the last", second >> 20, last >> 20);
+    assert!(last <= second + SLACK, "the memory grows: {resident:?}");
+    assert!(most(resident) <= BUDGET + 2 * SLACK, "the memory is over its budget: {resident:?}");
 }

@@ -5,13 +5,13 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use statsidecar::daemon::{Daemon, Timing};
 use tokio::sync::oneshot;
 
 use super::pipeline::compiled;
-use super::{Metrics, PATIENCE};
+use super::{Metrics, PATIENCE, get};
 
 /// How often a sidecar reads a clock that the test sets.
 const POLL: Duration = Duration::from_millis(2);
@@ -39,9 +39,16 @@ impl InProcess {
         Self::spawn(config, listen, Timing { tick: POLL, clock: Some(clock), ..Timing::default() }, clock)
     }
 
-    /// Moves the clock of [`start_with_clock`](Self::start_with_clock). The sidecar follows within a few milliseconds.
+    /// Moves the clock of [`start_with_clock`](Self::start_with_clock), and waits until the sidecar follows: a line sent
+    /// later arrives at this time.
     pub fn advance(&self, seconds: u32) {
-        self.clock.fetch_add(seconds, Ordering::Relaxed);
+        let now = self.clock.fetch_add(seconds, Ordering::Relaxed) + seconds;
+        let follows = format!("\"uptime_seconds\":{now},");
+        let deadline = Instant::now() + PATIENCE;
+        while !get(self.http, "/api/v1/status").contains(&follows) {
+            assert!(Instant::now() < deadline, "the sidecar's clock does not reach {now}");
+            thread::sleep(POLL);
+        }
     }
 
     fn spawn(config: &str, listen: &[&str], timing: Timing, clock: &'static AtomicU32) -> Self {

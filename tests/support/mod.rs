@@ -8,9 +8,11 @@
 mod client;
 mod exposition;
 mod in_process;
+mod manager;
 mod metrics;
 pub mod pipeline;
 pub mod row;
+mod steady;
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
@@ -28,7 +30,11 @@ pub use exposition::Exposition;
 #[allow(unused_imports)] // as above
 pub use in_process::InProcess;
 #[allow(unused_imports)] // as above
+pub use manager::Manager;
+#[allow(unused_imports)] // as above
 pub use metrics::{Metrics, sum};
+#[allow(unused_imports)] // as above
+pub use steady::{Stopped, send_steadily};
 
 /// How long a process may take to start, and a server to answer. It is so long that only a hang reaches it.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -204,7 +210,8 @@ impl Daemon {
         Self::start_by(&format!("ulimit -n {files} && exec \"$@\""), args)
     }
 
-    fn spawn(mut command: Command) -> Self {
+    /// The same by this command, of which only the two streams are changed.
+    pub fn spawn(mut command: Command) -> Self {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = Process::spawn(&mut command);
         let stdout = lines_of(process.0.stdout.take().expect("stdout is piped"));
@@ -252,6 +259,12 @@ impl Daemon {
         }
     }
 
+    /// Ends it as a power failure would (SIGKILL), and waits for its end.
+    pub fn kill(mut self) -> Ended {
+        self.process.0.kill().expect("it runs");
+        self.wait()
+    }
+
     /// Waits for its end.
     pub fn wait(self) -> Ended {
         ended(self.process, &self.stdout, &self.stderr)
@@ -287,6 +300,17 @@ pub fn run_in(folder: &std::path::Path, args: &[&str]) -> Ended {
     ended(process, &stdout, &stderr)
 }
 
+/// The same without the pieces of files below the diagnostics.
+pub fn run_for_lines(folder: &std::path::Path, args: &[&str]) -> Ended {
+    let is_piece = |line: &str| {
+        let (number, rest) = line.trim_start().split_at(line.trim_start().find('|').unwrap_or_default());
+        rest.starts_with('|') && number.trim_end().bytes().all(|b| b.is_ascii_digit())
+    };
+    let lines = |text: String| text.split_inclusive('\n').filter(|line| !is_piece(line)).collect();
+    let Ended { code, stdout, stderr } = run_in(folder, args);
+    Ended { code, stdout: lines(stdout), stderr: lines(stderr) }
+}
+
 fn ended(mut process: Process, stdout: &Receiver<String>, stderr: &Receiver<String>) -> Ended {
     let deadline = Instant::now() + PATIENCE;
     let text = |lines: &Receiver<String>| {
@@ -315,6 +339,12 @@ impl Scratch {
     /// The same in the system's folder for temporary files, so that its path is short enough for Unix sockets.
     pub fn short(name: &str) -> Self {
         Self::within(&std::env::temp_dir(), &format!("statsidecar-{name}"))
+    }
+
+    /// The same in memory, where the system has a folder for it.
+    pub fn memory(name: &str) -> Self {
+        let memory = std::path::Path::new("/dev/shm");
+        if memory.is_dir() { Self::within(memory, &format!("statsidecar-{name}")) } else { Self::short(name) }
     }
 
     fn within(parent: &std::path::Path, name: &str) -> Self {

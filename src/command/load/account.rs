@@ -1,23 +1,16 @@
 //! Accounts for the lines by the counters of the receiving sidecar.
 
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io;
 use std::time::{Duration, Instant};
+
+use crate::command::client::{Client, Reply};
 
 /// How long to wait for missing packets after the last change of a counter.
 const SETTLE: Duration = Duration::from_secs(2);
 
-/// Scrapes the sidecar at `address`.
-pub(super) fn scrape(address: SocketAddr) -> io::Result<String> {
-    let get = || {
-        let mut stream = TcpStream::connect(address)?;
-        // HTTP/1.0, because its answer simply ends with the connection.
-        stream.write_all(b"GET /metrics HTTP/1.0\r\n\r\n")?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer)?;
-        Ok(String::from_utf8_lossy(&answer).into_owned())
-    };
-    get().map_err(|error: io::Error| io::Error::other(format!("cannot scrape http://{address}/metrics: {error}")))
+/// Scrapes the sidecar.
+pub(super) fn scrape(sidecar: &Client) -> io::Result<String> {
+    sidecar.get("/metrics").and_then(Reply::text).map_err(io::Error::other)
 }
 
 /// The value of a counter, summed over its labels.
@@ -44,7 +37,7 @@ pub(super) struct Account {
 
 impl Account {
     /// Scrapes until all `packets` and `lines` are accounted for, or until nothing changes any more.
-    pub(super) fn settle(sidecar: SocketAddr, before: &str, packets: u64, lines: u64) -> io::Result<Self> {
+    pub(super) fn settle(sidecar: &Client, before: &str, packets: u64, lines: u64) -> io::Result<Self> {
         let mut last = Self::default();
         let mut changed = Instant::now();
         loop {

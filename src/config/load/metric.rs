@@ -4,8 +4,9 @@
 
 use toml::Spanned;
 
+use super::monitoring::{alert_of_metric, panel_of_metric, query, subsystem};
 use super::syntax::{TomlSetting, TomlTable, tables};
-use super::value::{buckets, by_tag, duration, label_sets, labels, one_or_more, quantiles, texts, unit};
+use super::value::{buckets, by_tag, duration, label_sets, labels, native, one_or_more, quantiles, texts, unit};
 use crate::config::reader::{boolean, choice, factor, label_name, spanned, text, text_not_empty, word};
 use crate::config::schema::{CounterValue, KeptTags, MetricRule, RulePattern};
 use crate::metric::MetricType;
@@ -39,12 +40,18 @@ fn rule(mut table: TomlTable<'_>) -> Option<MetricRule> {
         prefer: table.read("prefer", word).unwrap_or_default(),
         buckets: table.read("buckets", spanned(buckets)),
         quantiles: table.read("quantiles", spanned(quantiles)),
+        native: table.read("native", spanned(native)),
         value: table.read("value", word).unwrap_or_default(),
         negative: table.read("negative", word),
         scale: table.read("scale", spanned(factor)),
         ttl: table.read("ttl", spanned(duration)),
         drop: table.read("drop", boolean).unwrap_or(false),
         init: table.read("init", label_sets).unwrap_or_default(),
+        subsystem: table.read("subsystem", subsystem),
+        description: table.read("description", text_not_empty),
+        query: table.read("query", spanned(query)),
+        panel: table.read("panel", panel_of_metric),
+        alert: table.read("alert", alert_of_metric),
         preset: None,
     };
     table.finish();
@@ -100,6 +107,7 @@ fn forbid_without_effect(table: &TomlTable<'_>, rule: &MetricRule) {
     if let Some(metric_type) = rule.metric_type.as_ref().map(Spanned::get_ref) {
         if *metric_type != MetricType::Histogram {
             table.forbid("buckets", "needs type = \"histogram\"; leave it out or change the type");
+            table.forbid("native", "needs type = \"histogram\"; leave it out or change the type");
         }
         if *metric_type != MetricType::Counter {
             table.forbid("value", "needs type = \"counter\"; leave it out or change the type");

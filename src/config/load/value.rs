@@ -16,13 +16,18 @@ use crate::config::dialect::{Dialect, Dialects};
 use crate::config::http_address::{HttpAddress, parse_http_address};
 use crate::config::preset::Preset;
 use crate::config::reader::{
-    Node, bad_constant_label, bad_label_name, closest, pairs, rising, spanned, text, text_not_empty, word,
+    Node, bad_constant_label, bad_label_name, closest, number, pairs, rising, spanned, text, text_not_empty, word,
 };
 use crate::config::schema::Labels;
 use crate::config::units::{parse_duration, parse_mode, parse_size};
+use crate::metric::{LEAST_SCHEMA, MOST_SCHEMA, NativeSpec};
 
 /// Text that `parse` takes; `right` describes it, and the error of `parse` does so in more detail.
-fn parsed<T>(setting: &TomlSetting<'_>, right: &str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+pub(super) fn parsed<T>(
+    setting: &TomlSetting<'_>,
+    right: &str,
+    parse: impl FnOnce(&str) -> Result<T, String>,
+) -> Option<T> {
     let Some(text) = setting.value.text() else {
         return setting.must_be(right);
     };
@@ -54,6 +59,13 @@ pub(super) fn duration(setting: &TomlSetting<'_>) -> Option<Duration> {
     parsed(setting, "a duration such as \"1m30s\"", parse_duration)
 }
 
+/// A duration of at most 10 ms: senders fill the buffer of a socket in longer ones.
+pub(super) fn gather(setting: &TomlSetting<'_>) -> Option<Duration> {
+    const RIGHT: &str = "a duration of at most \"10ms\", or \"0\"";
+    let duration = parsed(setting, RIGHT, parse_duration)?;
+    if duration <= Duration::from_millis(10) { Some(duration) } else { setting.must_be(RIGHT) }
+}
+
 /// A duration from one second to a week, rounded up to seconds.
 pub(super) fn window(setting: &TomlSetting<'_>) -> Option<u32> {
     const RIGHT: &str = "a duration from \"1s\" to \"7d\"";
@@ -64,7 +76,7 @@ pub(super) fn window(setting: &TomlSetting<'_>) -> Option<u32> {
 }
 
 /// The elements of a list that must not be empty; `right` describes the list.
-fn elements<'a>(setting: &TomlSetting<'a>, name: &str, right: &str) -> Option<Vec<TomlSetting<'a>>> {
+pub(super) fn elements<'a>(setting: &TomlSetting<'a>, name: &str, right: &str) -> Option<Vec<TomlSetting<'a>>> {
     let elements: Vec<_> = setting.elements(name.to_owned(), right)?.collect();
     if elements.is_empty() {
         return setting.fail(format!("{} is empty; write {right}", setting.name));
@@ -127,6 +139,31 @@ pub(super) fn buckets(setting: &TomlSetting<'_>) -> Option<Vec<f64>> {
 pub(super) fn quantiles(setting: &TomlSetting<'_>) -> Option<Vec<f64>> {
     let quantiles = elements(setting, "a quantile", "a list of numbers such as [0.5, 0.9, 0.99]")?;
     rising(&setting.name, &quantiles, "a number from 0 to 1", |value| (0.0..=1.0).contains(&value))
+}
+
+/// Native histograms: whether there are any, or how they divide the numbers.
+pub(super) fn native(setting: &TomlSetting<'_>) -> Option<Option<NativeSpec>> {
+    let right = "true, false, or a table such as { schema = 3, buckets = 160 }";
+    if setting.value.get_ref().as_table().is_none() {
+        let is_on = setting.value.boolean().or_else(|| setting.must_be(right))?;
+        return Some(is_on.then(NativeSpec::default));
+    }
+    let mut spec = NativeSpec::default();
+    let mut table = setting.table(format!("in {}", setting.name), right)?;
+    let (least, most) = (i64::from(LEAST_SCHEMA), i64::from(MOST_SCHEMA));
+    table.set("schema", &mut spec.schema, |setting| {
+        let integer = setting.value.get_ref().as_integer();
+        let number = integer.and_then(|integer| i64::from_str_radix(integer.as_str(), integer.radix()).ok());
+        let number = number.filter(|number| (least..=most).contains(number)).map(|number| number as i8);
+        number.or_else(|| setting.must_be("a whole number from -4 to 8"))
+    });
+    let buckets = whole(8..=1024, "a whole number from 8 to 1024");
+    table.set("buckets", &mut spec.buckets, |setting| buckets(setting).map(|buckets| buckets as u16));
+    table.set("zero_threshold", &mut spec.zero_threshold, |setting| {
+        number(setting, "a number of at least 0", |value| value.is_finite() && value >= 0.0)
+    });
+    table.finish();
+    Some(Some(spec))
 }
 
 /// The addresses to receive on: no two that overlap, and none that overlaps `http`.

@@ -21,7 +21,7 @@ use std::ops::Range;
 
 use self::convert::convert;
 use self::write::TomlWriter;
-use crate::config::{self, Config, Diagnostic, MetricRule, Severity, Spanned};
+use crate::config::{self, Config, Diagnostic, MetricRule, Severity, Spanned, Variable};
 use crate::mapping::Rules;
 
 /// A mapping file after its import.
@@ -75,19 +75,24 @@ pub struct Beside {
 }
 
 /// Imports the text of a mapping file, and loads the config file `settings` onto it: its settings win over those of the
-/// mapping file, and its rules come first. The rules must not be used if there are errors.
-pub fn import_beside(mapping: &str, settings: &str) -> Beside {
+/// mapping file, and its rules come first. `variable` gives environment variables. The rules must not be used if there are
+/// errors.
+pub fn import_beside(mapping: &str, settings: &str, variable: &Variable<'_>) -> Beside {
     let (toml, mut of_mapping) = match convert(mapping) {
         Ok(converted) => converted,
         Err(error) => {
-            return Beside { loaded: None, of_settings: config::load(settings).1, of_mapping: vec![error] };
+            return Beside {
+                loaded: None,
+                of_settings: config::load_in(settings, variable).1,
+                of_mapping: vec![error],
+            };
         }
     };
     // The rules of the mapping file get places behind the end of the config file, so that the two can be told apart.
     let offset = settings.len() + 1;
     let (base, mut of_toml) = config::load(&("\n".repeat(offset) + &toml.text));
     let of_base = base.metrics.len();
-    let (mut config, mut of_settings) = config::load_onto(settings, base);
+    let (mut config, mut of_settings) = config::load_onto(settings, base, variable);
     let base = config.metrics.split_off(config.metrics.len().saturating_sub(of_base));
     // A rule of the config file replaces the mapping with the same match.
     let is_replaced = |rule: &MetricRule| config.metrics.iter().any(|own| replaces(own, rule));

@@ -70,6 +70,24 @@ impl Sender {
         stream.write_all(buffer).map(|()| true)
     }
 
+    /// The same, but a datagram that the system does not accept is an error.
+    pub(super) fn send_surely(&mut self, packet: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Udp(udp) => udp.send(packet).map(|_| ()),
+            Self::Unixgram(unixgram) => unixgram.send(packet).map(|_| ()),
+            Self::Stream { .. } => self.send(packet).map(|_| ()),
+        }
+    }
+
+    /// An error if the system knows already that nobody has received what was sent: the port of a datagram is closed. UDP
+    /// says so at once on the same host, and never surely from another one.
+    pub(super) fn delivered(&self) -> io::Result<()> {
+        match self {
+            Self::Udp(udp) => udp.take_error()?.map_or(Ok(()), Err),
+            Self::Unixgram(_) | Self::Stream { .. } => Ok(()),
+        }
+    }
+
     /// Whether the receiver counts packets, which a stream of lines does not have.
     pub(super) fn has_packets(&self) -> bool {
         !matches!(self, Self::Stream { framing: Framing::Lines, .. })
