@@ -7,20 +7,24 @@
 //!
 //! A stable toolchain works too, with `RUSTC_BOOTSTRAP=1` instead of `+nightly`.
 
+mod input;
 mod page;
+mod state;
 
 use std::sync::{Arc, LazyLock};
 
 use statsidecar::config::{self, Config, Dialects, Framing, Severity};
+use statsidecar::http;
 use statsidecar::import::statsd_exporter::import;
 use statsidecar::intake::{BadStream, End, Frames, Piece};
 use statsidecar::mapping::Rules;
 use statsidecar::metric::Sharing;
 use statsidecar::parse::tags::Tagged;
 use statsidecar::parse::{self, SampleValue, StatsdType, value};
-use statsidecar::pipeline::{Pipeline, Worker};
+use statsidecar::pipeline::{Edition, NoInitial, Pipeline, Worker};
 use statsidecar::telemetry::{Listener, Snapshot};
-use statsidecar::{daemon, http};
+
+pub use state::{arena, snapshot};
 
 /// Parses a line. Each part of the result is a part of the line, numbers are finite, and the reader of simple lines
 /// agrees with the general reader.
@@ -30,7 +34,7 @@ pub fn line(line: &[u8]) {
         let groups: Vec<_> = parse::groups(&line[..len]).tagged(Dialects::ALL).collect();
         let [Ok(group)] = groups.as_slice() else { panic!("{groups:?}") };
         assert_eq!((plain.name, plain.tags, plain.statsd_type), (group.name, group.tags, group.statsd_type));
-        assert_eq!((Ok(plain.number), Ok(plain.rate)), (value::number(group.values), group.rate));
+        assert_eq!((Ok(plain.number()), Ok(plain.rate)), (value::number(group.values), group.rate));
     }
     if let Some(event) = parse::event(line) {
         assert!(event.is_err() || line.starts_with(b"_e{") && std::str::from_utf8(line).is_ok());
@@ -117,8 +121,7 @@ pub fn packet_to_page(data: &[u8]) {
         (config, rules)
     });
     let (config, rules) = &*COMPILED;
-    let pipeline = daemon::pipeline(config, rules.clone());
-    let pipeline = Arc::new(pipeline.expect("there is room for its init series"));
+    let pipeline = Arc::new(pipeline(config, rules.clone()).expect("there is room for its init series"));
     let mut worker = Worker::new(Arc::clone(&pipeline), Sharing::Shared);
     let mut rest = Some(data);
     let mut next = || {
@@ -191,7 +194,7 @@ pub fn config(data: &[u8]) {
     assert_eq!(config::render("fuzz.toml", source, &diagnostics).lines().count(), diagnostics.len());
     if diagnostics.iter().all(|diagnostic| diagnostic.severity != Severity::Error)
         // Init series over a limit, or that collide, end the start with an error.
-        && let Ok(pipeline) = daemon::pipeline(&config, rules)
+        && let Ok(pipeline) = pipeline(&config, rules)
     {
         checked(&pipeline);
     }
@@ -206,6 +209,13 @@ pub fn yaml_import(data: &[u8]) {
     };
     assert_eq!(config::render("fuzz.yml", source, &found).lines().count(), found.len());
     assert_eq!(found.iter().all(|diagnostic| diagnostic.severity != Severity::Error), is_right);
+}
+
+/// A pipeline with the series of its `init` keys.
+fn pipeline(config: &Config, rules: Rules) -> Result<Pipeline, NoInitial> {
+    let edition = Edition::new(config, rules);
+    edition.make_initial(0)?;
+    Ok(Pipeline::of(edition))
 }
 
 /// The family and the value of each sample of the exposition, which must be valid.
@@ -227,6 +237,8 @@ mod tests {
             ("config", super::config),
             ("stream_framing", super::stream_framing),
             ("yaml_import", super::yaml_import),
+            ("arena", super::arena),
+            ("snapshot", super::snapshot),
         ] {
             let seeds = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(target)).unwrap();
             let mut paths: Vec<_> = seeds.map(|seed| seed.unwrap().path()).collect();
