@@ -67,7 +67,7 @@ fn the_examples_in_the_shipped_file_are_valid() {
     assert!(other.to.bearer_token_file.is_some());
     assert_eq!(otlp.to.url.to_string(), "https://collector.example:4318/v1/metrics");
     assert!(otlp.to.basic_auth.is_some() && otlp.to.tls.ca.is_some() && otlp.resource.len() == 1, "{otlp:?}");
-    assert_eq!((write.to.interval, write.labels.as_ref().map(Vec::len)), (Duration::from_secs(15), Some(2)));
+    assert_eq!((write.to.interval, write.labels.len()), (Duration::from_secs(15), 2));
     let panel = rule.panel.as_ref().expect("an example");
     assert_eq!((panel.panel_type, panel.thresholds.as_slice()), (Some(PanelType::TimeSeries), &[0.5, 2.0][..]));
     assert_eq!(rule.alert.as_ref().map(|alert| alert.severity), Some(Urgency::Critical));

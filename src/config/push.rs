@@ -114,8 +114,9 @@ pub enum PushCompression {
 pub struct RemoteWriteConfig {
     /// How it is reached.
     pub to: PushConfig,
-    /// `labels`: labels of every series that has no such label itself; `None`: `job` and `instance`.
-    pub labels: Option<PushPairs>,
+    /// `labels`: labels of every series that has no such label itself. `job` and `instance` are added; an empty one is left
+    /// out.
+    pub labels: PushPairs,
 }
 
 /// The URL of a receiver: `http://HOST[:PORT]/PATH` or `https://...`.

@@ -57,11 +57,13 @@ impl Receiver {
 
     /// One of remote write.
     pub(super) fn remote_write(remote_write: &RemoteWriteConfig, instance: &str) -> io::Result<Self> {
-        let pair = |(key, value): (&str, &str)| (key.to_owned(), value.to_owned());
-        let labels = match &remote_write.labels {
-            Some(labels) => labels.iter().map(|(key, value)| pair((key.get_ref(), value.get_ref()))).collect(),
-            None => [("job", "statsidecar"), ("instance", instance)].map(pair).into(),
-        };
+        let own = [("job", "statsidecar"), ("instance", instance)];
+        let given =
+            || remote_write.labels.iter().map(|(key, value)| (key.get_ref().as_str(), value.get_ref().as_str()));
+        let missing = own.into_iter().filter(|(key, _)| given().all(|(given, _)| given != *key));
+        // To Prometheus, a label without a value is none.
+        let labels = given().chain(missing).filter(|(_, value)| !value.is_empty());
+        let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
         let encoder = PushEncoder::RemoteWrite(RemoteWriteEncoder::new(labels));
         Self::new(&remote_write.to, "remote_write", encoder, HeaderMap::new())
     }

@@ -11,7 +11,9 @@ use crate::support::{Daemon, PATIENCE, Scratch, get};
 use crate::{send, sidecar};
 
 fn config(address: std::net::SocketAddr, more: &str) -> String {
-    format!("[[remote_write]]\nurl = \"http://{address}/api/v1/write\"\ninterval = \"1s\"\nlabels = {{}}\n{more}")
+    format!(
+        "[[remote_write]]\nurl = \"http://{address}/api/v1/write\"\ninterval = \"1s\"\nlabels = {{ job = \"\", instance = \"\" }}\n{more}"
+    )
 }
 
 /// The counts of the only receiver: sent, refused, shed, waiting.

@@ -99,7 +99,9 @@ fn config(stub: &Stub, more: &str) -> String {
     format!("[[remote_write]]\nurl = \"http://{}/api/v1/write\"\ninterval = \"1s\"\n{more}", stub.address)
 }
 
-const LABELS: &str = "labels = { job = \"shop\", zone = \"a\" }\n";
+const NO_LABELS: &str = "labels = { job = \"\", instance = \"\" }\n";
+
+const LABELS: &str = "labels = { job = \"shop\", instance = \"\", zone = \"a\" }\n";
 
 const RULES: &str = "[[metric]]\nmatch = \"took\"\nname = \"took_seconds\"\nunit = \"seconds\"\nhelp = \"Time.\"\nbuckets = [0.25, 1]\n\
                      [[metric]]\nmatch = \"size\"\ntype = \"summary\"\nquantiles = [0.5]\n";
@@ -194,7 +196,7 @@ fn native(request: &Request) -> Option<Message> {
 fn native_histograms_go_along_in_version_2() {
     let stub = Stub::start(|_| (204, WRITTEN, Vec::new()));
     let scratch = Scratch::new("native");
-    let daemon = sidecar(&scratch, &format!("{}{NATIVE}", config(&stub, "labels = {}\n")));
+    let daemon = sidecar(&scratch, &format!("{}{NATIVE}", config(&stub, NO_LABELS)));
     send(&daemon, "took:3|h\ntook:3.5|h\ntook:17|h\ntook:0|h\ntook:-2|h", &["took_count 5"]);
     let native = stub.find(|request| native(request).filter(|native| native.number(1) == Some(5)));
     assert_eq!((native.double(3), native.number(4), native.number(6)), (Some(21.5), Some(0), Some(1)));
@@ -215,7 +217,7 @@ fn native_histograms_are_left_out_where_the_receiver_does_not_take_them() {
         None => (204, WRITTEN, Vec::new()),
     });
     let scratch = Scratch::new("no-native");
-    let daemon = sidecar(&scratch, &format!("{}{NATIVE}", config(&stub, "labels = {}\n")));
+    let daemon = sidecar(&scratch, &format!("{}{NATIVE}", config(&stub, NO_LABELS)));
     send(&daemon, "took:3|h", &["took_count 1"]);
     stub.find(native);
     let (samples, _) = version_2(&stub.next());
@@ -231,7 +233,7 @@ fn series_that_end_are_marked() {
     let stub = Stub::start(|_| (204, WRITTEN, Vec::new()));
     let scratch = Scratch::new("stale");
     let rules = "[[metric]]\nmatch = \"short\"\nttl = \"1s\"\ntype = \"histogram\"\nbuckets = [1]\n";
-    let daemon = sidecar(&scratch, &format!("{}{rules}", config(&stub, "labels = {}\n")));
+    let daemon = sidecar(&scratch, &format!("{}{rules}", config(&stub, NO_LABELS)));
     send(&daemon, "short:1|h\nlong:1|c", &["long_total 1"]);
     let short = ["short_bucket{le=\"+Inf\"}", "short_bucket{le=\"1.0\"}", "short_count{}", "short_sum{}"];
     let ended = stub.find(|request| {
@@ -266,12 +268,15 @@ fn series_that_end_are_marked() {
 fn a_job_pushes_its_last_state_and_does_not_end_it() {
     let stub = Stub::start(|_| (204, WRITTEN, Vec::new()));
     let scratch = Scratch::new("job");
-    let file = scratch.write("job.toml", &config(&stub, "labels = { job = \"backup\" }\n").replace("\"1s\"", "\"1h\""));
+    let file = scratch.write(
+        "job.toml",
+        &config(&stub, "labels = { job = \"backup\", instance = \"db\" }\n").replace("\"1s\"", "\"1h\""),
+    );
     let program = env!("CARGO_BIN_EXE_statsidecar");
     let line = "\"$0\" send --to udp://$STATSD_HOST:$STATSD_PORT 'done:3|c'; exit 4";
     let args = ["run", "--until-exit", "--config", &file, "--", "sh", "-c", line, program];
     let ended = crate::support::run_in(scratch.path(), &args);
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(4), ""));
     let (samples, _) = version_2(&stub.next());
-    assert_eq!(samples[r#"done_total{job="backup"}"#].bits, 3.0_f64.to_bits());
+    assert_eq!(samples[r#"done_total{instance="db",job="backup"}"#].bits, 3.0_f64.to_bits());
 }

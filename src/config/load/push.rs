@@ -63,7 +63,7 @@ fn remote_write(mut table: TomlTable<'_>, known: &mut Vec<PushUrl>) -> Option<Re
     let is_complete = url.is_some();
     let mut to = PushConfig::new(url.unwrap_or_default());
     receiver(&mut table, &mut to);
-    let labels = table.read("labels", constant_labels);
+    let labels = table.read("labels", constant_labels).unwrap_or_default();
     table.finish();
     is_complete.then_some(RemoteWriteConfig { to, labels })
 }
