@@ -18,7 +18,8 @@ use statsidecar::config::{DEFAULT_BUCKETS, Dialects};
 use statsidecar::http;
 use statsidecar::mapping::Context;
 use statsidecar::metric::{
-    Bounds, Cells, Counter, Gauge, Histogram, MemoryBudget, Quantiles, Set, Sharing, Summary, Update, Window,
+    Bounds, Cells, Counter, Gauge, Histogram, MemoryBudget, NativeSpec, Quantiles, Set, Sharing, Summary, Update,
+    Window,
 };
 use statsidecar::parse::tags::Tagged;
 use statsidecar::parse::{self, StatsdType, tags, value};
@@ -143,7 +144,9 @@ fn packed(criterion: &mut Criterion) {
 fn cells(criterion: &mut Criterion) {
     let bounds = Bounds::new(&DEFAULT_BUCKETS).expect("the bounds rise");
     let (counter, gauge) = (Cells::Counter(Counter::new()), Cells::Gauge(Gauge::new()));
-    let histogram = Cells::Histogram(Histogram::new(bounds));
+    let histogram = Cells::Histogram(Histogram::new(bounds.clone()));
+    let [native, both] = [Bounds::default(), bounds]
+        .map(|bounds| Cells::Histogram(Histogram::with(bounds, Some(NativeSpec::default()), None)));
     let set = Cells::Set(Set::new(Window::new(60), MemoryBudget::UNLIMITED).into());
     let quantiles = Quantiles::new(&[0.5, 0.99]).expect("they rise");
     let summary = Cells::Summary(Summary::new(quantiles, Window::new(600), MemoryBudget::UNLIMITED).into());
@@ -154,6 +157,8 @@ fn cells(criterion: &mut Criterion) {
         ("gauge, set", &gauge, Update::Set(1.5)),
         ("gauge, moved", &gauge, Update::Move(1.5)),
         ("histogram", &histogram, Update::Observe { value: 0.3, weight: 1.0 }),
+        ("histogram, native alone", &native, Update::Observe { value: 0.3, weight: 1.0 }),
+        ("histogram, native too", &both, Update::Observe { value: 0.3, weight: 1.0 }),
         ("set", &set, Update::Member(b"a member that was seen before")),
         ("summary", &summary, Update::Observe { value: 0.3, weight: 1.0 }),
         ("histogram, sampled", &histogram, Update::Observe { value: 0.3, weight: 1.0 / 0.3 }),

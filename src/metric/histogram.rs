@@ -74,7 +74,7 @@ impl Histogram {
 
     /// A histogram with the observations of `lent`, without any if there is none; with an empty native one if `native` says
     /// how that divides the numbers.
-    pub(crate) fn with(bounds: Bounds, native: Option<NativeSpec>, lent: Option<&'static [AtomicU64]>) -> Self {
+    pub fn with(bounds: Bounds, native: Option<NativeSpec>, lent: Option<&'static [AtomicU64]>) -> Self {
         let numbers = Slice::new(Self::numbers(&bounds), lent);
         Self { bounds, numbers, native: native.map(|spec| Native::new(spec).into()) }
     }
