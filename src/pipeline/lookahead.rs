@@ -143,7 +143,11 @@ impl<'c> Found<'c> {
             self.classes[(*entry)?.class(&line.key())?] |= bit;
             bit <<= 1;
         }
-        for number in bits(self.classes[MetricType::Histogram as usize]) {
+        let mut elsewhere = self.classes[MetricType::Histogram as usize];
+        if cache.has_arena() {
+            elsewhere |= self.classes[MetricType::Counter as usize] | self.classes[MetricType::Gauge as usize];
+        }
+        for number in bits(elsewhere) {
             self.entries[number].inspect(|entry| entry.prefetch_cells());
         }
         Some(())

@@ -27,6 +27,8 @@ pub(super) struct RouteCache {
     hasher: KeyHasher,
     budget: MemoryBudget,
     max_routes: usize,
+    /// Whether cells of all types may lie outside of their series.
+    has_arena: bool,
     /// Bytes of all keys that are too long for their entry.
     long_key_bytes: usize,
     /// The index from which the next victim is taken when the cache is full.
@@ -107,6 +109,7 @@ impl RouteCache {
             budget,
             // 2^24 routes: their indexes fit a slot with room to spare.
             max_routes: series.saturating_mul(2).clamp(1024, 1 << 24),
+            has_arena: false,
             long_key_bytes: 0,
             victim: 0,
         }
@@ -114,7 +117,13 @@ impl RouteCache {
 
     /// An empty cache of routes to the series of `registry`.
     pub(super) fn of(registry: &Registry) -> Self {
-        Self::new(registry.limit(), registry.budget())
+        Self { has_arena: registry.has_arena(), ..Self::new(registry.limit(), registry.budget()) }
+    }
+
+    /// Whether cells of all types may lie outside of their series; otherwise only those of histograms do.
+    #[inline(always)]
+    pub(super) fn has_arena(&self) -> bool {
+        self.has_arena
     }
 
     /// The secret with which keys are hashed.
@@ -324,7 +333,7 @@ impl Entry {
             return None;
         }
         if let Stored::Apply { metric_type, series, .. } = &self.route {
-            prefetch(&**series);
+            series.prefetch_hot();
             return Some(*metric_type as usize);
         }
         matches!(self.route, Stored::Drop { .. }).then_some(NO_SERIES)

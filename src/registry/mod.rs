@@ -122,6 +122,11 @@ impl Registry {
         Self { arena, ..self }
     }
 
+    /// Whether the values of series may be in an arena.
+    pub(crate) fn has_arena(&self) -> bool {
+        self.arena.is_some()
+    }
+
     /// How many series have values of a fixed number that are not in the arena, because it was full.
     pub(crate) fn outside_arena(&self) -> u64 {
         self.population.lock().outside_arena
