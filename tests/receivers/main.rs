@@ -7,6 +7,7 @@
 // A test that panics has failed, which is all it should do.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
+mod fleet;
 #[path = "../support/mod.rs"]
 mod support;
 
@@ -242,6 +243,8 @@ fn newer(path: &str) -> PathBuf {
 }
 
 const REMOTE_WRITE: &str = "[[remote_write]]\nurl = \"http://ADDRESS/api/v1/write\"\nlabels = { job = \"shop\" }\n";
+const OTLP: &str =
+    "[[otlp]]\nurl = \"http://ADDRESS/opentelemetry/v1/metrics\"\nresource = { \"service.name\" = \"shop\" }\n";
 
 #[test]
 fn the_prometheus_of_the_system_gets_remote_write_1() {
@@ -287,7 +290,5 @@ fn a_newer_victoriametrics_gets_remote_write() {
 
 #[test]
 fn a_newer_victoriametrics_gets_otlp() {
-    let table =
-        "[[otlp]]\nurl = \"http://ADDRESS/opentelemetry/v1/metrics\"\nresource = { \"service.name\" = \"shop\" }\n";
-    check(Peer::victoria, newer("victoria-metrics/usr/bin/victoria-metrics"), table);
+    check(Peer::victoria, newer("victoria-metrics/usr/bin/victoria-metrics"), OTLP);
 }
