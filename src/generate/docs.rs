@@ -64,6 +64,8 @@ fn metric(out: &mut String, entry: &CatalogueEntry<'_>) {
     if !entry.buckets.is_empty() {
         let bounds: Vec<String> = entry.buckets.iter().map(f64::to_string).collect();
         out.push_str(&format!("- Buckets up to: {}, +Inf\n", bounds.join(", ")));
+    } else if entry.metric_type == MetricType::Histogram {
+        out.push_str("- Buckets: those of a native histogram\n");
     }
     out.push_str(&format!("- Labels: {}\n", labels(entry)));
     let lines: Vec<String> = entry.patterns.iter().map(|pattern| format!("`{}`", pattern.text())).collect();
@@ -92,6 +94,10 @@ fn queries(entry: &CatalogueEntry<'_>) -> String {
     }
     match entry.metric_type {
         MetricType::Counter => queries.extend([format!("increase({}[1h])", of(""))]),
+        MetricType::Histogram if entry.buckets.is_empty() => {
+            let rate = format!("(rate({}[5m]))", of(""));
+            queries.extend([format!("histogram_sum{rate} / histogram_count{rate}"), format!("histogram_count{rate}")]);
+        }
         MetricType::Histogram => {
             let (sum, count) = (of("_sum"), of("_count"));
             queries.extend([format!("rate({sum}[5m]) / rate({count}[5m])"), format!("rate({count}[5m])")]);

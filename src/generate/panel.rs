@@ -76,7 +76,7 @@ fn of_metric(entry: &CatalogueEntry<'_>) -> Vec<Panel> {
         (PanelType::Heatmap, None) if is_histogram => vec![of_type(panel_type, vec![buckets(entry)])],
         (PanelType::TimeSeries, None) if is_histogram => {
             let mut panels = vec![of_type(panel_type, quantiles(entry))];
-            if config.panel_type.is_none() {
+            if config.panel_type.is_none() && !entry.buckets.is_empty() {
                 let heatmap = of_type(PanelType::Heatmap, vec![buckets(entry)]);
                 panels.push(Panel { title: format!("{}, distribution", heatmap.title), ..heatmap });
             }
@@ -92,7 +92,7 @@ fn of_metric(entry: &CatalogueEntry<'_>) -> Vec<Panel> {
 fn quantiles(entry: &CatalogueEntry<'_>) -> Vec<PanelTarget> {
     let labels: String = entry.labels.iter().map(|(label, _)| format!(" {{{{{label}}}}}")).collect();
     let target = |quantile: f64| PanelTarget {
-        query: quantile_of(&entry.name, quantile),
+        query: quantile_of(entry, quantile),
         legend: Some(format!("p{}{labels}", quantile * 100.0)),
         is_zoomed: true,
     };
@@ -100,7 +100,11 @@ fn quantiles(entry: &CatalogueEntry<'_>) -> Vec<PanelTarget> {
 }
 
 fn buckets(entry: &CatalogueEntry<'_>) -> PanelTarget {
-    let query = format!("sum by (le) (increase({}[5m]))", selector(&entry.name, "_bucket"));
+    let query = if entry.buckets.is_empty() {
+        format!("sum(increase({}[5m]))", selector(&entry.name, ""))
+    } else {
+        format!("sum by (le) (increase({}[5m]))", selector(&entry.name, "_bucket"))
+    };
     PanelTarget { query, legend: Some("{{le}}".to_owned()), is_zoomed: true }
 }
 

@@ -10,7 +10,7 @@ pub(super) fn query_of(entry: &CatalogueEntry<'_>) -> String {
     match (entry.query, entry.metric_type) {
         (Some(query), _) => query.trim().to_owned(),
         (None, MetricType::Counter) => format!("rate({}[5m])", selector(name, "")),
-        (None, MetricType::Histogram) => quantile_of(name, 0.95),
+        (None, MetricType::Histogram) => quantile_of(entry, 0.95),
         (None, MetricType::Gauge | MetricType::Set | MetricType::Summary) => selector(name, ""),
     }
 }
@@ -21,9 +21,10 @@ pub(super) fn selector(name: &str, suffix: &str) -> String {
     if is_legal(name) { format!("{name}{suffix}") } else { format!("{{\"{}{suffix}\"}}", quotable(name)) }
 }
 
-/// A quantile of a histogram over five minutes.
-pub(super) fn quantile_of(name: &str, quantile: f64) -> String {
-    format!("histogram_quantile({quantile}, rate({}[5m]))", selector(name, "_bucket"))
+/// A quantile of a histogram over five minutes: of its buckets, or of the native histogram if it has none.
+pub(super) fn quantile_of(entry: &CatalogueEntry<'_>, quantile: f64) -> String {
+    let suffix = if entry.buckets.is_empty() { "" } else { "_bucket" };
+    format!("histogram_quantile({quantile}, rate({}[5m]))", selector(&entry.name, suffix))
 }
 
 /// The query with `matchers` at each metric that `is_known`.

@@ -47,6 +47,17 @@ fn without_a_config_everything_is_about_the_sidecar() {
 }
 
 #[test]
+fn a_native_histogram_alone_is_asked_for_by_its_name() {
+    let config = "[[metric]]\nmatch = \"took\"\nname = \"took_seconds\"\ntype = \"histogram\"\nbuckets = []\nnative = true\n\
+                  alert = { when = \"> 1\", summary = \"Slow.\" }\n";
+    for product in ["dashboard", "alerts", "docs"] {
+        let (text, _) = generated(config, &[product]);
+        assert!(text.contains("histogram_quantile(0.95, rate(took_seconds"), "{text}");
+        assert!(!text.contains("took_seconds_bucket"), "{text}");
+    }
+}
+
+#[test]
 fn rules_whose_metric_depends_on_the_line_are_left_out_and_named() {
     let config = r#"metric = [
         { match = "a.*", name = "${1}_total", type = "counter" },

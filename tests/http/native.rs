@@ -114,3 +114,20 @@ fn a_histogram_without_a_native_one_has_no_such_fields() {
     let found = scraped(&sidecar);
     assert_eq!((found.schema, found.zero_threshold, found.positive_span.len()), (0, 0.0, 0));
 }
+
+#[test]
+fn a_native_histogram_alone_has_no_other_buckets() {
+    let scratch = Scratch::new("native-alone");
+    let config = "[[metric]]\nmatch = \"took\"\nname = \"took\"\nbuckets = []\nnative = true\n";
+    let sidecar = started(&["--config", &scratch.write("config.toml", config)]);
+    client(sidecar.udp[0]).send(b"took:1|h\ntook:-3|h\ntook:0|h|@0.5").expect("a packet");
+    let page = sidecar.scrape_with(&["took_count 4"]);
+    let lines: Vec<_> = page.lines().filter(|line| line.starts_with("took")).collect();
+    assert_eq!(lines, ["took_bucket{le=\"+Inf\"} 4", "took_sum -2", "took_count 4"]);
+    let found = scraped(&sidecar);
+    assert!(found.bucket.iter().all(|bucket| bucket.upper_bound.is_infinite()), "{:?}", found.bucket);
+    // With schema 3, bucket i ends at 2^(i/8): 1 is the end of bucket 0, and 3 lies in bucket 13, which ends at 3.08.
+    assert_eq!((found.sample_count, found.zero_count), (4, 2));
+    assert_eq!(buckets(&found.positive_span, &found.positive_delta), BTreeMap::from([(0, 1)]));
+    assert_eq!(buckets(&found.negative_span, &found.negative_delta), BTreeMap::from([(13, 1)]));
+}

@@ -6,7 +6,9 @@ use toml::Spanned;
 
 use super::monitoring::{alert_of_metric, panel_of_metric, query, subsystem};
 use super::syntax::{TomlSetting, TomlTable, tables};
-use super::value::{buckets, by_tag, duration, label_sets, labels, native, one_or_more, quantiles, texts, unit};
+use super::value::{
+    buckets, by_tag, duration, label_sets, labels, native, one_or_more, quantiles, require_buckets, texts, unit,
+};
 use crate::config::reader::{boolean, choice, factor, label_name, spanned, text, text_not_empty, word};
 use crate::config::schema::{CounterValue, KeptTags, MetricRule, RulePattern};
 use crate::metric::MetricType;
@@ -55,6 +57,8 @@ fn rule(mut table: TomlTable<'_>) -> Option<MetricRule> {
         preset: None,
     };
     table.finish();
+    let native = rule.native.as_ref().and_then(|native| *native.get_ref());
+    require_buckets(&table, rule.buckets.as_ref().map(|buckets| buckets.get_ref().as_slice()), native);
     if is_complete {
         forbid_without_effect(&table, &rule);
     }

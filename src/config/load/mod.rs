@@ -27,7 +27,7 @@ use self::syntax::{TomlSetting, TomlTable, table};
 use self::users::users;
 use self::value::{
     account, accounts, addresses, buckets, constant_labels, dialects, duration, gather, http_address, mode, native,
-    presets, quantiles, size, whole, window,
+    presets, quantiles, require_buckets, size, whole, window,
 };
 use super::diagnostic::Diagnostic;
 use super::http_address::HttpAddress;
@@ -179,6 +179,7 @@ fn defaults(setting: &TomlSetting<'_>, mut defaults: Defaults) -> Option<Default
     table.set("buckets", &mut defaults.buckets, buckets_of_all);
     table.set("quantiles", &mut defaults.quantiles, quantiles);
     table.set("native", &mut defaults.native, native);
+    require_buckets(&table, Some(&defaults.buckets), defaults.native);
     table.set("summary_window", &mut defaults.summary_window, window);
     table.set("set_window", &mut defaults.set_window, window);
     table.set("service_checks", &mut defaults.service_checks, boolean);

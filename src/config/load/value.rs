@@ -9,7 +9,7 @@ use std::time::Duration;
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::syntax::TomlSetting;
+use super::syntax::{TomlSetting, TomlTable};
 use crate::config::address::Address;
 use crate::config::diagnostic::quoted;
 use crate::config::dialect::{Dialect, Dialects};
@@ -124,14 +124,24 @@ pub(super) fn presets(setting: &TomlSetting<'_>) -> Option<Vec<&'static str>> {
     all(names)
 }
 
-/// The upper bounds of a histogram.
+/// The upper bounds of a histogram; none for a native histogram alone.
 pub(super) fn buckets(setting: &TomlSetting<'_>) -> Option<Vec<f64>> {
-    let mut bounds = elements(setting, "a bucket", "a list of numbers such as [0.1, 1, 10]")?;
+    let bounds = setting.elements("a bucket".to_owned(), "a list of numbers such as [0.1, 1, 10]")?;
+    let mut bounds: Vec<_> = bounds.collect();
     let inf = bounds.pop_if(|bound| bound.value.number() == Some(f64::INFINITY));
     let bounds = rising(&setting.name, &bounds, "a finite number", f64::is_finite);
     match inf {
         Some(inf) => inf.fail("leave inf out: the bucket +Inf always exists"),
         None => bounds,
+    }
+}
+
+/// Reports buckets that are none, unless there is a native histogram in their place.
+pub(super) fn require_buckets(table: &TomlTable<'_>, buckets: Option<&[f64]>, native: Option<NativeSpec>) {
+    if buckets.is_some_and(<[f64]>::is_empty) && native.is_none() {
+        let why = "is empty; write a list of numbers such as [0.1, 1, 10], or add native = true to count in a native \
+                   histogram alone";
+        table.forbid("buckets", why);
     }
 }
 
