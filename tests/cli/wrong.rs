@@ -56,7 +56,7 @@ fn check_finds_errors_that_other_programs_find_too_late() {
     let scratch = Scratch::new("late");
     for (rule, at, says) in [
         ("buckets = [1, 1]", "3:15", "must rise"),
-        ("buckets = []", "3:11", "is empty"),
+        ("buckets = []", "3:1", "is empty"),
         ("buckets = [1, inf]", "3:15", "leave inf out"),
         ("scale = 0", "3:9", "a finite number other than 0"),
         ("labels = { le = \"x\" }\ntype = \"histogram\"", "3:12", "belongs to the histogram itself"),
