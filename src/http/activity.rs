@@ -36,6 +36,10 @@ impl Default for Timeouts {
 /// A client that takes nothing for so long may be disconnected in favour of another one.
 pub(super) const STALLED: Duration = Duration::from_millis(10);
 
+/// The same while a new client may still send its request. That client has its place for so short a time that it need not
+/// cost one that has asked: on a busy machine, a good client too takes nothing for some ten milliseconds.
+pub(super) const STALLED_BESIDE_NEW: Duration = Duration::from_millis(200);
+
 /// A new client may send its request for so long before it may be disconnected in favour of another one. A thousand new
 /// clients are through the default limit of 64 connections within half a second.
 const GRACE: Duration = Duration::from_millis(20);
@@ -70,6 +74,12 @@ enum Phase {
     Answer,
     /// After an answer, before the next head.
     Idle,
+}
+
+impl Progress {
+    fn may_ask(&self, now: Instant) -> bool {
+        self.phase == Phase::New && now < self.unasked + GRACE
+    }
 }
 
 /// Why a connection is the one to close in favour of another: the smaller, the sooner.
@@ -128,13 +138,19 @@ impl Activity {
         }
     }
 
-    /// Whether, and how soon, the connection may be closed in favour of another one.
-    pub(super) fn dispensable(&self, now: Instant) -> Option<Dispensable> {
-        let Progress { phase, unasked, stalled, .. } = *self.progress.lock();
-        match stalled {
-            Some(stalled) => (now >= stalled + STALLED).then_some(Dispensable::Stalled(stalled)),
-            None if phase == Phase::Answer || phase == Phase::New && now < unasked + GRACE => None,
-            None => Some(Dispensable::Idle(unasked)),
+    /// Whether the client has just connected and may still send its request.
+    pub(super) fn may_ask(&self, now: Instant) -> bool {
+        self.progress.lock().may_ask(now)
+    }
+
+    /// Whether, and how soon, the connection may be closed in favour of another one; `patience` is how long the client may
+    /// take nothing.
+    pub(super) fn dispensable(&self, now: Instant, patience: Duration) -> Option<Dispensable> {
+        let progress = *self.progress.lock();
+        match progress.stalled {
+            Some(stalled) => (now >= stalled + patience).then_some(Dispensable::Stalled(stalled)),
+            None if progress.phase == Phase::Answer || progress.may_ask(now) => None,
+            None => Some(Dispensable::Idle(progress.unasked)),
         }
     }
 }
@@ -183,20 +199,33 @@ mod tests {
     #[test]
     fn idle_connections_are_dispensable_before_stalled_ones() {
         let activity = Arc::new(Activity::new(Arc::default()));
-        assert_eq!(activity.dispensable(Instant::now()), None, "it may still ask");
+        assert_eq!(activity.dispensable(Instant::now(), STALLED), None, "it may still ask");
         let now = Instant::now() + GRACE;
-        let idle = activity.dispensable(now).expect("it asks for nothing");
+        let idle = activity.dispensable(now, STALLED).expect("it asks for nothing");
         activity.received();
-        assert_eq!(activity.dispensable(now).as_ref(), Some(&idle), "a slow head makes it no younger");
+        assert_eq!(activity.dispensable(now, STALLED).as_ref(), Some(&idle), "a slow head makes it no younger");
         let answering = activity.asked();
-        assert_eq!(activity.dispensable(now), None);
+        assert_eq!(activity.dispensable(now, STALLED), None);
         activity.stalled();
-        assert_eq!(activity.dispensable(Instant::now()), None, "it has stalled just now");
-        let stalled = activity.dispensable(now + Duration::from_secs(1)).expect("it is stalled");
+        assert_eq!(activity.dispensable(Instant::now(), STALLED), None, "it has stalled just now");
+        let stalled = activity.dispensable(now + Duration::from_secs(1), STALLED).expect("it is stalled");
         assert!(idle < stalled);
         activity.wrote();
         drop(answering);
-        let later = activity.dispensable(Instant::now()).expect("it asks for nothing again");
+        let later = activity.dispensable(Instant::now(), STALLED).expect("it asks for nothing again");
         assert!(idle < later && later < stalled);
+    }
+
+    #[test]
+    fn a_client_may_stall_for_longer_while_a_new_one_may_ask() {
+        let (new, reader) = (Activity::new(Arc::default()), Arc::new(Activity::new(Arc::default())));
+        let _answering = reader.asked();
+        reader.stalled();
+        let now = Instant::now();
+        assert!(new.may_ask(now) && !new.may_ask(now + GRACE) && !reader.may_ask(now));
+        let later = now + STALLED;
+        assert!(reader.dispensable(later, STALLED).is_some());
+        assert_eq!(reader.dispensable(later, STALLED_BESIDE_NEW), None);
+        assert!(reader.dispensable(now + STALLED_BESIDE_NEW, STALLED_BESIDE_NEW).is_some());
     }
 }

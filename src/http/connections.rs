@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
-use super::activity::{Activity, STALLED};
+use super::activity::{Activity, STALLED, STALLED_BESIDE_NEW};
 use crate::pipeline::Pipeline;
 use crate::sync::Mutex;
 use crate::telemetry::HttpClosed;
@@ -60,8 +60,10 @@ impl Connections {
         let mut open = self.open.lock();
         if open.len() >= self.limit {
             let now = Instant::now();
-            let dispensable = open.iter().enumerate().filter_map(|(at, other)| Some((other.dispensable(now)?, at)));
-            let (_, at) = dispensable.min()?;
+            let is_beside_new = open.iter().any(|other| other.may_ask(now));
+            let patience = if is_beside_new { STALLED_BESIDE_NEW } else { STALLED };
+            let dispensable = open.iter().map(|other| other.dispensable(now, patience)).enumerate();
+            let (_, at) = dispensable.filter_map(|(at, how)| Some((how?, at))).min()?;
             open.swap_remove(at).evicted.notify_one();
             self.closed(HttpClosed::Limit);
         }
