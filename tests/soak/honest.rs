@@ -42,6 +42,8 @@ pub const ACTORS: &[fn(&Stage<'_>) -> Sent] = &[
     |stage| lossless(stage, To::Tcp, "tcp", 3),
     // The same series as the first, over another transport.
     |stage| lossless(stage, To::Tcp, "unixgram", 4),
+    // Its series exist before the bombs take all the memory there may be, after which there are no new ones.
+    |stage| lossless(stage, To::Unixgram, "again", 6),
     udp,
 ];
 

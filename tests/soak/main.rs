@@ -200,7 +200,11 @@ fn judge(sidecar: &Sidecar, stage: &Stage<'_>, sent: &Sent, targets: &targets::T
     };
     match stage.ending {
         Some(Ending::Killed) => judge_losses(sidecar.killed, sent, value),
-        _ => sent.totals.iter().for_each(|(series, expected)| assert_eq!(value(series), *expected, "{series}")),
+        _ => {
+            let found = sent.totals.iter().map(|(series, expected)| (series, value(series), expected));
+            let wrong: Vec<_> = found.filter(|(_, found, expected)| found != *expected).collect();
+            assert!(wrong.is_empty(), "these were found and expected: {wrong:#?}");
+        }
     }
     println!("{} totals of honest clients after {} restarts", sent.totals.len(), sidecar.asked + sidecar.killed);
     if stage.ending.is_none() {
