@@ -173,7 +173,7 @@ pub(crate) struct BusyName {
 }
 
 impl BusyNames {
-    /// Takes what a worker has noted; calls `matched` with each rule and the lines that it stands for.
+    /// Takes what a worker has noted; calls `matched` with each rule and the number of lines that matched the rule.
     pub(super) fn take(&mut self, from: &mut LineSampler, mut matched: impl FnMut(usize, u64)) {
         for noted in from.noted.iter().take(std::mem::take(&mut from.len)) {
             self.counters.add(&noted.name, noted.is_metric, noted.weight);
@@ -279,7 +279,7 @@ mod tests {
         sampler.set_time(1);
         assert_eq!(count(&mut names, &mut sampler, &["c"]), 1);
         let all: u64 = names.top().iter().map(|name| name.lines).sum();
-        assert_eq!(all, 1_000_001, "it stands for them");
+        assert_eq!(all, 1_000_001, "the noted line stands for all others");
     }
 
     #[test]

@@ -65,7 +65,7 @@ fn a_pipeline_works_without_a_sidecar() {
     }
 }
 
-/// Somebody else has the port: the sidecar cannot start and says so, and the pipeline sends to whoever it is.
+/// Another program has the port: the sidecar cannot start and says so, and the pipeline sends to that program.
 #[test]
 fn a_pipeline_works_while_another_program_has_the_port() {
     tools::require();

@@ -78,7 +78,7 @@ fn a_refused_request_is_counted_and_not_sent_again() {
     assert!(status.contains("\"last_error\":\"400 Bad Request: out of order\""), "{status}");
 }
 
-/// While the receiver is away, requests wait. A receiver that is back gets all of them in order.
+/// While the receiver is away, requests wait. When it is back, it gets all these requests in order.
 #[test]
 fn nothing_is_lost_while_a_receiver_restarts() {
     let reserved = TcpListener::bind("127.0.0.1:0").expect("a port");

@@ -72,7 +72,7 @@ fn a_stop_and_a_start_of_the_machine_keep_all_series_as_they_are() {
         assert_eq!(series(&daemon), expected, "life {life}");
         let restored = sum_of(&daemon, "statsidecar_state_restored_series");
         assert_eq!(restored, sum_of(&daemon, "statsidecar_series"), "life {life}");
-        // A kill takes from sets and summaries only what has come since the last snapshot.
+        // Sets and summaries lose only the samples since the last snapshot by a kill.
         if life == 1 {
             daemon.kill()
         } else {
