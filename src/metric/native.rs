@@ -60,6 +60,20 @@ impl NativeReading {
         let buckets = self.positive.iter().chain(&self.negative);
         buckets.fold(self.zero_count, |sum, (_, count)| sum.saturating_add(*count))
     }
+
+    /// How many adjacent buckets the larger side needs.
+    fn span(&self) -> usize {
+        span(&self.positive).max(span(&self.negative))
+    }
+
+    /// Makes the buckets twice as wide.
+    fn halve(&mut self) {
+        self.schema -= 1;
+        for buckets in [&mut self.positive, &mut self.negative] {
+            buckets.iter_mut().for_each(|(index, _)| *index = coarser(*index, 1));
+            join(buckets);
+        }
+    }
 }
 
 /// A native histogram, without the sum.
@@ -131,23 +145,27 @@ impl Native {
     }
 }
 
-/// The reading that these numbers are; `None`: they are none, or more than a table has.
+/// The reading that these numbers are, of a schema at which it fits a table; `None`: they are none.
 fn read_saved(saved: &mut Saved<'_>, spec: NativeSpec) -> Option<NativeReading> {
-    let NativeSpec { buckets: most, zero_threshold, .. } = spec;
-    let schema = i8::try_from(saved.word()? as i64).ok()?;
+    let schema =
+        i8::try_from(saved.word()? as i64).ok().filter(|schema| (LEAST_SCHEMA..=MOST_SCHEMA).contains(schema))?;
     let zero_count = saved.word()?;
+    let reachable = index(f64::from_bits(1), schema)..=index(f64::MAX, schema);
     let mut side = || {
-        let len = saved.count(most.into())?;
+        let len = saved.count(u16::MAX.into())?;
         let buckets = saved.words(2 * len)?.as_chunks().0;
         let buckets = buckets.iter().map(|&[index, count]| Some((i32::try_from(index as i64).ok()?, count)));
         let buckets: Vec<_> = buckets.collect::<Option<_>>()?;
-        let span = |(low, high): (&(i32, u64), &(i32, u64))| i64::from(high.0) - i64::from(low.0);
-        let is_short = buckets.first().zip(buckets.last()).is_none_or(|ends| span(ends) < i64::from(most));
-        (is_short && buckets.is_sorted_by(|(one, _), (other, _)| one < other)).then_some(buckets)
+        let is_valid = buckets.iter().all(|(index, _)| reachable.contains(index));
+        (is_valid && buckets.is_sorted_by(|(one, _), (other, _)| one < other)).then_some(buckets)
     };
     let (positive, negative) = (side()?, side()?);
-    let is_valid = (LEAST_SCHEMA..=MOST_SCHEMA).contains(&schema) && saved.0.is_empty();
-    is_valid.then_some(NativeReading { schema, zero_threshold, zero_count, positive, negative })
+    let zero_threshold = spec.zero_threshold;
+    let mut reading = NativeReading { schema, zero_threshold, zero_count, positive, negative };
+    while reading.schema > LEAST_SCHEMA && reading.span() > usize::from(spec.buckets) {
+        reading.halve();
+    }
+    saved.0.is_empty().then_some(reading)
 }
 
 /// The buckets of the values on one side of 0.
@@ -222,21 +240,16 @@ impl NativeSide {
             all.extend(used.map(|(count, index)| (coarser(index, level - finer), count)));
         }
         all.sort_unstable_by_key(|(index, _)| *index);
-        all.dedup_by(|(index, count), (kept, sum)| {
-            let is_same = index == kept;
-            if is_same {
-                *sum = sum.saturating_add(*count);
-            }
-            is_same
-        });
+        join(&mut all);
         all
     }
 
-    /// Sets the buckets of an empty side, which are as near to each other as those of a table.
+    /// Sets the buckets of an empty side. At the coarsest level, which has few, the table is made as large as they need.
     fn restore(&self, buckets: &[(i32, u64)], level: usize, most: u16) {
         self.level.store(level as u32, Ordering::Relaxed);
         let ([(low, _), ..], [.., (high, _)]) = (buckets, buckets) else { return };
         let Some(place) = self.tables.get(level) else { return };
+        let most = most.max(span(buckets).try_into().unwrap_or(most));
         let table = place.get_or_init(|| NativeTable::around(*low, *high, most));
         for (index, value) in buckets {
             table.count(*index).inspect(|count| count.store(*value, Ordering::Relaxed));
@@ -262,6 +275,22 @@ impl NativeTable {
     fn nearest(&self, index: i32) -> Option<&AtomicU64> {
         if index < self.first { self.counts.first() } else { self.counts.last() }
     }
+}
+
+/// How many adjacent buckets a table needs to have these, which ascend.
+fn span(buckets: &[(i32, u64)]) -> usize {
+    buckets.first().zip(buckets.last()).map_or(0, |((low, _), (high, _))| high.abs_diff(*low) as usize + 1)
+}
+
+/// Adds up the counts of adjacent elements that are the same bucket.
+fn join(buckets: &mut Vec<(i32, u64)>) {
+    buckets.dedup_by(|(index, count), (kept, sum)| {
+        let is_same = index == kept;
+        if is_same {
+            *sum = sum.saturating_add(*count);
+        }
+        is_same
+    });
 }
 
 fn schema_of(level: usize) -> i8 {
@@ -436,6 +465,41 @@ mod tests {
             prop_assert!(restored.restore(&words));
             prop_assert_eq!(restored.read(), read);
             prop_assert!(!restored.restore(&words), "it has values already");
+        }
+    }
+
+    /// Few buckets do not reach from the smallest number to the largest at the coarsest schema. What was far from the first
+    /// values is at an end of the last table, and comes back from there.
+    #[test]
+    fn values_farther_apart_than_the_buckets_reach_are_restored() {
+        for values in [[1e-38, 1.0, 1e300], [1e300, 1.0, 1e-38], [1.0, 1e300, 1e-38]] {
+            let histogram = native(3, 8);
+            values.iter().for_each(|value| histogram.observe(*value, 7, Sharing::SingleWriter));
+            let (mut words, restored) = (Vec::new(), native(3, 8));
+            histogram.save(&mut words);
+            assert!(restored.restore(&words), "{values:?}");
+            assert_eq!(restored.read(), histogram.read());
+            assert_eq!(restored.read().count(), 21);
+        }
+    }
+
+    #[test]
+    fn what_was_saved_for_more_buckets_is_restored_with_wider_ones() {
+        let (wide, narrow) = (native(3, 160), native(3, 40));
+        [1.0, 1000.0].iter().for_each(|value| wide.observe(*value, 1, Sharing::SingleWriter));
+        let mut words = Vec::new();
+        wide.save(&mut words);
+        assert!(narrow.restore(&words));
+        let read = narrow.read();
+        assert_eq!((read.schema, read.positive), (1, vec![(0, 1), (20, 1)]), "as if they had been observed");
+    }
+
+    #[test]
+    fn buckets_that_no_number_has_are_refused() {
+        // From 2^-1074 to just below 2^1024, eight buckets for each power of two.
+        let words = |index: i64| [3, 0, 1, index as u64, 5, 0];
+        for (index, is_right) in [(-8592, true), (-8593, false), (8192, true), (8193, false), (1 << 30, false)] {
+            assert_eq!(native(3, 160).restore(&words(index)), is_right, "{index}");
         }
     }
 
