@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 
 use super::report::Report;
-use crate::config::{self, Config, Diagnostic, Preset, Severity, Spanned, parse_folder};
+use crate::config::{self, Config, Diagnostic, Preset, Severity, Spanned, StateConfig, parse_folder};
 use crate::import::statsd_exporter::{Beside, Imported, import, import_beside, mapping_key};
 use crate::mapping::Rules;
 use crate::state::is_in_memory;
@@ -47,6 +47,12 @@ impl StateFolder {
         if let Some(folder) = &self.folder {
             config.state.path = Some(Spanned::new(0..0, folder.clone()));
         }
+    }
+
+    /// What is wrong with the place of the arena, if the folder was set in this config and not checked with its file.
+    pub(super) fn warning(&self, config: &Config) -> Option<String> {
+        self.folder.as_ref().filter(|_| config.state.arena.is_none())?;
+        arena_on_disk(&config.state)
     }
 }
 
@@ -98,24 +104,28 @@ pub(super) fn load_config(file: Option<&Path>) -> Result<Loaded, Report> {
     let (config, mut diagnostics) = config::load_in(&source, &variable);
     let (rules, more) = Rules::compile(&config);
     diagnostics.extend(more);
-    diagnostics.extend(arena_on_disk(&config));
+    diagnostics.extend(check_arena(&config.state));
     let report = report(name, source, diagnostics);
     if report.is_usable() { Ok(Loaded { config, rules, report }) } else { Err(report) }
 }
 
 /// Warns of an arena on a disk.
-fn arena_on_disk(config: &Config) -> Option<Diagnostic> {
-    let state = &config.state;
-    let is_on_disk = || is_in_memory(Path::new(state.arena())) == Some(false);
+fn check_arena(state: &StateConfig) -> Option<Diagnostic> {
     // Without the key, the place is wrong where the state is asked for.
-    let place = state.arena.as_ref().or(state.path.as_ref()).filter(|_| is_on_disk())?;
+    let place = state.arena.as_ref().or(state.path.as_ref())?;
+    Some(Diagnostic::warning(place.span(), arena_on_disk(state)?))
+}
+
+/// What is wrong with the place of an arena on a disk.
+fn arena_on_disk(state: &StateConfig) -> Option<String> {
+    let arena = Path::new(state.arena());
+    is_in_memory(arena).filter(|is_in_memory| !is_in_memory)?;
     let set = if state.arena.is_some() { "name" } else { "set \"arena\" to" };
-    let message = format!(
+    Some(format!(
         "the arena would be in {:?}, which is on a disk: updates of series would stall while it is written; {set} a folder \
          in memory, such as \"/dev/shm/statsidecar\"",
         state.arena()
-    );
-    Some(Diagnostic::warning(place.span(), message))
+    ))
 }
 
 fn load_both(file: &Path, mapping: &Path) -> Result<Loaded, Report> {

@@ -102,10 +102,14 @@ impl Run {
         }
         log_rules(&loaded);
         let Loaded { config, rules, .. } = loaded;
+        let is_checked = config.state.path.is_some();
         let config = match self.overridden(config, job.is_some()) {
             Ok(config) => config,
             Err(overlap) => return fail_logged(&overlap, WRONG),
         };
+        if let Some(warning) = self.state.warning(&config).filter(|_| !is_checked) {
+            tracing::warn!("--state: {warning}");
+        }
         let source = self.into_source(job.is_some());
         let ended = match job {
             Some(job) => daemon::run_job((&config, rules), source, job.signals, &job.words).map(ExitCode::from),

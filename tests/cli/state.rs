@@ -51,6 +51,13 @@ fn the_folder_of_the_command_line_replaces_that_of_the_file() {
     assert_eq!(refused.code, Some(1));
     assert!(refused.stderr.contains("cannot keep the state in /proc/nowhere"), "{}", refused.stderr);
 
+    // No file was checked for the arena then.
+    let without_file = run(&[&["--state", "/proc/nowhere"][..], &listen].concat());
+    let is_disk = file_system(Path::new("/run")) != "tmpfs";
+    let warns =
+        without_file.stderr.contains("--state: the arena would be in \"/run/statsidecar/arena\", which is on a disk");
+    assert_eq!((without_file.code, warns), (Some(1), is_disk), "{}", without_file.stderr);
+
     let folder = scratch.file("disk");
     for expected in ["a_total 1", "a_total 2"] {
         let daemon = Daemon::start(&[&["--config", &config, "--state", &folder][..], &listen].concat());
