@@ -119,7 +119,7 @@ impl<'w> Work<'w> {
         let mut found = Found::none();
         // A single line has no other's cache misses to overlap with.
         if lines.len() > 1 && found.look_up(lines, cache).is_some() {
-            found.each(lines, |line, entry| applier.apply_known(cache.known(entry), line));
+            found.each(lines, |line, entry| applier.apply_known(cache, entry, line));
         } else {
             lines.iter().for_each(|line| {
                 let applied = self.sample(&line.sample());

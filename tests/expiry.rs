@@ -14,7 +14,7 @@ use statsidecar::pipeline::{Pipeline, Worker};
 use statsidecar::registry::Series;
 use statsidecar::telemetry::{Listener, Snapshot};
 
-use pipeline::pipeline;
+use pipeline::{pipeline, pipeline_with_arena};
 
 /// One worker with its listener.
 struct Sender(Worker, Arc<Listener>);
@@ -61,11 +61,21 @@ fn total(series: &Series) -> u64 {
     }
 }
 
+/// Tests series that have their values themselves, and series whose values are in an arena.
+fn either_way(config: &str, test: fn(Arc<Pipeline>)) {
+    test(pipeline(config));
+    test(pipeline_with_arena(config));
+}
+
 #[test]
 fn a_series_expires_when_its_ttl_is_over() {
-    let pipeline = pipeline(
+    either_way(
         "[defaults]\nttl = \"3s\"\n[[metric]]\nmatch = \"short\"\nttl = \"1s\"\n[[metric]]\nmatch = \"kept\"\nttl = \"0\"\n",
+        expires_when_its_ttl_is_over,
     );
+}
+
+fn expires_when_its_ttl_is_over(pipeline: Arc<Pipeline>) {
     let mut sender = Sender::new(&pipeline, Sharing::SingleWriter);
     sender.send("short:5|c\nlong:1|c\nkept:1|c\nx:1|ms");
     sender.send("x_seconds_count:1|g\nlong_total:1|g");
@@ -98,7 +108,10 @@ fn a_series_expires_when_its_ttl_is_over() {
 /// A batch has the time of its beginning. A sample that a later batch has brought first must not be forgotten for it.
 #[test]
 fn a_batch_that_is_overtaken_does_not_make_a_series_older() {
-    let pipeline = pipeline("[defaults]\nttl = \"5s\"\n");
+    either_way("[defaults]\nttl = \"5s\"\n", an_overtaken_batch_makes_nothing_older);
+}
+
+fn an_overtaken_batch_makes_nothing_older(pipeline: Arc<Pipeline>) {
     let (mut early, mut late) = (Sender::new(&pipeline, Sharing::Shared), Sender::new(&pipeline, Sharing::Shared));
     early.send("a:1|c");
     let mut work = early.0.begin(&early.1, None);
@@ -112,11 +125,35 @@ fn a_batch_that_is_overtaken_does_not_make_a_series_older() {
     assert_eq!(pipeline.sweep().iter().map(|series| total(series)).collect::<Vec<_>>(), [3]);
 }
 
+/// A sample that is rejected for its value keeps nothing alive, and the next one of the same second does.
+#[test]
+fn only_samples_that_are_applied_keep_a_series() {
+    either_way("[defaults]\nttl = \"2s\"\n", only_what_is_applied_counts);
+}
+
+fn only_what_is_applied_counts(pipeline: Arc<Pipeline>) {
+    let mut sender = Sender::new(&pipeline, Sharing::SingleWriter);
+    sender.send("a:1|c\nb:1|c\ng:1|g");
+    pipeline.set_time(2);
+    // Lines that are read in one go, of known names; a counter takes no number below 0.
+    sender.send("a:-1|c\nb:-1|c\nb:1|c\ng:2|g");
+    pipeline.set_time(4);
+    assert_eq!(pipeline.sweep().iter().map(|series| series.text().to_owned()).collect::<Vec<_>>(), ["a_total"]);
+    assert_eq!(names(&pipeline), ["b_total", "g"]);
+    pipeline.set_time(5);
+    assert_eq!(pipeline.sweep().len(), 2);
+}
+
 /// A key over a limit gets a series of its own once another series has expired, whatever its worker did in the meantime.
 #[test]
 fn a_key_leaves_the_overflow_series_when_a_place_is_free() {
-    let pipeline =
-        pipeline("[limits]\nfamily_series = 1\noverflow = \"collapse\"\n[[metric]]\nmatch = \"a\"\nttl = \"1s\"\n");
+    either_way(
+        "[limits]\nfamily_series = 1\noverflow = \"collapse\"\n[[metric]]\nmatch = \"a\"\nttl = \"1s\"\n",
+        a_free_place_is_taken,
+    );
+}
+
+fn a_free_place_is_taken(pipeline: Arc<Pipeline>) {
     let mut sender = Sender::new(&pipeline, Sharing::Shared);
     for round in 0..200 {
         let (first, second) = (format!("a:1|c|#n:{round}"), format!("a:1|c|#n:{round}x"));
@@ -149,10 +186,13 @@ fn a_key_leaves_the_overflow_series_when_a_place_is_free() {
 /// again, and the expired series and those that exist have all samples.
 #[test]
 fn no_sample_is_lost_to_a_series_that_expires() {
+    either_way("[defaults]\nttl = \"1s\"\n", no_sample_is_lost);
+}
+
+fn no_sample_is_lost(pipeline: Arc<Pipeline>) {
     const WORKERS: u64 = 3;
     const PACKETS: u64 = 5_000;
     const EXPIRED: u64 = 2_000;
-    let pipeline = pipeline("[defaults]\nttl = \"1s\"\n");
     let sending = AtomicBool::new(true);
     let (mut expired, mut sent) = (Vec::new(), 0);
     thread::scope(|scope| {

@@ -18,9 +18,9 @@ const WHOLE_ONLY: u64 = 1 << 53;
 #[derive(Debug)]
 pub struct Counter(pub(super) Block<{ Self::NUMBERS }>);
 
-/// The numbers of a counter.
+/// The numbers of a counter, wherever they are.
 #[derive(Clone, Copy)]
-struct Numbers<'n> {
+pub(super) struct CounterNumbers<'n> {
     whole: &'n AtomicU64,
     rest: Sum<'n>,
     /// The last running total of the emitter; 0 before the first.
@@ -62,9 +62,8 @@ impl Counter {
     }
 
     #[inline(always)]
-    fn numbers(&self) -> Numbers<'_> {
-        let [whole, rest, lost, followed] = self.0.get();
-        Numbers { whole, rest: Sum::new(rest, lost), followed: AtomicF64(followed) }
+    fn numbers(&self) -> CounterNumbers<'_> {
+        CounterNumbers::of(self.0.get())
     }
 
     /// Adds a whole number.
@@ -81,14 +80,12 @@ impl Counter {
     /// Adds what a running total, finite and at least 0, has risen since the last call. The first total counts whole, and
     /// so does one that is lower than the last, because its emitter has started again.
     pub fn follow(&self, total: f64, sharing: Sharing) {
-        let numbers = self.numbers();
-        let last = numbers.followed.replace(total, sharing);
-        numbers.add(if total >= last { total - last } else { total }, sharing);
+        self.numbers().follow(total, sharing);
     }
 
     /// The value. From 2^53 on, a fraction is left out: rounding it in could make the value fall.
     pub fn total(&self) -> Total {
-        let Numbers { whole, rest, .. } = self.numbers();
+        let CounterNumbers { whole, rest, .. } = self.numbers();
         let (whole, rest) = (whole.load(Ordering::Relaxed), rest.get());
         match whole.checked_add(rest as u64) {
             Some(total) if rest < TOO_LARGE && (rest.fract() == 0.0 || total >= WHOLE_ONLY) => Total::Whole(total),
@@ -97,15 +94,25 @@ impl Counter {
     }
 }
 
-impl Numbers<'_> {
+impl<'n> CounterNumbers<'n> {
     #[inline(always)]
-    fn add_whole(self, n: u64, sharing: Sharing) {
+    pub(super) fn of([whole, rest, lost, followed]: &'n [AtomicU64; Counter::NUMBERS]) -> Self {
+        Self { whole, rest: Sum::new(rest, lost), followed: AtomicF64(followed) }
+    }
+
+    #[inline(always)]
+    pub(super) fn add_whole(self, n: u64, sharing: Sharing) {
         if !sharing.checked_add(self.whole, n) {
             self.rest.add(n as f64, sharing);
         }
     }
 
-    fn add(self, value: f64, sharing: Sharing) {
+    pub(super) fn follow(self, total: f64, sharing: Sharing) {
+        let last = self.followed.replace(total, sharing);
+        self.add(if total >= last { total - last } else { total }, sharing);
+    }
+
+    pub(super) fn add(self, value: f64, sharing: Sharing) {
         // An f64 below 2^64 splits into a whole number and a fraction without rounding.
         if value < TOO_LARGE {
             self.add_whole(value as u64, sharing);

@@ -5,14 +5,17 @@ use std::sync::Arc;
 use super::lookahead::HashedLine;
 use super::resolver::{Resolution, Unresolved};
 use super::route::{KnownRoute, Plan, Route, RouteRef};
+use super::route_cache::{Entry, RouteCache};
 use super::sample::Sample;
 use super::ticket::Ticket;
 use crate::config::Dialects;
 use crate::mapping::{TagErrors, UpdateSink};
-use crate::metric::{Cells, Sharing, Update};
+use crate::metric::{Cells, Lent, Sharing, Update};
 use crate::parse::{SampleValue, StatsdType, tags};
 use crate::registry::Series;
 use crate::reject::Reject;
+use crate::state;
+use crate::sync::AtomicU64;
 use crate::telemetry::{LineText, WorkerStats};
 
 /// Updates of gauges, and totals of counters, that wait for a ticket, because the order in which they arrived counts.
@@ -46,6 +49,21 @@ impl<'a> UpdateSink<'a> for ApplyTo<'_> {
     #[inline(always)]
     fn take(self, update: Update<'a>) -> bool {
         self.cells.apply(update, self.sharing, self.now)
+    }
+}
+
+/// Applies the update of a sample to values in an arena.
+struct ApplyToLent {
+    cells: Lent,
+    sharing: Sharing,
+}
+
+impl<'a> UpdateSink<'a> for ApplyToLent {
+    type Taken = ();
+
+    #[inline(always)]
+    fn take(self, update: Update<'a>) {
+        self.cells.apply(update, self.sharing);
     }
 }
 
@@ -90,9 +108,20 @@ impl<'w> Applier<'w> {
 
     /// Applies a simple line by its known route.
     #[inline(always)]
-    pub(super) fn apply_known(&mut self, route: KnownRoute<'_>, line: &HashedLine<'_>) {
-        let KnownRoute::Apply { series, plan } = route else { return self.stats.dropped(1) };
-        match self.update(series, plan, line.value(), Ok(line.rate()), line.statsd_type()) {
+    pub(super) fn apply_known(&mut self, cache: &RouteCache, entry: &Entry, line: &HashedLine<'_>) {
+        let applied = match cache.known(entry) {
+            KnownRoute::Apply { series, plan } => {
+                self.update(series, plan, line.value(), Ok(line.rate()), line.statsd_type())
+            }
+            KnownRoute::Lent { cells, times, plan } => {
+                match self.is_ahead.then(|| cache.series_behind(entry, line.hash())) {
+                    Some(Some(series)) => self.update(series, plan, line.value(), Ok(line.rate()), line.statsd_type()),
+                    _ => self.update_lent(cells, times, plan, line),
+                }
+            }
+            KnownRoute::Drop => return self.stats.dropped(1),
+        };
+        match applied {
             Ok(tag_errors) => self.count(Ok(tag_errors), line.text()),
             Err(reject) => {
                 let reject = self.no_memory(reject, line.key().name);
@@ -137,6 +166,21 @@ impl<'w> Applier<'w> {
         }
         series.touch(self.now);
         self.stats.applied(statsd_type, plan.is_unmapped);
+        Ok(plan.tag_errors)
+    }
+
+    /// Applies a simple line to values in an arena.
+    #[inline(always)]
+    fn update_lent(
+        &mut self,
+        cells: Lent,
+        times: &AtomicU64,
+        plan: &Plan,
+        line: &HashedLine<'_>,
+    ) -> Result<TagErrors, Reject> {
+        plan.conversion.update_into(line.value(), line.rate(), ApplyToLent { cells, sharing: self.sharing })?;
+        state::note(times, self.now);
+        self.stats.applied(line.statsd_type(), plan.is_unmapped);
         Ok(plan.tag_errors)
     }
 

@@ -138,16 +138,21 @@ impl<'c> Found<'c> {
         for (line, entry) in lines.iter().zip(&mut self.entries) {
             *entry = cache.candidate(line.hash);
         }
+        let has_arena = cache.has_arena();
         let mut bit = 1;
         for (line, entry) in lines.iter().zip(&self.entries) {
-            self.classes[(*entry)?.class(&line.key())?] |= bit;
+            let entry = (*entry)?;
+            self.classes[entry.class(&line.key())?] |= bit;
             bit <<= 1;
+            if !has_arena {
+                entry.prefetch_hot();
+            }
         }
-        let mut elsewhere = self.classes[MetricType::Histogram as usize];
-        if cache.has_arena() {
-            elsewhere |= self.classes[MetricType::Counter as usize] | self.classes[MetricType::Gauge as usize];
+        if has_arena {
+            // With an arena, the type says where a route leads, and a processor cannot predict which comes next.
+            self.each_class(|_, entry| entry.prefetch_hot());
         }
-        for number in bits(elsewhere) {
+        for number in bits(self.classes[MetricType::Histogram as usize]) {
             self.entries[number].inspect(|entry| entry.prefetch_cells());
         }
         Some(())
@@ -160,9 +165,15 @@ impl<'c> Found<'c> {
         lines: &'l [HashedLine<'p>],
         mut apply: impl FnMut(&'l HashedLine<'p>, &'c Entry),
     ) {
+        self.each_class(|number, entry| apply(&lines[number], entry));
+    }
+
+    /// Calls `look` for the number of each line and its route, class by class.
+    #[inline(always)]
+    fn each_class(&self, mut look: impl FnMut(usize, &'c Entry)) {
         for &class in &self.classes {
             for number in bits(class) {
-                self.entries[number].inspect(|entry| apply(&lines[number], entry));
+                self.entries[number].inspect(|entry| look(number, entry));
             }
         }
     }

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use crate::mapping::{Conversion, TagErrors};
+use crate::metric::Lent;
 use crate::registry::Series;
 use crate::reject::Reject;
+use crate::sync::AtomicU64;
 
 /// Where the samples of a key go: decided by the [`Resolver`](super::Resolver), remembered by a route cache, which lends
 /// it as a [`RouteRef`].
@@ -40,6 +42,8 @@ pub type RouteRef<'a> = Route<&'a Arc<Series>, &'a Plan>;
 pub(super) enum KnownRoute<'a> {
     /// Each sample updates this series.
     Apply { series: &'a Arc<Series>, plan: &'a Plan },
+    /// Each sample updates these values in an arena, and the times of their slot.
+    Lent { cells: Lent, times: &'a AtomicU64, plan: &'a Plan },
     /// Each sample is dropped.
     Drop,
 }

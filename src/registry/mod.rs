@@ -21,6 +21,7 @@ pub use line_key::LineKey;
 pub use merged_names::MergedName;
 pub(crate) use overflow::overflow_metric;
 pub use saved::{NotRestored, SavedSeries, SavedValues, layout};
+pub(crate) use series::InArena;
 pub use series::Series;
 pub(crate) use series::text as series_text;
 

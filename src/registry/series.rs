@@ -8,18 +8,18 @@ use super::line_key::{LineKey, OwnedLineKey};
 use crate::expose::names::{is_legal, quotable};
 use crate::expose::text::labels;
 use crate::mapping::Metric;
-use crate::metric::Cells;
+use crate::metric::{Cells, Counter, Gauge};
 use crate::prefetch::prefetch;
 use crate::state::Slot;
-use crate::sync::{AtomicU32, Ordering};
+use crate::sync::{AtomicU32, AtomicU64, Ordering};
 
 /// A series, shared by its family, the route caches and a scrape. What a line reads and changes is first, in as few cache
 /// lines as possible.
 #[derive(Debug)]
 #[repr(C)]
 pub struct Series {
-    /// When the last sample arrived, in seconds of the pipeline's clock. `Relaxed`: a worker that touches and the sweeper
-    /// that removes meet under the lock of the family.
+    /// When the last sample arrived, in seconds of the pipeline's clock, unless its slot knows of a later one. `Relaxed`: a
+    /// worker that touches and the sweeper that removes meet under the lock of the family.
     touched: AtomicU32,
     name_len: u32,
     /// Its values, which may be in the slot.
@@ -44,6 +44,14 @@ pub struct Series {
 pub(super) struct Moments {
     pub(super) created: u32,
     pub(super) seen: u32,
+}
+
+/// The numbers of a counter or a gauge in an arena: the times of its slot, and its values. Together they are all that a
+/// line reads and changes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum InArena {
+    Counter(&'static [AtomicU64; 1 + Counter::NUMBERS]),
+    Gauge(&'static [AtomicU64; 1 + Gauge::NUMBERS]),
 }
 
 /// A time to live without an end.
@@ -85,12 +93,23 @@ impl Series {
     #[cold]
     fn touch_later(&self, now: u32) {
         self.touched.fetch_max(now, Ordering::Relaxed);
-        self.slot.iter().for_each(|slot| slot.touch(self.created, now));
+        self.slot.iter().for_each(|slot| slot.touch(now));
     }
 
     /// When the last sample arrived, in seconds of the pipeline's clock.
     pub(crate) fn touched(&self) -> u32 {
-        self.touched.load(Ordering::Relaxed)
+        let noted = self.slot.as_ref().map_or(0, |slot| slot.seen());
+        self.touched.load(Ordering::Relaxed).max(noted)
+    }
+
+    /// Its numbers in the arena; `None`: it has none there, or it is neither a counter nor a gauge.
+    pub(crate) fn in_arena(&self) -> Option<InArena> {
+        let slot = self.slot.as_ref()?;
+        match &self.cells {
+            Cells::Counter(_) => slot.timed_values().map(InArena::Counter),
+            Cells::Gauge(_) => slot.timed_values().map(InArena::Gauge),
+            Cells::Histogram(_) | Cells::Set(_) | Cells::Summary(_) => None,
+        }
     }
 
     /// Whether its values are in an arena.
@@ -130,7 +149,7 @@ impl Series {
     /// The second in which it expires if no further sample arrives.
     pub(super) fn due(&self) -> u32 {
         // The sample may have arrived at the end of the second that it is noted under.
-        self.touched.load(Ordering::Relaxed).saturating_add(self.ttl()).saturating_add(1)
+        self.touched().saturating_add(self.ttl()).saturating_add(1)
     }
 
     /// Whether its time to live is over at `now`.

@@ -136,8 +136,8 @@ mod tests {
             let slots: Vec<_> =
                 (0..MANY).map(|n| arena.allocate(&identity(&format!("name{n}")), 4).expect("room")).collect();
             slots.iter().zip(0..).for_each(|(slot, n)| set(slot, n));
-            slots[3].touch(7, 12);
-            slots[3].touch(7, 11);
+            slots[3].touch(12);
+            slots[3].touch(11);
             arena.leave();
             drop(slots);
             let size = arena.size();

@@ -23,6 +23,7 @@ pub use folder::is_in_memory;
 pub use identity::{Identity, text_id};
 pub use piece_memory::OwnPieces;
 pub use slot::Slot;
+pub(crate) use slot::note;
 pub use snapshot::{Record, SnapshotError, SnapshotHead, SnapshotReader, SnapshotWriter};
 pub use space::ArenaSize;
 pub use store::{KeptFile, Legacy, StatePlaces, Store, StoreError};

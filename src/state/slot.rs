@@ -84,10 +84,15 @@ impl Slot {
     }
 
     /// Notes when a sample came. An earlier time than the last changes nothing.
-    pub fn touch(&self, created: u32, now: u32) {
+    pub(crate) fn touch(&self, now: u32) {
         if let Some((_, times, ..)) = self.parts() {
-            times.fetch_max(moments(created, now), Ordering::Relaxed);
+            note(times, now);
         }
+    }
+
+    /// Its times, for [`note`], and its values behind them; `None` unless there are `N` numbers together.
+    pub(crate) fn timed_values<const N: usize>(&self) -> Option<&'static [AtomicU64; N]> {
+        self.words.get(1..BEFORE_VALUES + usize::from(self.values))?.try_into().ok()
     }
 
     /// Makes the next process find nothing here, from now on and not only from the drop on: the series is gone, and another
@@ -117,6 +122,16 @@ impl Slot {
 fn mark(identifies: &[u64], created: u32, values: u16) -> u64 {
     let all = identifies.iter().copied().chain([u64::from(created) << 16 | u64::from(values)]);
     u64::from(checksum(all)) << 32 | u64::from(values)
+}
+
+/// Notes in the times of a slot when a sample came. An earlier time than the last changes nothing.
+#[inline(always)]
+pub(crate) fn note(times: &AtomicU64, now: u32) {
+    let last = times.load(Ordering::Relaxed);
+    if (last as u32) < now {
+        // When the series was made stands above, and is the same in each of them.
+        times.fetch_max(last & !u64::from(u32::MAX) | u64::from(now), Ordering::Relaxed);
+    }
 }
 
 fn moments(created: u32, seen: u32) -> u64 {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use statsidecar::config::{self, Config, Severity};
 use statsidecar::mapping::Rules;
-use statsidecar::pipeline::Pipeline;
+use statsidecar::pipeline::{Edition, Pipeline};
+use statsidecar::state::{Arena, OwnPieces};
 
 /// A config and its rules.
 pub fn compiled(config: &str) -> (Config, Rules) {
@@ -19,4 +20,12 @@ pub fn compiled(config: &str) -> (Config, Rules) {
 pub fn pipeline(config: &str) -> Arc<Pipeline> {
     let (config, rules) = compiled(config);
     Arc::new(Pipeline::new(&config, rules))
+}
+
+/// A pipeline without series, which puts the values of series into an arena.
+#[allow(dead_code, reason = "some tests need no arena")]
+pub fn pipeline_with_arena(config: &str) -> Arc<Pipeline> {
+    let (config, rules) = compiled(config);
+    let (arena, _) = Arena::in_own_memory(OwnPieces::default());
+    Arc::new(Pipeline::of(Edition::new(&config, rules).with_arena(Arc::new(arena))))
 }
