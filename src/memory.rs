@@ -85,14 +85,21 @@ impl Ebb {
     }
 }
 
+/// Pieces of so many bytes and more have pages of their own, which go back to the system as soon as a piece is free. It is
+/// what glibc begins with; by itself it would raise the number with each such piece, up to 32 MiB, and the buffers of a
+/// scrape would leave gaps between the series.
+#[cfg(all(target_os = "linux", target_env = "gnu"))]
+const OWN_PAGES: nix::libc::c_int = 128 << 10;
+
 /// Lets all threads take their memory from one place. By default glibc gives each thread a place of its own, and what one
-/// thread frees is of no use to the others: a scrape that shrinks many sets would add to the memory of the process. To be
-/// called before the first other thread starts.
+/// thread frees is of no use to the others: a scrape that shrinks many sets would add to the memory of the process. Large
+/// pieces get [pages of their own](OWN_PAGES). To be called before the first other thread starts.
 pub(crate) fn share() {
-    // SAFETY: the call only stores a number.
+    // SAFETY: each call only stores a number.
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     unsafe {
         nix::libc::mallopt(nix::libc::M_ARENA_MAX, 1);
+        nix::libc::mallopt(nix::libc::M_MMAP_THRESHOLD, OWN_PAGES);
     }
 }
 

