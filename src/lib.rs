@@ -44,9 +44,9 @@
 //! Last, the sweeper removes, under that lock, what is still due.
 //!
 //! **What outlives the process is where it is changed.** With `[state]`, the cells of counters, gauges and histograms are
-//! in a file in memory. An update is the same atomic as without, in another cache line than the series, and a kill takes no
-//! more than the batch in hand. Once in a while a thread writes all series to a snapshot on a disk. A series keeps the key of
-//! the line that it was made for: the next process, or other rules after a reload, find out by it what the series is now.
+//! in a file in memory. An update is the same atomic as without, and a kill takes no more than the batch in hand. Once in a
+//! while a thread writes all series to a snapshot on a disk. A series keeps the key of the line that it was made for: the
+//! next process, or other rules after a reload, find out by it what the series is now.
 //!
 //! **A reload loses no line.** An [`pipeline::Edition`] is the rules of one config and the series under them. The next
 //! edition is made beside the current one, and shares with it the series whose rules have not changed. Then each worker
