@@ -16,6 +16,7 @@ mod set;
 mod sharing;
 mod sketch;
 mod summary;
+mod update;
 mod window;
 
 pub use counter::{Counter, Total};
@@ -27,6 +28,7 @@ pub use native::{LEAST_SCHEMA, MOST_SCHEMA, Native, NativeReading, NativeSpec};
 pub use set::Set;
 pub use sharing::Sharing;
 pub use summary::{Quantiles, Summary};
+pub use update::Update;
 pub use window::Window;
 
 use strum::{EnumCount, IntoStaticStr, VariantArray};
@@ -78,30 +80,6 @@ impl MetricType {
             Self::Summary => &["_sum", "_count"],
         }
     }
-}
-
-/// What a sample does to a series. All numbers are finite.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Update<'a> {
-    /// Adds a whole number to a counter.
-    Count(u64),
-    /// Adds a number of at least 0 to a counter.
-    Add(f64),
-    /// Adds to a counter what the running total of its emitter, at least 0, has risen.
-    Total(f64),
-    /// Sets a gauge.
-    Set(f64),
-    /// Adds to a gauge.
-    Move(f64),
-    /// Observes `value` `weight` times.
-    Observe {
-        /// The value, in the unit of the metric.
-        value: f64,
-        /// The number of observations that the sample represents: 1/rate, so at least 1.
-        weight: f64,
-    },
-    /// Adds a member to a set.
-    Member(&'a [u8]),
 }
 
 /// The values of one series.
