@@ -84,7 +84,7 @@ impl Slot {
     }
 
     /// Notes when a sample came. An earlier time than the last changes nothing.
-    pub(crate) fn touch(&self, now: u32) {
+    pub fn touch(&self, now: u32) {
         if let Some((_, times, ..)) = self.parts() {
             note(times, now);
         }

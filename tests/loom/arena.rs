@@ -78,7 +78,7 @@ fn a_slot_is_whole_or_free() {
         let maker = thread::spawn(move || {
             let slot = arena.allocate(&identity(), 1).expect("room");
             store(&slot, 9);
-            slot.touch(7, 8);
+            slot.touch(8);
             arena.leave();
         });
         let (next, found) = Arena::in_own_memory(pieces);
