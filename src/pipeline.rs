@@ -113,14 +113,13 @@ impl<'w> Work<'w> {
 
     /// Applies simple lines, those of one series in the order of their arrival.
     fn simple_lines(&mut self, lines: &[HashedLine<'_>]) {
-        let Self { space, applier, .. } = self;
-        let cache = &space.cache;
-        applier.stats.lines += lines.len() as u64;
-        let mut found = Found::none();
-        // A single line has no other's cache misses to overlap with.
-        if lines.len() > 1 && found.look_up(lines, cache).is_some() {
-            found.each(lines, |line, entry| applier.apply_known(cache, entry, line));
+        self.applier.stats.lines += lines.len() as u64;
+        let is_applied = if self.space.cache.has_arena() {
+            self.known_lines::<true>(lines)
         } else {
+            self.known_lines::<false>(lines)
+        };
+        if !is_applied {
             lines.iter().for_each(|line| {
                 let applied = self.sample(&line.sample());
                 self.applier.count(applied, line.text());
@@ -129,6 +128,20 @@ impl<'w> Work<'w> {
         if !self.applier.stats.sampler.pass_all(lines.len()) {
             self.note_names(lines);
         }
+    }
+
+    /// Applies simple lines whose routes are all known; `false` and nothing applied if one is not. `ARENA` is whether the
+    /// cache has one.
+    #[inline(always)]
+    fn known_lines<const ARENA: bool>(&mut self, lines: &[HashedLine<'_>]) -> bool {
+        let Self { space, applier, .. } = self;
+        let (cache, mut found) = (&space.cache, Found::none());
+        // A single line has no other's cache misses to overlap with.
+        let is_known = lines.len() > 1 && found.look_up::<ARENA>(lines, cache).is_some();
+        if is_known {
+            found.each(lines, |line, entry| applier.apply_known::<ARENA>(cache, entry, line));
+        }
+        is_known
     }
 
     /// Applies a line of any shape, without its `\n`. A bad part of it is counted, and the other samples are applied.

@@ -108,8 +108,8 @@ impl<'w> Applier<'w> {
 
     /// Applies a simple line by its known route.
     #[inline(always)]
-    pub(super) fn apply_known(&mut self, cache: &RouteCache, entry: &Entry, line: &HashedLine<'_>) {
-        let applied = match cache.known(entry) {
+    pub(super) fn apply_known<const ARENA: bool>(&mut self, cache: &RouteCache, entry: &Entry, line: &HashedLine<'_>) {
+        let applied = match cache.known::<ARENA>(entry) {
             KnownRoute::Apply { series, plan } => {
                 self.update(series, plan, line.value(), Ok(line.rate()), line.statsd_type())
             }

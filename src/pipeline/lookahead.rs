@@ -134,22 +134,17 @@ impl<'c> Found<'c> {
 
     /// Looks up all lines, step by step; `None` unless every one has a route that holds for good.
     #[inline(always)]
-    pub(super) fn look_up(&mut self, lines: &[HashedLine<'_>], cache: &'c RouteCache) -> Option<()> {
+    pub(super) fn look_up<const ARENA: bool>(&mut self, lines: &[HashedLine<'_>], cache: &'c RouteCache) -> Option<()> {
         for (line, entry) in lines.iter().zip(&mut self.entries) {
             *entry = cache.candidate(line.hash);
         }
-        let has_arena = cache.has_arena();
         let mut bit = 1;
         for (line, entry) in lines.iter().zip(&self.entries) {
-            let entry = (*entry)?;
-            self.classes[entry.class(&line.key())?] |= bit;
+            self.classes[(*entry)?.class::<ARENA>(&line.key())?] |= bit;
             bit <<= 1;
-            if !has_arena {
-                entry.prefetch_hot();
-            }
         }
-        if has_arena {
-            // With an arena, the type says where a route leads, and a processor cannot predict which comes next.
+        if ARENA {
+            // The type says where a route leads, and a processor cannot predict which comes next.
             self.each_class(|_, entry| entry.prefetch_hot());
         }
         for number in bits(self.classes[MetricType::Histogram as usize]) {

@@ -201,15 +201,16 @@ impl RouteCache {
         }
     }
 
-    /// The route of an entry whose [`class`](Entry::class) is known.
+    /// The route of an entry whose [`class`](Entry::class) is known. `ARENA` is whether the cache [has
+    /// one](Self::has_arena): without it, no line pays for the difference.
     #[inline(always)]
-    pub(super) fn known<'c>(&'c self, entry: &'c Entry) -> KnownRoute<'c> {
+    pub(super) fn known<'c, const ARENA: bool>(&'c self, entry: &'c Entry) -> KnownRoute<'c> {
         match &entry.route {
             Stored::Apply { plan, series, .. } => KnownRoute::Apply { series, plan: self.plans.get(*plan) },
-            Stored::Counter { plan, numbers: [times, values @ ..], .. } => {
+            Stored::Counter { plan, numbers: [times, values @ ..], .. } if ARENA => {
                 KnownRoute::Lent { cells: Lent::Counter(values), times, plan: self.plans.get(*plan) }
             }
-            Stored::Gauge { plan, numbers: [times, values @ ..], .. } => {
+            Stored::Gauge { plan, numbers: [times, values @ ..], .. } if ARENA => {
                 KnownRoute::Lent { cells: Lent::Gauge(values), times, plan: self.plans.get(*plan) }
             }
             _ => KnownRoute::Drop,
@@ -381,11 +382,19 @@ impl Entry {
         Self { shape: key.shape(), key: key_bytes, route }
     }
 
-    /// The class of the entry if it is the key's own and its route holds for good.
+    /// The class of the entry if it is the key's own and its route holds for good. Without an arena, asks for the memory of
+    /// its series too.
     #[inline(always)]
-    pub(super) fn class(&self, key: &Key<'_>) -> Option<usize> {
+    pub(super) fn class<const ARENA: bool>(&self, key: &Key<'_>) -> Option<usize> {
         if !self.matches(key) {
             return None;
+        }
+        if !ARENA {
+            if let Stored::Apply { metric_type, series, .. } = &self.route {
+                series.prefetch_hot();
+                return Some(*metric_type as usize);
+            }
+            return matches!(self.route, Stored::Drop { .. }).then_some(NO_SERIES);
         }
         match &self.route {
             Stored::Apply { metric_type, .. }
@@ -526,10 +535,10 @@ mod tests {
             let key = key(name.as_bytes(), b"");
             let hash = cache.hash(&key);
             let Some(entry) = cache.candidate(hash) else { return false };
-            if entry.class(&key) != Some(MetricType::Counter as usize) {
+            if entry.class::<true>(&key) != Some(MetricType::Counter as usize) {
                 return false;
             }
-            match cache.known(entry) {
+            match cache.known::<true>(entry) {
                 KnownRoute::Apply { series: found, .. } => assert!(Arc::ptr_eq(found, series) && !series.is_in_arena()),
                 KnownRoute::Lent { cells, .. } => {
                     cells.apply(Update::Count(7), Sharing::SingleWriter);
