@@ -22,6 +22,7 @@ mod route_cache;
 mod sample;
 mod save;
 mod shared;
+mod simple_lines;
 mod slots;
 mod successors;
 mod sweep;
@@ -49,7 +50,7 @@ use crate::parse::{self, Line};
 use crate::reject::Reject;
 use crate::telemetry::LineText;
 use general_line::GeneralLine;
-use lookahead::{Found, HashedLine, Lookahead};
+use lookahead::Lookahead;
 use sample::Sample;
 
 /// Applies lines. Simple lines wait until enough are there, a line of another shape arrives, or the batch is dropped.
@@ -109,39 +110,6 @@ impl<'w> Work<'w> {
     /// Takes packets and lines.
     pub fn batch<'p>(&mut self) -> Batch<'_, 'w, 'p> {
         Batch { work: self, waiting: Lookahead::default() }
-    }
-
-    /// Applies simple lines, those of one series in the order of their arrival.
-    fn simple_lines(&mut self, lines: &[HashedLine<'_>]) {
-        self.applier.stats.lines += lines.len() as u64;
-        let is_applied = if self.space.cache.has_arena() {
-            self.known_lines::<true>(lines)
-        } else {
-            self.known_lines::<false>(lines)
-        };
-        if !is_applied {
-            lines.iter().for_each(|line| {
-                let applied = self.sample(&line.sample());
-                self.applier.count(applied, line.text());
-            });
-        }
-        if !self.applier.stats.sampler.pass_all(lines.len()) {
-            self.note_names(lines);
-        }
-    }
-
-    /// Applies simple lines whose routes are all known; `false` and nothing applied if one is not. `ARENA` is whether the
-    /// cache has one.
-    #[inline(always)]
-    fn known_lines<const ARENA: bool>(&mut self, lines: &[HashedLine<'_>]) -> bool {
-        let Self { space, applier, .. } = self;
-        let (cache, mut found) = (&space.cache, Found::none());
-        // A single line has no other's cache misses to overlap with.
-        let is_known = lines.len() > 1 && found.look_up::<ARENA>(lines, cache).is_some();
-        if is_known {
-            found.each(lines, |line, entry| applier.apply_known::<ARENA>(cache, entry, line));
-        }
-        is_known
     }
 
     /// Applies a line of any shape, without its `\n`. A bad part of it is counted, and the other samples are applied.
