@@ -61,46 +61,65 @@ impl<'a> SimpleLine<'a> {
     /// A line is read in place, because it is large, and to move it takes as long as to find its end.
     #[inline(always)]
     pub(crate) fn read(&mut self, bytes: &'a [u8], secret: HashSecret) -> Option<(u64, usize)> {
-        let (colon, mut hash) = secret.hash_until(secret.seed(), bytes, NameEnd);
+        let (colon, hash) = secret.hash_until(secret.seed(), bytes, NameEnd);
         if bytes.get(colon) != Some(&b':') || bytes.first() == Some(&b'_') && is_no_metric(bytes) {
             return None;
         }
         let (name, rest) = bytes.split_at(colon);
         (self.name, self.tags, self.rate) = (name, &[], 1.0);
-        let rest = rest.get(1..)?;
-        let mut rest = self.read_value_and_type(rest)?;
-        let mut has_tags = false;
-        while let [mark, section @ ..] = rest
-            && *mark != b'\n'
-        {
-            if *mark != b'|' {
-                return None;
-            }
-            let text;
-            match section {
-                [b'#', tags @ ..] if !has_tags => {
-                    let end;
+        let rest = self.read_value_and_type(rest.get(1..)?)?;
+        let (hash, rest) = match rest {
+            [] | [b'\n', ..] => (hash, rest),
+            [b'|', b'#', tags @ ..] => match self.read_tags(tags, hash, secret)? {
+                end @ (_, [] | [b'\n', ..]) => end,
+                (hash, rest) => self.read_sections(rest, hash, true, secret)?,
+            },
+            _ => self.read_sections(rest, hash, false, secret)?,
+        };
+        Some((hash, bytes.len() - rest.len()))
+    }
+
+    /// Reads tags up to the end of their section, and returns the hash of the name and the tags, and the rest. `hash` is that
+    /// of the name.
+    // A function of its own leaves the processor's registers to the lines that have no tags.
+    #[inline(never)]
+    fn read_tags(&mut self, bytes: &'a [u8], hash: u64, secret: HashSecret) -> Option<(u64, &'a [u8])> {
+        let (end, with_tags) = secret.hash_until(hash, bytes, Separator(b'|'));
+        let (tags, rest) = bytes.split_at_checked(end)?;
+        // The general reader removes the `\r`.
+        if let [.., b'\r'] = tags {
+            return None;
+        }
+        self.tags = tags;
+        Some((if tags.is_empty() { hash } else { with_tags }, rest))
+    }
+
+    /// Reads the sections up to the end of the line, and returns the hash of the name and the tags, and the rest. `hash` is
+    /// that of the name, and of the tags if it has them already.
+    #[inline(never)]
+    fn read_sections(
+        &mut self,
+        bytes: &'a [u8],
+        mut hash: u64,
+        mut has_tags: bool,
+        secret: HashSecret,
+    ) -> Option<(u64, &'a [u8])> {
+        let mut rest = bytes;
+        loop {
+            match rest {
+                [] | [b'\n', ..] => return Some((hash, rest)),
+                [b'|', b'#', tags @ ..] if !has_tags => {
+                    (hash, rest) = self.read_tags(tags, hash, secret)?;
                     has_tags = true;
-                    let before = hash;
-                    (end, hash) = secret.hash_until(before, tags, Separator(b'|'));
-                    (text, rest) = tags.split_at_checked(end)?;
-                    if text.is_empty() {
-                        hash = before;
-                    }
-                    // The general reader removes the `\r`.
-                    if let [.., b'\r'] = text {
-                        return None;
-                    }
-                    self.tags = text;
                 }
-                [b'@', rate @ ..] => {
+                [b'|', b'@', rate @ ..] => {
+                    let text;
                     (text, rest) = rate.split_at_checked(find_either(rate, b'|', b'\n'))?;
                     self.rate = value::rate(text).ok()?;
                 }
                 _ => return None,
             }
         }
-        Some((hash, bytes.len() - rest.len()))
     }
 
     /// Reads `number|type` at the start of `bytes`, and returns the rest. The number is short: a sign, up to seven digits, a
@@ -185,7 +204,7 @@ fn number(bytes: &ValueBytes, at: usize, sign: Sign) -> Option<(Number, usize)> 
     if point == 0 {
         return None;
     }
-    if (word >> point) as u8 != b'.' {
+    if bytes.get(at + point as usize / 8) != Some(&b'.') {
         let magnitude = Magnitude::Whole(digits_value(word, point));
         return Some((Number { sign, magnitude }, at + point as usize / 8));
     }
@@ -226,25 +245,25 @@ fn quotient(digits: u64, places: usize) -> Option<f64> {
 /// A table is faster than comparisons, because a processor cannot predict which type comes next.
 #[inline(always)]
 fn statsd_type(bytes: &ValueBytes, pipe: usize) -> Option<(StatsdType, usize)> {
-    /// The types by their first byte, of one byte and of two.
+    /// The types of one byte.
     #[expect(clippy::indexing_slicing, reason = "the compiler checks indexes in constants")]
-    const TYPES: [[Option<StatsdType>; 256]; 2] = {
-        let mut statsd_types = [[None; 256]; 2];
-        statsd_types[0][b'c' as usize] = Some(StatsdType::Counter);
-        statsd_types[0][b'g' as usize] = Some(StatsdType::Gauge);
-        statsd_types[0][b'h' as usize] = Some(StatsdType::Histogram);
-        statsd_types[0][b'd' as usize] = Some(StatsdType::Distribution);
-        statsd_types[0][b'm' as usize] = Some(StatsdType::Meter);
-        statsd_types[1][b'm' as usize] = Some(StatsdType::Timer);
+    const TYPES: [Option<StatsdType>; 256] = {
+        let mut statsd_types = [None; 256];
+        statsd_types[b'c' as usize] = Some(StatsdType::Counter);
+        statsd_types[b'g' as usize] = Some(StatsdType::Gauge);
+        statsd_types[b'h' as usize] = Some(StatsdType::Histogram);
+        statsd_types[b'd' as usize] = Some(StatsdType::Distribution);
+        statsd_types[b'm' as usize] = Some(StatsdType::Meter);
         statsd_types
     };
     let [mark, first, second, ..] = word(bytes, pipe).to_le_bytes();
     if mark != b'|' {
         return None;
     }
-    let is_long = usize::from(second == b's');
-    let statsd_type = TYPES.as_flattened().get(is_long * 256 + usize::from(first)).copied().flatten()?;
-    Some((statsd_type, pipe + 2 + is_long))
+    let short = TYPES.get(usize::from(first)).copied().flatten()?;
+    // The only type of two bytes begins with one of one byte.
+    let is_timer = [first, second] == *b"ms";
+    Some((if is_timer { StatsdType::Timer } else { short }, pipe + 2 + usize::from(is_timer)))
 }
 
 /// The high bit of each byte of a word that is no digit. It is right up to the first such byte, and if that is a point, up to
