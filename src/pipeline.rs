@@ -73,9 +73,9 @@ impl<'p> Batch<'_, '_, 'p> {
         if self.work.is_watched {
             self.work.show(lines);
         }
-        let mut rest = lines;
+        let (mut rest, max_line) = (lines, self.work.max_line);
         while !rest.is_empty() {
-            let len = match self.waiting.read(rest, self.work.max_line, &self.work.space.cache) {
+            let len = match self.waiting.read(rest, max_line, &self.work.space.cache) {
                 Some(len) => {
                     if self.waiting.is_full() {
                         self.apply();
@@ -94,6 +94,8 @@ impl<'p> Batch<'_, '_, 'p> {
         }
     }
 
+    // A call for each batch costs less than what the loop of the lines would have to keep on the stack.
+    #[inline(never)]
     fn apply(&mut self) {
         self.work.simple_lines(self.waiting.lines());
         self.waiting.clear();

@@ -152,8 +152,11 @@ impl Conversion {
                 let x = finite(number.to_f64() * self.scale)?;
                 Ok(if number.sign == Sign::None { sink.take(Update::Set(x)) } else { sink.take(Update::Move(x)) })
             }
-            Effect::ObserveMilliseconds => Ok(sink.take(observation(number.to_f64() * self.scale / 1000.0, rate)?)),
-            Effect::Observe => Ok(sink.take(observation(number.to_f64() * self.scale, rate)?)),
+            Effect::ObserveMilliseconds | Effect::Observe => {
+                let x = number.to_f64() * self.scale;
+                let x = if self.effect == Effect::ObserveMilliseconds { x / 1000.0 } else { x };
+                Ok(sink.take(observation(x, rate)?))
+            }
             _ => Ok(sink.take(self.rare_update(number.to_f64(), number.sign, rate)?)),
         }
     }

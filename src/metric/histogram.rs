@@ -122,7 +122,7 @@ impl Histogram {
     ///
     /// Counts are whole. The fraction of a weight is carried to the next observation, so that the count always differs from
     /// the sum of all weights by less than 1. The time does not depend on the weight.
-    #[inline]
+    #[inline(always)]
     pub fn observe(&self, value: f64, weight: f64, sharing: Sharing) {
         let (sum, carry, buckets) = self.parts();
         let times = if weight == 1.0 { 1 } else { carry.whole(weight, sharing) };

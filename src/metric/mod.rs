@@ -143,6 +143,14 @@ impl Cells {
         }
     }
 
+    /// Prefetches the numbers of a histogram.
+    #[inline(always)]
+    pub(crate) fn prefetch_buckets(&self) {
+        if let Self::Histogram(histogram) = self {
+            histogram.prefetch();
+        }
+    }
+
     /// Applies an update at the time `now`, in seconds; `false` if a set or a summary needs memory for it that it may not
     /// have, and then nothing changes. An update for another type does nothing; conversions never make one.
     #[inline(always)]

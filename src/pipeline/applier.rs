@@ -85,13 +85,9 @@ impl<'w> Applier<'w> {
     #[inline(always)]
     pub(super) fn apply(&mut self, route: RouteRef<'_>, sample: &Sample<'_>) -> Result<TagErrors, Reject> {
         match route {
-            Route::Apply { series, plan } => self
-                .update(series, plan, sample.value, sample.rate, sample.key.statsd_type)
-                .map_err(|reject| self.no_memory(reject, sample.key.name)),
+            Route::Apply { series, plan } => self.apply_to(series, plan, sample),
             Route::Overflow { series, plan, limit } => {
-                let applied = self
-                    .update(series, plan, sample.value, sample.rate, sample.key.statsd_type)
-                    .map_err(|reject| self.no_memory(reject, sample.key.name))?;
+                let applied = self.apply_to(series, plan, sample)?;
                 self.stats.collapsed(series.name().as_bytes(), limit);
                 Ok(applied)
             }
@@ -109,20 +105,24 @@ impl<'w> Applier<'w> {
     /// Applies a simple line by its known route.
     #[inline(always)]
     pub(super) fn apply_known<const ARENA: bool>(&mut self, cache: &RouteCache, entry: &Entry, line: &HashedLine<'_>) {
-        let applied = match cache.known::<ARENA>(entry) {
+        let (plan, updated) = match cache.known::<ARENA>(entry) {
+            KnownRoute::Apply { series, plan } if self.is_ahead => {
+                (plan, self.update_ahead(series, plan, &line.sample()))
+            }
             KnownRoute::Apply { series, plan } => {
-                self.update(series, plan, line.value(), Ok(line.rate()), line.statsd_type())
+                (plan, self.update(series, plan, line.value(), line.rate(), line.statsd_type()))
             }
             KnownRoute::Lent { cells, times, plan } => {
-                match self.is_ahead.then(|| cache.series_behind(entry, line.hash())) {
-                    Some(Some(series)) => self.update(series, plan, line.value(), Ok(line.rate()), line.statsd_type()),
+                let updated = match self.is_ahead.then(|| cache.series_behind(entry, line.hash())) {
+                    Some(Some(series)) => self.update_ahead(series, plan, &line.sample()),
                     _ => self.update_lent(cells, times, plan, line),
-                }
+                };
+                (plan, updated)
             }
             KnownRoute::Drop => return self.stats.dropped(1),
         };
-        match applied {
-            Ok(tag_errors) => self.count(Ok(tag_errors), line.text()),
+        match updated {
+            Ok(()) => self.count(Ok(plan.tag_errors), line.text()),
             Err(reject) => {
                 let reject = self.no_memory(reject, line.key().name);
                 self.count(Err(reject), line.text());
@@ -146,27 +146,49 @@ impl<'w> Applier<'w> {
         }
     }
 
+    /// Applies a sample to a series. Gives the tag errors of the line.
+    #[inline(always)]
+    fn apply_to(&mut self, series: &Arc<Series>, plan: &Plan, sample: &Sample<'_>) -> Result<TagErrors, Reject> {
+        let updated = if self.is_ahead {
+            self.update_ahead(series, plan, sample)
+        } else {
+            sample.rate.and_then(|rate| self.update(series, plan, sample.value, rate, sample.key.statsd_type))
+        };
+        updated.map_err(|reject| self.no_memory(reject, sample.key.name))?;
+        Ok(plan.tag_errors)
+    }
+
     #[inline(always)]
     fn update(
         &mut self,
-        series: &Arc<Series>,
+        series: &Series,
         plan: &Plan,
         value: SampleValue<'_>,
-        rate: Result<f64, Reject>,
+        rate: f64,
         statsd_type: StatsdType,
-    ) -> Result<TagErrors, Reject> {
-        let is_applied = if self.is_ahead {
-            self.apply_or_hold_back(series, plan.conversion.update(value, rate?)?)
-        } else {
-            let sink = ApplyTo { cells: &series.cells, sharing: self.sharing, now: self.now };
-            plan.conversion.update_into(value, rate?, sink)?
-        };
-        if !is_applied {
+    ) -> Result<(), Reject> {
+        let sink = ApplyTo { cells: &series.cells, sharing: self.sharing, now: self.now };
+        if !plan.conversion.update_into(value, rate, sink)? {
             return Err(Reject::MemoryLimit);
         }
         series.touch(self.now);
         self.stats.applied(statsd_type, plan.is_unmapped);
-        Ok(plan.tag_errors)
+        Ok(())
+    }
+
+    /// The same while earlier batches are still being applied: an update whose order counts waits.
+    #[inline(never)]
+    fn update_ahead(&mut self, series: &Arc<Series>, plan: &Plan, sample: &Sample<'_>) -> Result<(), Reject> {
+        let held_back = match plan.conversion.update(sample.value, sample.rate?)? {
+            Update::Set(x) => Update::Set(x),
+            Update::Move(x) => Update::Move(x),
+            Update::Total(x) => Update::Total(x),
+            _ => return self.update(series, plan, sample.value, sample.rate?, sample.key.statsd_type),
+        };
+        self.held_back.push((Arc::clone(series), held_back));
+        series.touch(self.now);
+        self.stats.applied(sample.key.statsd_type, plan.is_unmapped);
+        Ok(())
     }
 
     /// Applies a simple line to values in an arena.
@@ -177,24 +199,11 @@ impl<'w> Applier<'w> {
         times: &AtomicU64,
         plan: &Plan,
         line: &HashedLine<'_>,
-    ) -> Result<TagErrors, Reject> {
+    ) -> Result<(), Reject> {
         plan.conversion.update_into(line.value(), line.rate(), ApplyToLent { cells, sharing: self.sharing })?;
         state::note(times, self.now);
         self.stats.applied(line.statsd_type(), plan.is_unmapped);
-        Ok(plan.tag_errors)
-    }
-
-    /// Applies an update while earlier batches are still being applied; one whose order counts waits.
-    #[cold]
-    fn apply_or_hold_back(&mut self, series: &Arc<Series>, update: Update<'_>) -> bool {
-        let update = match update {
-            Update::Set(x) => Update::Set(x),
-            Update::Move(x) => Update::Move(x),
-            Update::Total(x) => Update::Total(x),
-            _ => return series.cells.apply(update, self.sharing, self.now),
-        };
-        self.held_back.push((Arc::clone(series), update));
-        true
+        Ok(())
     }
 
     /// Notes the name of a sample whose update failed, if its set or its summary has no memory for it.

@@ -148,7 +148,7 @@ impl<'c> Found<'c> {
             self.each_class(|_, entry| entry.prefetch_hot());
         }
         for number in bits(self.classes[MetricType::Histogram as usize]) {
-            self.entries[number].inspect(|entry| entry.prefetch_cells());
+            self.entries[number].inspect(|entry| entry.prefetch_buckets());
         }
         Some(())
     }

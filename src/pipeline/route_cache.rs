@@ -420,9 +420,9 @@ impl Entry {
 
     /// Asks for the cells of its series that lie elsewhere.
     #[inline(always)]
-    pub(super) fn prefetch_cells(&self) {
+    pub(super) fn prefetch_buckets(&self) {
         if let Stored::Apply { series, .. } = &self.route {
-            series.cells.prefetch();
+            series.cells.prefetch_buckets();
         }
     }
 
