@@ -126,21 +126,34 @@ impl Histogram {
     pub fn observe(&self, value: f64, weight: f64, sharing: Sharing) {
         let (sum, carry, buckets) = self.parts();
         let times = if weight == 1.0 { 1 } else { carry.whole(weight, sharing) };
-        if let Some(bucket) = buckets.get(self.bounds.index(value)) {
-            sharing.saturating_add(bucket, times);
-        }
         if let Some(native) = &self.native {
             native.observe(value, times, sharing);
         }
+        if self.counting_alone().is_none()
+            && let Some(bucket) = buckets.get(self.bounds.index(value))
+        {
+            sharing.saturating_add(bucket, times);
+        }
         sum.add(value * weight, sharing);
+    }
+
+    /// The native histogram, if there are no bounds beside it. It then counts alone, because the bucket up to infinity would
+    /// have the same count.
+    #[inline(always)]
+    fn counting_alone(&self) -> Option<&Native> {
+        self.native.as_deref().filter(|_| self.bounds.0.is_empty())
     }
 
     /// Replaces the content of `cumulative` by the number of observations up to each bound, and up to infinity as the last
     /// one, and returns the sum. It reads each bucket once.
     pub fn read(&self, cumulative: &mut Vec<u64>) -> f64 {
         let (sum, _, buckets) = self.parts();
-        let mut count = 0_u64;
         cumulative.clear();
+        if let Some(native) = self.counting_alone() {
+            cumulative.push(native.count());
+            return sum.get();
+        }
+        let mut count = 0_u64;
         cumulative.extend(buckets.iter().map(|bucket| {
             count = count.saturating_add(bucket.load(Ordering::Relaxed));
             count
@@ -194,6 +207,20 @@ mod tests {
             histogram.observe(value, 1.0, Sharing::Shared);
         }
         assert_eq!(read(&histogram), (vec![2, 4, 5], 6.0));
+    }
+
+    #[test]
+    fn a_native_histogram_without_bounds_beside_it_has_the_count() {
+        let alone = || Histogram::with(Bounds::default(), Some(NativeSpec::default()), None);
+        let (histogram, restored) = (alone(), alone());
+        for (value, weight) in [(0.25, 1.0), (-8.0, 2.5), (0.0, 2.5), (1e9, 1.0)] {
+            histogram.observe(value, weight, Sharing::Shared);
+        }
+        assert_eq!(read(&histogram), (vec![7], 1e9 + 0.25 - 20.0));
+        let mut words = Vec::new();
+        histogram.save(&mut words);
+        assert!(restored.restore(&words));
+        assert_eq!(read(&restored), read(&histogram));
     }
 
     #[test]

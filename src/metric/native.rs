@@ -107,6 +107,12 @@ impl Native {
         side.observe(size, times, self.spec.buckets, sharing);
     }
 
+    /// How many values it has counted.
+    pub fn count(&self) -> u64 {
+        let sides = [&self.positive, &self.negative].into_iter().map(NativeSide::count);
+        sides.fold(self.zero.load(Ordering::Relaxed), u64::saturating_add)
+    }
+
     /// The values. Whole buckets are joined until all have the coarsest schema of a table.
     pub fn read(&self) -> NativeReading {
         let level = self.positive.level().max(self.negative.level());
@@ -222,6 +228,12 @@ impl NativeSide {
                 }
             }
         }
+    }
+
+    /// The values of all tables.
+    fn count(&self) -> u64 {
+        let counts = self.tables.iter().filter_map(OnceLock::get).flat_map(|table| &table.counts);
+        counts.map(|count| count.load(Ordering::Relaxed)).fold(0, u64::saturating_add)
     }
 
     /// The first and the last bucket of this level that have values, of all finer tables too.
@@ -451,6 +463,7 @@ mod tests {
             sized.iter().for_each(|(value, times)| histogram.observe(*value, *times, Sharing::SingleWriter));
             let read = histogram.read();
             prop_assert_eq!(read.count(), values.iter().map(|(_, times, _)| times).sum::<u64>());
+            prop_assert_eq!(histogram.count(), read.count());
             prop_assert!(read.positive.len() <= buckets.into() && read.negative.len() <= buckets.into());
             for (side, sign) in [(&read.positive, 1.0), (&read.negative, -1.0)] {
                 for (at, count) in side {
