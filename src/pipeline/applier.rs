@@ -158,6 +158,7 @@ impl<'w> Applier<'w> {
         Ok(plan.tag_errors)
     }
 
+    /// Updates a series, and counts the sample.
     #[inline(always)]
     fn update(
         &mut self,
