@@ -2,8 +2,9 @@
 //! that each make a series, and scrapes.
 //!
 //! `instructions lines TAGS ROUNDS` makes 1,000 series with that many tags, applies packets of their lines ROUNDS times
-//! more, and prints how many lines a round has. `instructions scrape TAGS ROUNDS` writes the exposition ROUNDS times, and
-//! prints how many series it has. The difference between two runs with different ROUNDS is the cost of the rounds.
+//! more, and prints how many lines a round has. `instructions arena TAGS ROUNDS` does the same with the values of the
+//! series in an arena. `instructions scrape TAGS ROUNDS` writes the exposition ROUNDS times, and prints how many series it
+//! has. The difference between two runs with different ROUNDS is the cost of the rounds.
 //!
 //! `instructions new TAGS SERIES` makes packets of 100,000 lines, each of another series, and applies them until there are
 //! SERIES series, which it prints. The difference between 0 and 100,000 is the cost of these series.
@@ -53,7 +54,7 @@ fn main() {
     }
     let workload = Workload::new(SERIES, tags, Mix::default(), PACKET);
     let packets = &workload.packets()[..PACKETS];
-    let pipeline = pipeline::pipeline("");
+    let pipeline = if what == "arena" { pipeline::pipeline_with_arena("") } else { pipeline::pipeline("") };
     let mut worker = Worker::new(Arc::clone(&pipeline), Sharing::SingleWriter);
     let listener = Listener::new("udp://bench".to_owned());
     let mut round = || {
