@@ -52,8 +52,8 @@ impl Bounds {
 
 /// A histogram: a count for each bucket, not cumulative, and the sum of the observations.
 ///
-/// `_count` has no cell. It and all `le` values are added up from one reading of the buckets, so that `+Inf` and `_count`
-/// are always equal. `Relaxed` is enough, because each bucket is right by itself and no reader compares two of them.
+/// `_count` has no cell. It and all `le` values are added up from one reading of the buckets, or of the native histogram if
+/// there are no bounds, so that `+Inf` and `_count` are always equal. `Relaxed` is enough, because each bucket is right by itself and no reader compares two of them.
 #[derive(Debug)]
 pub struct Histogram {
     bounds: Bounds,
@@ -145,7 +145,7 @@ impl Histogram {
     }
 
     /// Replaces the content of `cumulative` by the number of observations up to each bound, and up to infinity as the last
-    /// one, and returns the sum. It reads each bucket once.
+    /// one, and returns the sum. It reads each bucket once, also those of a native histogram that counts alone.
     pub fn read(&self, cumulative: &mut Vec<u64>) -> f64 {
         let (sum, _, buckets) = self.parts();
         cumulative.clear();

@@ -180,13 +180,13 @@ impl<'w> Applier<'w> {
     /// The same while earlier batches are still being applied: an update whose order counts waits.
     #[inline(never)]
     fn update_ahead(&mut self, series: &Arc<Series>, plan: &Plan, sample: &Sample<'_>) -> Result<(), Reject> {
-        let held_back = match plan.conversion.update(sample.value, sample.rate?)? {
-            Update::Set(x) => Update::Set(x),
-            Update::Move(x) => Update::Move(x),
-            Update::Total(x) => Update::Total(x),
-            _ => return self.update(series, plan, sample.value, sample.rate?, sample.key.statsd_type),
-        };
-        self.held_back.push((Arc::clone(series), held_back));
+        match plan.conversion.update(sample.value, sample.rate?)? {
+            Update::Set(x) => self.held_back.push((Arc::clone(series), Update::Set(x))),
+            Update::Move(x) => self.held_back.push((Arc::clone(series), Update::Move(x))),
+            Update::Total(x) => self.held_back.push((Arc::clone(series), Update::Total(x))),
+            update if !series.cells.apply(update, self.sharing, self.now) => return Err(Reject::MemoryLimit),
+            _ => {}
+        }
         series.touch(self.now);
         self.stats.applied(sample.key.statsd_type, plan.is_unmapped);
         Ok(())

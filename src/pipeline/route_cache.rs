@@ -418,7 +418,7 @@ impl Entry {
         }
     }
 
-    /// Asks for the cells of its series that lie elsewhere.
+    /// Asks for the numbers of its series, if that is a histogram.
     #[inline(always)]
     pub(super) fn prefetch_buckets(&self) {
         if let Stored::Apply { series, .. } = &self.route {
