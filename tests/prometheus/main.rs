@@ -15,6 +15,7 @@
 mod support;
 
 mod dashboards;
+mod datagrams;
 mod examples;
 mod native;
 mod page;
